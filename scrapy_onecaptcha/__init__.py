@@ -1,0 +1,1 @@
+"""Scrapy downloader middleware that passes hCaptcha gates through 1captcha."""

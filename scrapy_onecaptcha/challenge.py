@@ -1,0 +1,98 @@
+"""The frozen data that the stages hand on: form, challenge, solution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["Challenge", "Form", "Solution", "mask"]
+
+Kind = Literal["gate", "widget"]
+Reason = Literal["no_sitekey", "bad_sitekey", "proof_of_work", "no_submission"]
+
+
+def mask(secret: str | None) -> str:
+    """Return *secret* as it may be logged: a few characters and its length."""
+    if not secret:
+        return repr(secret)
+    shown = secret[:4] if len(secret) >= 16 else ""  # noqa: PLR2004
+    return f"<{shown}… {len(secret)} characters>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a page takes its token: what a browser would send on submit.
+
+    Attributes:
+        url: absolute URL that the form is sent to.
+        method: ``GET`` or ``POST``.
+        enctype: ``application/x-www-form-urlencoded``, ``multipart/form-data`` or
+            ``text/plain``; without a meaning for ``GET``.
+        fields: names and values of the successful controls in the order of the page,
+            entities decoded; without the fields that take the token.
+        token_fields: the fields that the token goes into.
+        resp_key_field: the field that the solution's ``respKey`` goes into, if any.
+        encoding: of the names and values when they are sent.
+    """
+
+    url: str
+    method: Literal["GET", "POST"] = "POST"
+    enctype: str = "application/x-www-form-urlencoded"
+    fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    token_fields: tuple[str, ...] = ("h-captcha-response", "g-recaptcha-response")
+    resp_key_field: str = "respKey"
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """What was read from a page that holds an hCaptcha.
+
+    Attributes:
+        kind: ``"gate"`` (the page asks for nothing but the captcha) or ``"widget"``.
+        url: of the page.
+        sitekey: a UUID in lower case, or ``None`` where the page shows none.
+        invisible: whether the widget is the invisible one.
+        rqdata: data that the site hands to the widget (hCaptcha Enterprise).
+        form: how the page takes its token, or ``None`` where that is not known.
+        solvable: whether a token can be had and sent.
+        reason: why not, where it is not.
+        evidence: one sentence for each thing seen.
+    """
+
+    kind: Kind
+    url: str
+    sitekey: str | None = None
+    invisible: bool = False
+    rqdata: str | None = field(default=None, repr=False)
+    form: Form | None = None
+    solvable: bool = True
+    reason: Reason | None = None
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """What the service returned for a task.
+
+    Attributes:
+        token: goes into the page's form. One use; valid for 120 s, to be used within
+            60 s (the service's own figures).
+        user_agent: the User-Agent that the token is bound to, or ``None`` where the
+            service named none: then the one that was sent to it holds.
+        resp_key: submitted along with the token, where the service returned one.
+        task_id: the service's name for the task.
+        issued_at: the last moment at which the token did not exist yet, in seconds of
+            the clock that polled for it.
+        seconds: how long the task took, from its creation.
+    """
+
+    token: str = field(repr=False)
+    user_agent: str | None = None
+    resp_key: str | None = field(default=None, repr=False)
+    task_id: str = ""
+    issued_at: float = 0.0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"token {mask(self.token)} of task {self.task_id}"

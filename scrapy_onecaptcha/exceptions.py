@@ -1,0 +1,187 @@
+"""Everything that can end a gated request, as one tree.
+
+Every error is also a Scrapy ``IgnoreRequest``: it reaches the request's errback
+and Scrapy neither retries it nor logs a traceback for it.
+
+.. code-block:: text
+
+    OneCaptchaError (IgnoreRequest)
+    ├── UnsolvableGate
+    ├── PolicyError
+    │   ├── BudgetExceeded
+    │   ├── CircuitOpen
+    │   ├── AttemptsExhausted
+    │   └── SubmissionRefused
+    ├── ServiceError
+    │   ├── AccountError
+    │   ├── BlockedError
+    │   ├── BadTaskError
+    │   ├── SiteRefusedError
+    │   ├── TaskFailed
+    │   └── Unavailable
+    └── SolveTimeout
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from scrapy.exceptions import IgnoreRequest
+
+if TYPE_CHECKING:
+    from scrapy.http import Response
+
+    from scrapy_onecaptcha.challenge import Challenge
+
+__all__ = [
+    "AccountError",
+    "AttemptsExhausted",
+    "BadTaskError",
+    "BlockedError",
+    "BudgetExceeded",
+    "CircuitOpen",
+    "OneCaptchaError",
+    "PolicyError",
+    "ServiceError",
+    "SiteRefusedError",
+    "SolveTimeout",
+    "SubmissionRefused",
+    "TaskFailed",
+    "Unavailable",
+    "UnsolvableGate",
+]
+
+
+class OneCaptchaError(IgnoreRequest):  # type: ignore[misc,unused-ignore]
+    """A gate stayed unsolved.
+
+    Attributes:
+        response: the gate, or ``None`` where the error was not raised for a page.
+        challenge: what was read from the gate, or ``None``.
+        reason: the word that counts this error in ``onecaptcha/failed/{reason}``.
+    """
+
+    reason: ClassVar[str] = "error"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        response: Response | None = None,
+        challenge: Challenge | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.response = response
+        self.challenge = challenge
+
+
+class UnsolvableGate(OneCaptchaError):
+    """No token can pass this gate: no sitekey, or more than a token is asked for."""
+
+    reason = "unsolvable"
+
+
+class PolicyError(OneCaptchaError):
+    """The crawl's own rules forbid to pay for this gate."""
+
+    reason = "policy"
+
+
+class BudgetExceeded(PolicyError):
+    """``ONECAPTCHA_MAX_TASKS`` or ``ONECAPTCHA_MAX_TASKS_PER_SITE`` is spent."""
+
+    reason = "budget"
+
+
+class CircuitOpen(PolicyError):
+    """The site refused too many tokens in a row (``ONECAPTCHA_MAX_FAILURES``)."""
+
+    reason = "circuit_open"
+
+
+class AttemptsExhausted(PolicyError):
+    """``ONECAPTCHA_MAX_ATTEMPTS`` tasks were spent on this page in vain."""
+
+    reason = "attempts"
+
+
+class SubmissionRefused(PolicyError):
+    """The token would have to be sent where it may not go."""
+
+    reason = "submission_refused"
+
+
+class ServiceError(OneCaptchaError):
+    """The service answered with an error, or not at all.
+
+    Attributes:
+        code: the service's ``errorCode``; ``""`` where it gave none.
+        description: the service's ``errorDescription``; ``""`` where it gave none.
+        answered: whether the service itself refused the call, in its own protocol
+            (``errorId`` not 0). A ``createTask`` that was refused so was not billed;
+            one that got no such answer may have been.
+    """
+
+    reason = "service"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str = "",
+        description: str = "",
+        answered: bool = False,
+        response: Response | None = None,
+        challenge: Challenge | None = None,
+    ) -> None:
+        super().__init__(message, response=response, challenge=challenge)
+        self.code = code
+        self.description = description
+        self.answered = answered
+
+
+class AccountError(ServiceError):
+    """The account is refused (key, balance, address): no call can succeed."""
+
+    reason = "account"
+
+
+class BlockedError(ServiceError):
+    """The service blocks this client for a time.
+
+    Attributes:
+        seconds: how long, in seconds, from the moment the service said so.
+    """
+
+    reason = "blocked"
+    seconds: float = 600.0
+
+
+class BadTaskError(ServiceError):
+    """The service finds our call malformed: it must not be repeated unchanged."""
+
+    reason = "bad_task"
+
+
+class SiteRefusedError(ServiceError):
+    """The service does not solve for this site or sitekey."""
+
+    reason = "site_refused"
+
+
+class TaskFailed(ServiceError):
+    """The service gave this task up; another one may succeed."""
+
+    reason = "task_failed"
+
+
+class Unavailable(ServiceError):
+    """A passing fault: no answer, HTTP 429 or 5xx, a full queue, no JSON."""
+
+    reason = "unavailable"
+
+
+class SolveTimeout(OneCaptchaError):
+    """No token within ``ONECAPTCHA_SOLVE_TIMEOUT`` seconds."""
+
+    reason = "timeout"
