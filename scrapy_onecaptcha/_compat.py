@@ -1,0 +1,103 @@
+"""Where Scrapy's versions differ, and where its coroutines meet Twisted's.
+
+Inside this package every coroutine awaits Deferreds and nothing else, so that it runs
+on any reactor and, in tests, in virtual time. Scrapy's own coroutines await asyncio
+futures where the asyncio reactor is installed. The two kinds meet only here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from scrapy.core.engine import ExecutionEngine
+from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
+from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
+from twisted.internet.defer import Deferred, succeed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine
+
+    from scrapy import Request
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+
+_T = TypeVar("_T")
+
+#: ``ExecutionEngine.download`` is deprecated in favour of it since Scrapy 2.14.
+HAS_DOWNLOAD_ASYNC = hasattr(ExecutionEngine, "download_async")
+
+#: Component methods may require a ``spider`` argument up to Scrapy 2.13.
+ROBOTS_NEEDS_SPIDER = (
+    inspect.signature(RobotsTxtMiddleware.process_request).parameters["spider"].default
+    is inspect.Parameter.empty
+)
+
+
+def as_scrapy(coro: Coroutine[Deferred[Any], Any, _T]) -> Awaitable[_T]:
+    """Return what Scrapy's code may await for one of our coroutines."""
+    return maybe_deferred_to_future(Deferred.fromCoroutine(coro))
+
+
+def download(crawler: Crawler, request: Request) -> Deferred[Response]:
+    """Download *request* as the engine does, all downloader middlewares included."""
+    engine: Any = crawler.engine
+    if HAS_DOWNLOAD_ASYNC:
+        return deferred_from_coro(engine.download_async(request))
+    return cast("Deferred[Response]", engine.download(request))
+
+
+def robots_check(crawler: Crawler, request: Request) -> Deferred[None]:
+    """Ask Scrapy's robots.txt middleware about *request*, where the crawl has one.
+
+    Raises:
+        IgnoreRequest: robots.txt forbids it (from the returned Deferred).
+    """
+    robots = crawler.get_downloader_middleware(RobotsTxtMiddleware)
+    if robots is None:
+        return succeed(None)
+    return deferred_from_coro(_ask_robots(robots, crawler, request))
+
+
+async def _ask_robots(
+    robots: RobotsTxtMiddleware, crawler: Crawler, request: Request
+) -> None:
+    keywords: dict[str, Any] = {}
+    if ROBOTS_NEEDS_SPIDER:
+        keywords["spider"] = crawler.spider
+    verdict: Any = robots.process_request(request, **keywords)
+    if isinstance(verdict, Deferred):
+        verdict = maybe_deferred_to_future(verdict)
+    if verdict is not None:
+        await verdict
+
+
+def is_closing(crawler: Crawler) -> bool:
+    """Tell whether the crawl is being stopped.
+
+    Scrapy sends no signal while a middleware still waits, so that those who wait have
+    to look.
+    """
+    engine: Any = crawler.engine
+    slot = _slot(engine)
+    return not engine.running or slot is None or bool(slot.closing)
+
+
+def is_paused(crawler: Crawler) -> bool:
+    """Tell whether the engine is paused (``engine.pause()``, the telnet console)."""
+    engine: Any = crawler.engine
+    return bool(engine.paused)
+
+
+def nudge(crawler: Crawler) -> None:
+    """Let the engine look at once whether it may send another request.
+
+    Its own heartbeat is 5 s.
+    """
+    slot = _slot(crawler.engine)
+    if slot is not None:
+        slot.nextcall.schedule()
+
+
+def _slot(engine: Any) -> Any:
+    return getattr(engine, "_slot", None) or getattr(engine, "slot", None)

@@ -1,0 +1,73 @@
+"""Waits that end when the crawl does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import LoopingCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from twisted.internet.interfaces import IReactorTime
+
+__all__ = ["CrawlClosing", "Waits"]
+
+_T = TypeVar("_T")
+
+#: Seconds between two looks at whether the crawl is closing.
+LOOK_INTERVAL = 0.5
+
+
+class CrawlClosing(Exception):
+    """The crawl is being stopped: the wait was given up."""
+
+
+class Waits:
+    """The waits of a crawl, all of which are cancelled once it closes.
+
+    Args:
+        clock: says when to look.
+        is_closing: says whether the crawl is closing; no signal does while a
+            middleware waits.
+    """
+
+    def __init__(self, clock: IReactorTime, is_closing: Callable[[], bool]) -> None:
+        self._is_closing = is_closing
+        self._open: set[Deferred[Any]] = set()
+        self._look_out = LoopingCall(self._look)
+        self._look_out.clock = clock
+
+    async def until_closing(self, coro: Coroutine[Deferred[Any], Any, _T]) -> _T:
+        """Return the result of *coro*.
+
+        Raises:
+            CrawlClosing: the crawl closed first; *coro* was cancelled.
+        """
+        if self._is_closing():
+            coro.close()
+            raise CrawlClosing
+        wait = Deferred.fromCoroutine(coro)
+        self._open.add(wait)
+        self._watch()
+        try:
+            return await wait
+        except CancelledError:
+            if self._is_closing():
+                raise CrawlClosing from None
+            raise
+        finally:
+            self._open.discard(wait)
+            self._watch()
+
+    def _watch(self) -> None:
+        if self._open and not self._look_out.running:
+            self._look_out.start(LOOK_INTERVAL, now=False)
+        elif not self._open and self._look_out.running:
+            self._look_out.stop()
+
+    def _look(self) -> None:
+        if self._is_closing():
+            for wait in tuple(self._open):
+                wait.cancel()
