@@ -1,0 +1,33 @@
+"""A service and gated sites on loopback, for a demo and for tests.
+
+It imports nothing of the package around it, so that it cannot agree with its errors,
+and it really checks what it is sent: every site keeps a count of what it refused, and
+why, in ``sandbox.ledger.rejections``.
+
+    sandbox = Sandbox(sites=("bookshop", "wall")).start()
+    sandbox.urls["wall"], sandbox.settings(), sandbox.ledger
+    await sandbox.stop()
+
+``python -m scrapy_onecaptcha.sandbox`` runs it in a process of its own.
+"""
+
+from .faults import parse_fault
+from .gate import Gate
+from .ledger import Ledger, Task, Token, Verdict
+from .server import Sandbox
+from .service import ServiceOptions
+from .sites import GATES, STATES, sitekey_of
+
+__all__ = [
+    "GATES",
+    "STATES",
+    "Gate",
+    "Ledger",
+    "Sandbox",
+    "ServiceOptions",
+    "Task",
+    "Token",
+    "Verdict",
+    "parse_fault",
+    "sitekey_of",
+]

@@ -1,0 +1,149 @@
+"""``python -m scrapy_onecaptcha.sandbox``: the sandbox in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from .server import Sandbox
+from .service import ServiceOptions
+from .sites import GATES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CHUNK = 4096
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the sandbox until it is interrupted; return the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        sandbox = _sandbox(options)
+    except ValueError as error:
+        parser.error(str(error))
+    _serve(sandbox, options)
+    return 0
+
+
+def _sandbox(options: argparse.Namespace) -> Sandbox:
+    service = ServiceOptions(
+        latency=options.latency,
+        failure_rate=options.failure_rate,
+        refused_rate=options.refused_rate,
+        user_agent=options.user_agent or None,
+        resp_key=options.resp_key,
+        balance=options.balance,
+        faults=dict(options.fault),
+    )
+    return Sandbox(service=service, sites=options.site or GATES, seed=options.seed)
+
+
+def _serve(sandbox: Sandbox, options: argparse.Namespace) -> None:
+    from twisted.internet import reactor as installed  # noqa: PLC0415
+
+    reactor: Any = installed
+    sandbox.start()
+    reactor.addSystemEventTrigger("before", "shutdown", sandbox.stop)
+    shown = _as_json(sandbox) if options.json else _as_text(sandbox)
+    sys.stdout.write(shown + "\n")
+    sys.stdout.flush()
+    if options.until_eof:
+        _stop_at_eof(reactor)
+    reactor.run()
+
+
+def _stop_at_eof(reactor: Any) -> None:
+    """Stop the reactor when standard input ends, as it does when our parent dies."""
+
+    def watch() -> None:
+        # os.read, not sys.stdin: a buffered read would hold a lock that the
+        # interpreter wants when it ends.
+        while os.read(0, _CHUNK):
+            pass
+        reactor.callFromThread(reactor.stop)
+
+    def begin() -> None:
+        threading.Thread(target=watch, name="stdin", daemon=True).start()
+
+    # Once it runs: a reactor that is not running cannot be stopped.
+    reactor.callWhenRunning(begin)
+
+
+def _as_json(sandbox: Sandbox) -> str:
+    return json.dumps(
+        {
+            "service": sandbox.service_url,
+            "siteverify": sandbox.siteverify_url,
+            "sites": sandbox.urls,
+            "settings": sandbox.settings(),
+        }
+    )
+
+
+def _as_text(sandbox: Sandbox) -> str:
+    width = max(len(name) for name in ["siteverify", *sandbox.urls])
+    urls = {
+        "service": sandbox.service_url,
+        "siteverify": sandbox.siteverify_url,
+        **sandbox.urls,
+    }
+    lines = [f"  {name:<{width}}  {url}" for name, url in urls.items()]
+    settings = [f"  {name} = {value!r}" for name, value in sandbox.settings().items()]
+    return "\n".join(
+        [
+            "Serving on loopback, until Ctrl-C:",
+            *lines,
+            f"\nCounters: {sandbox.service_url}/_ledger",
+            "\nScrapy settings to use it:",
+            *settings,
+        ]
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scrapy_onecaptcha.sandbox",
+        description="A stand-in for the service and gated sites to crawl, on loopback.",
+    )
+    add = parser.add_argument
+    add("--site", action="append", choices=list(GATES), help="may be repeated; or all")
+    add("--latency", type=_latency, default=1.0, help="seconds: 2, or a range: 1-3")
+    add("--failure-rate", type=float, default=0.0, help="share of tasks that fail")
+    add("--refused-rate", type=float, default=0.0, help="share of tokens refused")
+    add("--user-agent", default="same", help='of the solutions; "same", "" for none')
+    add("--resp-key", help="respKey of the solutions")
+    add("--balance", type=int, default=1_000_000, help="points of the account")
+    add(
+        "--fault",
+        action="append",
+        type=_fault,
+        default=[],
+        metavar="CALL=FAULT,…",
+        help="e.g. createTask=ERROR_NO_SLOT_AVAILABLE,ok,http:500,*",
+    )
+    add("--seed", type=int, default=0, help="of all that is drawn by chance")
+    add("--json", action="store_true", help="print one line of JSON instead of text")
+    add("--until-eof", action="store_true", help="end when standard input does")
+    return parser
+
+
+def _latency(text: str) -> float | tuple[float, float]:
+    low, dash, high = text.partition("-")
+    return (float(low), float(high)) if dash else float(low)
+
+
+def _fault(text: str) -> tuple[str, tuple[str, ...]]:
+    call, equals, names = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"CALL=FAULT,… is wanted: {text!r}")
+    return call, tuple(names.split(","))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

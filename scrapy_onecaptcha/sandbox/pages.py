@@ -1,0 +1,187 @@
+"""The HTML of the gates, as real products write it."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import TYPE_CHECKING
+
+from .checks import HONEYPOT
+
+if TYPE_CHECKING:
+    from .gate import Gate
+    from .tickets import Ticket
+
+__all__ = ["escape", "gate_page", "layout"]
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0; background: #f4f5f7;
+  color: #1c2430 }
+main { max-width: 42rem; margin: 3rem auto; padding: 2rem; background: #fff;
+  border-radius: 8px; box-shadow: 0 1px 4px rgba(0, 0, 0, .15) }
+button { font: inherit; padding: .5rem 1.25rem; margin-top: 1rem }
+pre { white-space: pre-wrap; background: #f4f5f7; padding: 1rem }
+.h-captcha:not(button), #captcha { min-height: 78px }
+"""
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="{charset}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+{head}</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+_GATE = """<h1>Checking that you are human</h1>
+<p>Please complete the check below to go on to {site}.</p>
+{before}<form id="gate" action="{action}" method="{method}"{enctype}>
+{inside}
+{button}
+</form>
+<p><small>This takes a moment and is asked for once in a while.</small></p>"""
+
+
+def escape(text: str) -> str:
+    """Escape for text and attributes, with the entities that servers write."""
+    return html.escape(text).replace("&#x27;", "&#39;")
+
+
+def layout(title: str, body: str, *, head: str = "", charset: str = "utf-8") -> str:
+    """Return a whole page around *body*, which is HTML; *title* is text."""
+    return _PAGE.format(
+        title=escape(title), body=body, head=head, charset=charset, style=_STYLE
+    )
+
+
+def gate_page(gate: Gate, site: str, ticket: Ticket, target: str) -> str:
+    """Return the page of a gate.
+
+    Args:
+        gate: what it is like.
+        site: its name, for the visitor.
+        ticket: the one-time values of this page.
+        target: path and query of the page that was asked for.
+    """
+    widget = _widget(gate)
+    # A callback that fills a field of the form is what products write whose widget
+    # stands outside of it.
+    outside = bool(gate.token_field)
+    multipart = gate.enctype == "multipart/form-data"
+    fields = "\n".join(_fields(gate, ticket, target))
+    body = _GATE.format(
+        site=escape(site),
+        before=f"{widget}\n" if outside else "",
+        action=escape(gate.action),
+        method=gate.method.lower(),
+        enctype=f' enctype="{gate.enctype}"' if multipart else "",
+        inside=fields if outside else f"{fields}\n{widget}",
+        button=_button(gate),
+    )
+    return layout(
+        "Just a moment",
+        body,
+        head=f"{_script(gate, ticket)}\n{_api_script(gate)}\n",
+        charset=gate.charset,
+    )
+
+
+def _fields(gate: Gate, ticket: Ticket, target: str) -> list[str]:
+    hidden = {
+        "ticket": ticket.value if gate.ticketed else None,
+        "next": target if gate.names_next else None,
+        "state": gate.state or None,
+        "respKey": "" if gate.needs_resp_key else None,
+        gate.token_field or "token": "" if gate.token_field else None,
+    }
+    fields = [
+        f'<input type="hidden" name="{name}" id="{name}" value="{escape(value)}">'
+        for name, value in hidden.items()
+        if value is not None
+    ]
+    if gate.honeypot:
+        fields.append(
+            f'<input type="text" name="{HONEYPOT}" value="" style="display:none"'
+            ' tabindex="-1" autocomplete="off">'
+        )
+    return fields
+
+
+def _widget(gate: Gate) -> str:
+    sitekey = escape(gate.sitekey)
+    return {
+        "container": f'<div class="h-captcha" data-sitekey="{sitekey}"'
+        ' data-callback="onSolved"></div>',
+        "explicit": '<div id="captcha"></div>',
+        "invisible": f'<div class="h-captcha" data-sitekey="{sitekey}"'
+        ' data-size="invisible" data-callback="onSolved"></div>',
+        "button": "",
+    }[gate.widget]
+
+
+def _button(gate: Gate) -> str:
+    if gate.widget == "button":
+        return (
+            f'<button class="h-captcha" data-sitekey="{escape(gate.sitekey)}"'
+            ' data-callback="onSolved">Continue</button>'
+        )
+    if gate.widget == "invisible":
+        return '<button type="button" onclick="check()">Continue</button>'
+    return '<button type="submit">Continue</button>'
+
+
+def _script(gate: Gate, ticket: Ticket) -> str:
+    lines = ["function onSolved(token) {"]
+    if gate.token_field:
+        name = _quoted(gate.token_field)
+        lines.append(f"  document.getElementById({name}).value = token;")
+    lines += ['  document.getElementById("gate").submit();', "}"]
+    if gate.widget == "explicit":
+        lines += _rendering(gate, ticket)
+    elif gate.rqdata and gate.widget == "container":
+        data = _quoted(ticket.rqdata)
+        lines += [
+            "function onCaptchaLoad() {",
+            f"  hcaptcha.setData(0, {{rqdata: {data}}});",
+            "}",
+        ]
+    if gate.widget == "invisible":
+        data = f", {{rqdata: {_quoted(ticket.rqdata)}}}" if gate.rqdata else ""
+        lines.append(f"function check() {{ hcaptcha.execute(0{data}); }}")
+    elif gate.rqdata and gate.widget == "button":
+        data = _quoted(ticket.rqdata)
+        lines.append(f"window.onload = () => hcaptcha.setData(0, {{rqdata: {data}}});")
+    return "\n".join(["<script>", *lines, "</script>"])
+
+
+def _rendering(gate: Gate, ticket: Ticket) -> list[str]:
+    options = f'sitekey: {_quoted(gate.sitekey)}, theme: "light", callback: onSolved'
+    lines = [
+        "function onCaptchaLoad() {",
+        f'  var id = hcaptcha.render("captcha", {{{options}}});',
+    ]
+    if gate.rqdata:
+        lines.append(f"  hcaptcha.setData(id, {{rqdata: {_quoted(ticket.rqdata)}}});")
+    return [*lines, "}"]
+
+
+def _api_script(gate: Gate) -> str:
+    query = {
+        "onload=onCaptchaLoad": gate.widget == "explicit"
+        or (gate.rqdata and gate.widget == "container"),
+        "render=explicit": gate.widget == "explicit",
+        "recaptchacompat=off": not gate.compat,
+    }
+    parameters = "&".join(pair for pair, wanted in query.items() if wanted)
+    url = f"https://js.hcaptcha.com/1/api.js{'?' if parameters else ''}{parameters}"
+    return f'<script src="{escape(url)}" async defer></script>'
+
+
+def _quoted(text: str) -> str:
+    # "<" could end the script element.
+    return json.dumps(text).replace("<", "\\u003c")

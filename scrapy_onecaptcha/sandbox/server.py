@@ -1,0 +1,150 @@
+"""The sandbox as a whole: a service, a siteverify and sites on ports of loopback."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import gatherResults
+
+from .ledger import Ledger
+from .service import Service, ServiceOptions
+from .sites import GATES, build_site
+from .siteverify import SiteVerify
+from .web import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from twisted.internet.defer import Deferred
+
+    from .gate import Gate
+    from .messages import Reply, Visit
+
+__all__ = ["Sandbox"]
+
+_POLL_SECONDS = 0.1
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Sandbox:
+    """A service and gated sites, each on its own port of 127.0.0.1.
+
+    Args:
+        service: how the service behaves.
+        sites: names of sites that come with the sandbox, or gates by name (``None``:
+            no gate) for others.
+        secrets: siteverify's secrets; see `SiteVerify`.
+        reactor: to listen with; by default the installed one, looked up at `start`.
+        clock: returns the time in seconds; by default the reactor's.
+        seed: of all that is drawn by chance.
+
+    Raises:
+        ValueError: there is no site of a name, or a name cannot stand in a cookie's.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: ServiceOptions | None = None,
+        sites: Iterable[str] | Mapping[str, Gate | None] = ("bookshop",),
+        secrets: Mapping[str, str | None] | None = None,
+        reactor: Any = None,
+        clock: Callable[[], float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._options = ServiceOptions() if service is None else service
+        self._reactor = reactor
+        self._clock = clock
+        self._listeners: dict[str, Listener] = {}
+        self.service_url = ""
+        self.siteverify_url = ""
+        self.urls: dict[str, str] = {}
+        self.ledger = Ledger(self._seconds, balance=self._options.balance)
+        self.answers = self._parts(_gates(sites), secrets, seed)
+
+    def _parts(
+        self,
+        gates: Mapping[str, Gate | None],
+        secrets: Mapping[str, str | None] | None,
+        seed: int,
+    ) -> dict[str, Callable[[Visit], Reply]]:
+        def rng(name: str) -> random.Random:
+            # One of its own for each, so that none disturbs another's sequence.
+            return random.Random(f"{seed}/{name}")  # noqa: S311 - guards nothing
+
+        service = Service(
+            self._options, self.ledger, clock=self._seconds, rng=rng(" service")
+        )
+        parts: dict[str, Callable[[Visit], Reply]] = {
+            " service": service.answer,
+            " siteverify": SiteVerify(self.ledger, secrets).answer,
+        }
+        for name, gate in gates.items():
+            site = build_site(
+                name, gate, ledger=self.ledger, clock=self._seconds, rng=rng(name)
+            )
+            parts[name] = site.answer
+        return parts
+
+    def _seconds(self) -> float:
+        if self._clock is not None:
+            return self._clock()
+        seconds: float = self._installed_reactor().seconds()
+        return seconds
+
+    def _installed_reactor(self) -> Any:
+        if self._reactor is None:
+            # Importing it installs one: not before someone wants to run it.
+            from twisted.internet import reactor  # noqa: PLC0415
+
+            self._reactor = reactor
+        return self._reactor
+
+    def start(self) -> Sandbox:
+        """Listen on all ports; the URLs are known when this returns."""
+        if self._listeners:
+            raise RuntimeError("the sandbox has been started already")
+        reactor = self._installed_reactor()
+        for name, answer in self.answers.items():
+            self._listeners[name] = Listener(reactor, answer)
+        urls = {name: listener.url for name, listener in self._listeners.items()}
+        self.service_url = urls.pop(" service")
+        self.siteverify_url = urls.pop(" siteverify") + "/siteverify"
+        self.urls = urls
+        return self
+
+    def stop(self) -> Deferred[Any]:
+        """Stop; fires when all ports and all connections are closed."""
+        listeners, self._listeners = self._listeners, {}
+        stopping = [listener.stop() for listener in listeners.values()]
+        return gatherResults(stopping, consumeErrors=True)
+
+    def settings(self) -> dict[str, object]:
+        """Return the Scrapy settings that make a crawl use this sandbox."""
+        return {
+            "ONECAPTCHA_API_URL": self.service_url,
+            "ONECAPTCHA_API_KEY": self._options.key,
+            "ONECAPTCHA_POLL_DELAY": _POLL_SECONDS,
+            "ONECAPTCHA_POLL_INTERVAL": _POLL_SECONDS,
+        }
+
+
+def _gates(
+    sites: Iterable[str] | Mapping[str, Gate | None],
+) -> Mapping[str, Gate | None]:
+    from collections.abc import Mapping as AnyMapping  # noqa: PLC0415
+
+    names = list(sites)
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"a site's name is letters, digits, - and _: {name!r}")
+    if isinstance(sites, AnyMapping):
+        return sites
+    for name in names:
+        if name not in GATES:
+            raise ValueError(
+                f"no site is called {name!r}; there are {', '.join(GATES)}"
+            )
+    return {name: GATES[name] for name in names}
