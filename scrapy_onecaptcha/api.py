@@ -14,44 +14,33 @@ import logging
 import math
 import re
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from twisted.internet import protocol
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import TimeoutError as DeadlinePassed
-from twisted.web.client import ResponseDone
-from twisted.web.http import PotentialDataLoss
 
-from scrapy_onecaptcha._version import __version__
+from scrapy_onecaptcha.errorcodes import rule, stated_seconds
 from scrapy_onecaptcha.exceptions import (
-    AccountError,
-    BadTaskError,
     BlockedError,
     ServiceError,
-    SiteRefusedError,
     TaskFailed,
     Unavailable,
 )
+from scrapy_onecaptcha.exchange import NoReply, post
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
-
+    from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IReactorTime
-    from twisted.python.failure import Failure
 
-__all__ = ["PREFIXES", "RULES", "Client", "Http", "Rule", "Task", "TaskResult", "rule"]
+    from scrapy_onecaptcha.exchange import Http, Reply
 
-_T = TypeVar("_T")
+__all__ = ["Client", "Task", "TaskResult"]
 
 logger = logging.getLogger(__name__)
 
-MAX_REPLY = 64 * 1024  # bytes; a reply with a token has about two thousand
 MAX_TOKEN = 32 * 1024  # characters
 MAX_USER_AGENT = 1024  # characters
 MAX_DESCRIPTION = 300  # characters of the service's text that reach a log
 MAX_TASK_ID = 256  # characters
-BLOCK_SECONDS = (1.0, 3600.0)  # the least and the most that a stated block is taken for
 IDLE_SECONDS = 20  # before the usual 60 s of a server, so a POST meets no dead socket
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
@@ -59,92 +48,6 @@ CONNECTIONS = 32  # idle ones kept open
 
 _NOT_READY = "CAPTCHA_NOT_READY"
 _PASSING = frozenset({408, 425, 429})  # and every 5xx
-
-
-class Rule(NamedTuple):
-    """What an error code of the service means: the error raised, and what to do."""
-
-    error: type[ServiceError]
-    advice: str
-
-
-_KEY = Rule(AccountError, "the key is not known there; check ONECAPTCHA_API_KEY")
-_RIGHTS = Rule(AccountError, "the key may not be used for this; ask the service why")
-_EMPTY = Rule(AccountError, "the account is out of points; top it up")
-_CHARGE = Rule(AccountError, "the account could not be charged; check its balance")
-_BANNED = Rule(AccountError, "the account is suspended; ask the service why")
-_ADDRESS = Rule(AccountError, "this machine's address is not on the account's list")
-_BLOCKED = Rule(BlockedError, "the service blocks this client for a time; wait")
-_BAD = Rule(BadTaskError, "the service finds the call malformed; do not repeat it")
-_TYPE = Rule(SiteRefusedError, "the service does not offer this type of task")
-_SITE = Rule(SiteRefusedError, "the service does not solve for this site or sitekey")
-_NO_SLOT = Rule(Unavailable, "the service has no free worker; try again later")
-_THREADS = Rule(Unavailable, "too many tasks open; lower ONECAPTCHA_CONCURRENT_TASKS")
-_FAULT = Rule(Unavailable, "a passing fault of the service; try again later")
-_RATE = Rule(Unavailable, "the service asks for fewer calls; try again later")
-_FAILED = Rule(TaskFailed, "the service gave this task up; another one may succeed")
-_UNKNOWN = Rule(ServiceError, "this client does not know that error; not retried")
-
-#: Every code of the protocol family. The service's own description has no list: it says
-#: "errorId > 0: read errorDescription". Misspelt ones are spelt so by the family.
-RULES: Mapping[str, Rule] = MappingProxyType(
-    {
-        "ERROR_KEY_DOES_NOT_EXIST": _KEY,
-        "ERROR_WRONG_USER_KEY": _KEY,
-        "ERROR_CLIENTKEY_UNAUTHORIZED": _RIGHTS,
-        "ERROR_KEY_DENIED_ACCESS": _RIGHTS,
-        "ERROR_ZERO_BALANCE": _EMPTY,
-        "ERROR_SETTLEMENT_FAILED": _CHARGE,
-        "ERROR_KEY_BANNED": _BANNED,
-        "ERROR_ACCOUNT_SUSPENDED": _BANNED,
-        "ERROR_IP_NOT_ALLOWED": _ADDRESS,
-        "ERROR_IP_BANNED": _BLOCKED,
-        "ERROR_IP_BLOCKED": _BLOCKED,
-        "ERROR_KEY_TEMP_BLOCKED": _BLOCKED,
-        "ERROR_REQUIRED_FIELDS": _BAD,
-        "ERROR_BAD_REQUEST": _BAD,
-        "ERROR_PAGE_NOT_FOUND": _BAD,
-        "ERROR_INVALID_TASK_DATA": _BAD,
-        "ERROR_TASK_ABSENT": _BAD,
-        "ERROR_NO_SUCH_METHOD": _BAD,
-        "ERROR_BAD_PARAMETERS": _BAD,
-        "ERROR_TASK_NOT_SUPPORTED": _TYPE,
-        "ERROR_TASK_TYPE_DEPRECATED": _TYPE,
-        "ERROR_DOMAIN_NOT_ALLOWED": _SITE,
-        "ERROR_RECAPTCHA_INVALID_SITEKEY": _SITE,
-        "ERROR_RECAPTCHA_INVALID_DOMAIN": _SITE,
-        "ERROR_NO_SLOT_AVAILABLE": _NO_SLOT,
-        "ERROR_THREADS_MAXIMUM": _THREADS,
-        "ERROR_SERVICE_UNAVALIABLE": _FAULT,
-        "ERROR_SERVICE_UNAVAILABLE": _FAULT,
-        "ERROR_INTERNAL_SERVER_ERROR": _FAULT,
-        "ERROR_RATE_LIMIT": _RATE,
-        "ERROR_TOO_MUCH_REQUESTS": _RATE,
-        "ERROR_CAPTCHA_UNSOLVABLE": _FAILED,
-        "ERROR_TASK_TIMEOUT": _FAILED,
-        "ERROR_TASKID_INVALID": _FAILED,
-        "ERROR_NO_SUCH_CAPCHA_ID": _FAILED,
-        "WRONG_CAPTCHA_ID": _FAILED,
-        "ERROR_TOKEN_EXPIRED": _FAILED,
-        "ERROR_FAILED_LOADING_WIDGET": _FAILED,
-        "ERROR_MAXIMUM_TIME_EXCEED": _FAILED,
-    }
-)
-
-#: Families of codes, told by how they begin (the protocol family).
-PREFIXES: Mapping[str, Rule] = MappingProxyType(
-    {"ERROR_IP_BLOCKED": _BLOCKED, "ERROR_NO_SLOT_AVAILABLE": _NO_SLOT}
-)
-
-
-def rule(code: str) -> Rule:
-    """Return what *code* means; for an unknown one a plain `ServiceError`."""
-    known = RULES.get(code)
-    if known is not None:
-        return known
-    return next(
-        (r for begin, r in PREFIXES.items() if code.startswith(begin)), _UNKNOWN
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,22 +98,6 @@ class TaskResult:
     token: str = field(repr=False)
     user_agent: str | None = None
     resp_key: str | None = field(default=None, repr=False)
-
-
-class Http(Protocol):
-    """The one method of ``treq.client.HTTPClient`` that is used."""
-
-    def post(  # noqa: D102  # treq's own
-        self,
-        url: str,
-        /,
-        *,
-        data: bytes,
-        headers: Any,
-        allow_redirects: bool,
-        unbuffered: bool,
-        reactor: Any,
-    ) -> Deferred[Any]: ...
 
 
 class Client:
@@ -378,41 +265,18 @@ class Client:
             )
         return reply
 
-    async def _post(self, method: str, payload: dict[str, Any]) -> tuple[int, bytes]:
-        """Return status and body, within the timeout or not at all."""
-        body = json.dumps(payload).encode("ascii")
-        outcome = _detached(self._exchange(f"{self._url}/{method}", body))
-        outcome.addTimeout(self._timeout, self._clock)
+    async def _post(self, method: str, payload: dict[str, Any]) -> Reply:
         try:
-            return await outcome
-        except CancelledError:
-            raise
-        except DeadlinePassed:
-            fault = f"gave no full answer to {method} within {self._timeout:g} s"
-        except _ReplyTooLarge:
-            fault = (
-                f"answered {method} with more than {MAX_REPLY} bytes, which were cut"
+            return await post(
+                self._http,
+                f"{self._url}/{method}",
+                json.dumps(payload).encode("ascii"),
+                clock=self._clock,
+                timeout=self._timeout,
             )
-        except Exception as error:  # noqa: BLE001  # what it was goes into the message
-            fault = f"could not be asked for {method} ({self._clean(_fault(error))})"
-        # Not raised in the handler: what a transport's error holds is not chained on.
-        raise Unavailable(f"The service {fault}; try again later.")
-
-    async def _exchange(self, url: str, body: bytes) -> tuple[int, bytes]:
-        response = await self._http.post(
-            url,
-            data=body,
-            headers={
-                "Content-Type": "application/json",
-                "User-Agent": f"scrapy-onecaptcha/{__version__}",
-            },
-            allow_redirects=False,
-            unbuffered=True,  # else treq keeps the body of a reply past any limit
-            reactor=self._clock,  # else treq imports the global one
-        )
-        collector = _Collector()
-        response.deliverBody(collector)
-        return int(response.code), await collector.finished
+        except NoReply as error:
+            fault = self._clean(str(error))
+        raise Unavailable(f"{method}: the service {fault}; try again later.")
 
     def _raise_refusal(
         self, method: str, status: int, reply: dict[str, Any]
@@ -430,9 +294,7 @@ class Client:
             answered=True,
         )
         if isinstance(error, BlockedError):
-            error.seconds = (
-                _stated_seconds(description) or _stated_seconds(code) or 600.0
-            )
+            error.seconds = stated_seconds(description) or stated_seconds(code) or 600.0
         raise error
 
     def _result(self, solution: Any) -> TaskResult:
@@ -465,71 +327,6 @@ class Client:
         if self._key:
             line = re.sub(re.escape(self._key), "***", line, flags=re.IGNORECASE)
         return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-class _ReplyTooLarge(Exception):  # never seen outside
-    pass
-
-
-class _Collector(protocol.Protocol):
-    """Collects a body up to a limit; past it, or cancelled, aborts the connection."""
-
-    def __init__(self) -> None:
-        self.finished: Deferred[bytes] = Deferred(lambda _: self._abort())
-        self._data = bytearray()
-
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        if self.finished.called:
-            return
-        self._data += data
-        if len(self._data) > MAX_REPLY:
-            self.finished.errback(_ReplyTooLarge())
-            self._abort()
-
-    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:  # noqa: N802
-        if self.finished.called:
-            return
-        # Without a length the end of the connection is the end of the reply. Whether
-        # something is missing shows when it is read as JSON.
-        if isinstance(reason.value, ResponseDone | PotentialDataLoss):
-            self.finished.callback(bytes(self._data))
-        else:
-            self.finished.errback(reason)
-
-    def _abort(self) -> None:
-        # Twisted hands out a proxy that can only lose a connection, which over TLS
-        # waits for a peer that may be the very one that stalls.
-        transport: Any = self.transport
-        for candidate in (transport, getattr(transport, "_producer", None)):
-            abort = getattr(candidate, "abortConnection", None)
-            if abort is not None:
-                abort()
-                return
-        if transport is not None:
-            transport.loseConnection()
-
-
-def _detached(work: Coroutine[Deferred[Any], Any, _T]) -> Deferred[_T]:
-    """Start *work*; cancelling the result gives a ``CancelledError`` and nothing else.
-
-    Whatever the transport makes of an abort (a lost connection, say) would read as a
-    fault of the network, which the caller retries.
-    """
-    outcome: Deferred[_T] = Deferred()
-    running = Deferred.fromCoroutine(work)
-
-    def stop(failure: Failure) -> Failure:
-        if isinstance(failure.value, CancelledError):
-            running.cancel()
-        return failure
-
-    def finish(result: _T | Failure) -> None:
-        if not outcome.called:
-            outcome.callback(result)
-
-    outcome.addErrback(stop)
-    running.addBoth(finish)
-    return outcome
 
 
 def _public_url(url: str) -> str:
@@ -608,29 +405,3 @@ def _usable(
         name,
     )
     return None
-
-
-def _fault(error: BaseException) -> str:
-    """Name a transport's error; Twisted's wrappers hold the real one as a reason."""
-    reasons = getattr(error, "reasons", None)
-    if reasons:
-        return _fault(getattr(reasons[-1], "value", reasons[-1]))
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-_UNITS = {"s": 1, "秒": 1, "m": 60, "分": 60, "h": 3600, "小": 3600}
-_SPAN = re.compile(
-    r"(?<![\d.])(\d{1,6})\s*"
-    r"(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)|h(?:ours?)|秒|分钟?|小时)(?![a-z])",
-    re.IGNORECASE,
-)
-
-
-def _stated_seconds(text: str) -> float | None:
-    """Return the time that *text* states, in seconds; of several their sum."""
-    spans = [int(n) * _UNITS[unit[0].lower()] for n, unit in _SPAN.findall(text)]
-    if not spans:
-        return None
-    least, most = BLOCK_SECONDS
-    return min(max(float(sum(spans)), least), most)

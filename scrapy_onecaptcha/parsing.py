@@ -1,0 +1,252 @@
+"""Parsers of what users write into settings and ``meta``; a bad value is named."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from cssselect import SelectorError
+from scrapy.selector import Selector
+from scrapy.utils.misc import load_object
+
+_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_BARE = 'write the bare domain, "example.com"; its subdomains are included'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One setting, or one key of ``meta["onecaptcha"]``.
+
+    Attributes:
+        parse: makes the value; raises ``ValueError`` with a hint, or with none.
+        allowed: what is allowed, in words.
+        default: the value where there is none; not parsed.
+        secret: whether the value must not stand in a message.
+    """
+
+    parse: Callable[[Any], Any]
+    allowed: str
+    default: Any = None
+    secret: bool = False
+
+    def read(self, name: str, value: Any) -> Any:
+        """Return *value* parsed, or raise ``ValueError`` about *name*."""
+        hint, cause = "", None
+        try:
+            return self.parse(value)
+        except _Hint as error:
+            hint, cause = f" ({error})", error.__cause__
+        except (TypeError, ValueError, OverflowError):
+            pass  # not chained: its text may hold what must not be shown
+        shown = "a value not shown here" if self.secret else masked(repr(value))
+        message = f"{name} is {shown}; allowed: {self.allowed}{hint}."
+        raise ValueError(message) from cause
+
+
+class _Hint(ValueError):
+    """Says more than "what is allowed" does; carries no secret."""
+
+
+def masked(text: str) -> str:
+    """Return *text* without what a URL in it may hide, and not too long."""
+    text = re.sub(r"//[^/?#\s]*@", "//***@", text)
+    text = re.sub(r"(//[^?#\s]*[?#])[^\s'\"]+", r"\1***", text)
+    return text if len(text) <= 200 else text[:199] + "…"  # noqa: PLR2004
+
+
+def integer(least: int) -> Callable[[Any], int]:
+    """Return a parser of whole numbers, *least* or more."""
+
+    def parse(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise TypeError
+        parsed = int(value)
+        if parsed < least:
+            raise ValueError
+        return parsed
+
+    return parse
+
+
+def number(
+    least: float, most: float = math.inf, *, above: bool = False
+) -> Callable[[Any], float]:
+    """Return a parser of finite numbers from *least* (or above it) to *most*."""
+
+    def parse(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise TypeError
+        parsed = float(value)
+        if not math.isfinite(parsed) or not least <= parsed <= most:
+            raise ValueError
+        if above and parsed == least:
+            raise ValueError
+        return parsed
+
+    return parse
+
+
+def flag(value: Any) -> bool:
+    """Accept what Scrapy's own ``getbool`` accepts."""
+    known = {"1": True, "true": True, "0": False, "false": False}
+    if not isinstance(value, bool | int | str):
+        raise TypeError
+    try:
+        return known[str(value).strip().lower()]
+    except KeyError:
+        raise ValueError from None
+
+
+def boolean(value: Any) -> bool:
+    """Accept ``True`` and ``False``."""
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def api_key(value: Any) -> str:
+    """Accept visible ASCII, so that a copied "…" is found out."""
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value.strip()):
+        raise ValueError
+    return value.strip()
+
+
+def api_url(value: Any) -> str:
+    """Accept a URL that the key may be sent to."""
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value.strip()):
+        raise ValueError
+    url = value.strip().rstrip("/")
+    parts = urlsplit(url)
+    if parts.port == 0 or not parts.hostname or set(url) & set("@?#\\"):
+        raise ValueError
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
+        raise ValueError
+    return url
+
+
+def is_loopback(url: str) -> bool:
+    """Whether *url* is served by this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def domain(value: Any) -> str:
+    """Accept a host as it stands in a URL, or its Unicode form."""
+    if not isinstance(value, str):
+        raise TypeError
+    name = value.strip().lower()
+    try:
+        return str(ipaddress.ip_address(name.strip("[]")))
+    except ValueError:
+        pass  # no address, then a name
+    try:
+        name = name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise _Hint(_BARE) from None
+    if not _HOST.fullmatch(name):
+        raise _Hint(_BARE)
+    return name
+
+
+def domains(value: Any) -> tuple[str, ...]:
+    """Accept a list of domains, or text with commas."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise TypeError
+    if not value:
+        raise _Hint("to use the spider's allowed_domains, leave it unset")
+    return tuple(dict.fromkeys(domain(entry) for entry in value))
+
+
+@lru_cache(maxsize=128)
+def _is_selector(css: str) -> bool:
+    # Run, not only parsed: an unknown namespace shows only then.
+    try:
+        Selector(text="<html></html>").css(css)
+    except (SelectorError, ValueError):
+        return False
+    return True
+
+
+def selector(value: Any) -> str:
+    """Accept a CSS selector that Scrapy can run."""
+    if not isinstance(value, str) or not value.strip() or not _is_selector(value):
+        raise ValueError
+    return value.strip()
+
+
+def function(value: Any) -> Callable[..., Any]:
+    """Accept a callable, or the dotted path of one."""
+    if callable(value):
+        return value  # type: ignore[no-any-return]
+    try:
+        loaded = load_object(value)
+    except Exception as error:  # whatever the module raises when it is imported
+        raise _Hint(f"{type(error).__name__}: {error}") from error
+    if not callable(loaded):
+        raise _Hint("what it names cannot be called")
+    return loaded  # type: ignore[no-any-return]
+
+
+def submitters(value: Any) -> Mapping[str, Callable[..., Any]]:
+    """Accept a dict of domains and callables, or its JSON."""
+    if isinstance(value, str):
+        value = json.loads(value)
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return MappingProxyType({domain(d): function(s) for d, s in value.items()})
+
+
+def one_of(*words: str) -> Callable[[Any], str]:
+    """Return a parser that takes one of *words*."""
+
+    def parse(value: Any) -> str:
+        if value not in words:
+            raise ValueError
+        return str(value)
+
+    return parse
+
+
+def uuid(value: Any) -> str:
+    """Accept a UUID, in lower case from here on."""
+    if not isinstance(value, str) or not _UUID.fullmatch(value.strip().lower()):
+        raise ValueError
+    return value.strip().lower()
+
+
+def text(most: int) -> Callable[[Any], str]:
+    """Return a parser of text that is neither empty nor longer than *most*."""
+
+    def parse(value: Any) -> str:
+        if not isinstance(value, str) or not 0 < len(value) <= most:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def count(default: int, least: int, unit: str) -> Row:
+    """Return the row of a count of *unit*."""
+    limit = ", 0 for no limit" if least == 0 and unit == "tasks" else ""
+    allowed = f"a whole number of {unit}, {least} or more{limit}"
+    return Row(default=default, parse=integer(least), allowed=allowed)
+
+
+#: Rows that a setting and a key of ``meta`` share.
+SELECTOR = Row(parse=selector, allowed="a CSS selector")
+ATTEMPTS = count(3, 1, "tasks")
+SUBMITTER = "a callable (request, response, challenge, solution) -> Request"
