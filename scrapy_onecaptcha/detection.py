@@ -1,0 +1,260 @@
+"""Is this response a gate? A response in, a :class:`Challenge` or ``None`` out.
+
+A *gate* stands in place of the content: it asks for nothing but the captcha. A
+*widget* sits in a page whose content is there; a solve for it would be money lost.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from scrapy.http import TextResponse
+
+from scrapy_onecaptcha.challenge import Challenge, Form
+from scrapy_onecaptcha.evidence import GATE, gather, weigh
+from scrapy_onecaptcha.forms import TOKEN_FIELDS, owner, read_form, visitor_fields
+from scrapy_onecaptcha.page import BOM_UTF16, is_html, parse
+from scrapy_onecaptcha.widgets import find, read_captcha, valid_sitekey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy.http import Response
+
+    from scrapy_onecaptcha.challenge import Reason
+    from scrapy_onecaptcha.page import Node, Page
+    from scrapy_onecaptcha.widgets import Captcha, Widget
+
+__all__ = ["NO_HINTS", "Hints", "detect"]
+
+# In characters. A longer one is not sent to the service.
+MAX_RQDATA = 8192
+
+_PROOF_OF_WORK = re.compile(
+    r"argon2|hashcash|proof-?of-?work|altcha|mcaptcha|/pow[./-]"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What the user said of this page; it overrules what is seen.
+
+    Attributes:
+        gate: the user's own verdict.
+        expect: CSS selector of the real content: a page that has it is no gate.
+        decide: the setting ``ONECAPTCHA_GATE``.
+        sitekey: the sitekey, in place of the page's.
+        rqdata: the rqdata, in place of the page's.
+        invisible: whether the widget is invisible.
+        field: name of the field that takes the token.
+    """
+
+    gate: bool | None = None
+    expect: str | None = None
+    decide: Callable[[Response, Challenge], bool] | None = None
+    sitekey: str | None = None
+    rqdata: str | None = None
+    invisible: bool | None = None
+    field: str | None = None
+
+
+NO_HINTS = Hints()
+
+
+def detect(response: Response, hints: Hints = NO_HINTS) -> Challenge | None:
+    """Read the hCaptcha of *response*, or return ``None`` where it has none.
+
+    Raises:
+        Exception: only what ``hints.decide`` raises, and ``ValueError`` or
+            ``cssselect.SelectorError`` for a ``hints.expect`` that is no selector.
+    """
+    if not isinstance(response, TextResponse):
+        return None
+    # The word stands in the script's address and in the container's class alike; in
+    # UTF-16 it does not look like this.
+    body = response.body
+    if not (b"captcha" in body or hints.gate or body.startswith(BOM_UTF16)):
+        return None
+    page = parse(response) if is_html(response) else None
+    if page is None:
+        return _unread(response) if hints.gate else None
+    captcha = read_captcha(page)
+    if not (captcha.widgets or captcha.api or captcha.place or hints.gate):
+        return None
+    form = _submitting_form(page, captcha)
+    signs = gather(response, page, captcha, form, hints.expect)
+    weight, evidence = weigh(signs)
+    # Traces of hCaptcha stand in the layout of many a page: they need more.
+    is_gate = weight >= GATE and (captcha.certain or signs.refused)
+    challenge = _challenge(page, captcha, form, hints)
+    challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
+    return _verdict(response, challenge, captcha, is_gate=is_gate, hints=hints)
+
+
+def _verdict(
+    response: TextResponse,
+    challenge: Challenge,
+    captcha: Captcha,
+    *,
+    is_gate: bool,
+    hints: Hints,
+) -> Challenge | None:
+    """Let the user's word stand above the evidence."""
+    if hints.gate is not None:
+        return _as(challenge, hints.gate, f"The user says gate={hints.gate}.")
+    if hints.expect and response.css(hints.expect):
+        return _as(challenge, False, f"It has the content ({hints.expect}).")
+    if not (is_gate or captcha.widgets):
+        return None
+    if hints.decide is None:
+        return _as(challenge, is_gate)
+    decision = bool(hints.decide(response, _as(challenge, is_gate)))
+    return _as(challenge, decision, f"ONECAPTCHA_GATE says {decision}.")
+
+
+def _as(challenge: Challenge, is_gate: bool, sentence: str = "") -> Challenge:
+    """Return *challenge* as a gate or a widget, with what made it one.
+
+    A widget needs no form: whoever asks for its token sends it by himself.
+    """
+    evidence = (*challenge.evidence, sentence) if sentence else challenge.evidence
+    if is_gate:
+        return replace(challenge, kind="gate", evidence=evidence)
+    reason = None if challenge.reason == "no_submission" else challenge.reason
+    return replace(
+        challenge,
+        kind="widget",
+        solvable=reason is None,
+        reason=reason,
+        evidence=evidence,
+    )
+
+
+def _challenge(
+    page: Page, captcha: Captcha, element: Node | None, hints: Hints
+) -> Challenge:
+    """Put together what a solve of the page would need, as if it were a gate."""
+    widget = captcha.widget
+    written = hints.sitekey or (widget.sitekey if widget else None)
+    sitekey = valid_sitekey(written)
+    rqdata = hints.rqdata or (widget.rqdata if widget else None)
+    invisible = widget.invisible if widget else False
+    form = _form(page, captcha, element, hints)
+    evidence = [widget.seen] if widget else ["No widget is in sight."]
+    reason: Reason | None = None
+    if sitekey is None:
+        reason = "bad_sitekey" if written else "no_sitekey"
+        evidence.append(
+            f"Its sitekey is no UUID ({written[:40]!r})."
+            if written
+            else "No sitekey is in sight."
+        )
+    elif rqdata and len(rqdata) > MAX_RQDATA:
+        # Without its rqdata a token is refused: better not to pay for one.
+        reason, rqdata = "bad_sitekey", None
+        evidence.append(f"Its rqdata is longer than {MAX_RQDATA} characters.")
+    elif _wants_proof_of_work(page):
+        reason = "proof_of_work"
+        evidence.append("It wants a proof of work as well.")
+    elif form is None:
+        reason = "no_submission"
+    return Challenge(
+        kind="gate",
+        url=page.url,
+        sitekey=sitekey,
+        invisible=invisible if hints.invisible is None else hints.invisible,
+        rqdata=rqdata,
+        form=form,
+        solvable=reason is None,
+        reason=reason,
+        evidence=tuple(evidence),
+    )
+
+
+def _unread(response: Response) -> Challenge:
+    """Return the gate that the user insists on where nothing can be read."""
+    return Challenge(
+        kind="gate",
+        url=response.url,
+        solvable=False,
+        reason="no_sitekey",
+        evidence=("The user says gate=True.", "The response is no page."),
+    )
+
+
+def _submitting_form(page: Page, captcha: Captcha) -> Node | None:
+    """Return the form that takes the token.
+
+    That is the one around the widget, else the one that its callback submits, else
+    the only one that asks its visitor for nothing, else the only one.
+    """
+    widget = captcha.widget
+    if widget is not None and widget.element is not None:
+        around = owner(widget.element, page)
+        if around is not None:
+            return around
+    for element in _submitted(page, captcha, widget):
+        return element
+    forms = page.root.xpath("//form")
+    if len(forms) > 1:
+        forms = [form for form in forms[:32] if not visitor_fields(form, page)]
+    return forms[0] if len(forms) == 1 else None
+
+
+def _submitted(page: Page, captcha: Captcha, widget: Widget | None) -> list[Node]:
+    """Return the forms that the widget's callback submits."""
+    if widget is None or widget.callback is None:
+        return []
+    found = [find(page, ref) for ref in captcha.script.submits(widget.callback)]
+    forms = [owner(element, page) for element in found if element is not None]
+    return [form for form in forms if form is not None]
+
+
+def _form(
+    page: Page, captcha: Captcha, element: Node | None, hints: Hints
+) -> Form | None:
+    """Read the form that takes the token."""
+    if element is None:
+        # The user names the field: then the page itself is what takes it.
+        named = (hints.field,) if hints.field else ()
+        return Form(url=page.url, token_fields=named) if named else None
+    widget = captcha.widget
+    container = widget.element if widget else None
+    callback = widget.callback if widget else None
+    return read_form(
+        element,
+        page,
+        by_script=callback is not None and any(captcha.script.submits(callback)),
+        container=container,
+        token_fields=_token_fields(page, captcha, element, hints),
+    )
+
+
+def _token_fields(
+    page: Page, captcha: Captcha, form: Node, hints: Hints
+) -> tuple[str, ...]:
+    """Name the fields that take the token."""
+    if hints.field:
+        return (hints.field,)
+    usual = TOKEN_FIELDS if captcha.compatible else TOKEN_FIELDS[:1]
+    widget = captcha.widget
+    if widget is None or widget.callback is None:
+        return usual
+    filled = [find(page, ref) for ref in captcha.script.fills(widget.callback)]
+    names = tuple(
+        element.get("name")
+        for element in filled
+        if element is not None and element.get("name") and owner(element, page) is form
+    )
+    inside = widget.element is not None and owner(widget.element, page) is form
+    # Outside its form the widget adds no fields of its own.
+    return tuple(dict.fromkeys((*names, *usual))) if inside or not names else names
+
+
+def _wants_proof_of_work(page: Page) -> bool:
+    if page.root.xpath("boolean(//@data-pow | //input[@name='pow_response'])"):
+        return True
+    sources = page.root.xpath("//script/@src")[:100]
+    return any(_PROOF_OF_WORK.search(source.lower()) for source in sources)

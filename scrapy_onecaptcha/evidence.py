@@ -1,0 +1,176 @@
+"""Gate or widget: what speaks for which, weighed and put into sentences."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from scrapy_onecaptcha.forms import is_asked, label, owner, visitor_fields
+
+if TYPE_CHECKING:
+    from scrapy.http import Response
+
+    from scrapy_onecaptcha.page import Node, Page
+    from scrapy_onecaptcha.widgets import Captcha
+
+__all__ = ["GATE", "Signs", "gather", "weigh"]
+
+# What the evidence must weigh for a page to be a gate.
+GATE = 4
+
+# Sizes of a page. Gates of bouncers have 50 to 800 characters and up to 5 links.
+LITTLE_TEXT, SOME_TEXT, MUCH_TEXT = 800, 2000, 4000
+FEW_LINKS, SOME_LINKS, MANY_LINKS = 5, 20, 50
+
+_GATE_STATUSES = frozenset({401, 403, 405, 429, 503})
+_SEARCH = frozenset({"q", "s", "query", "search", "keyword", "keywords", "term"})
+_WORDS = re.compile(
+    r"you(?:'re| are) (?:a |not a )?(?:human|robot|bot)|not a (?:ro)?bot|just a moment"
+    r"|attention required|access (?:is |has been )?(?:denied|blocked|restricted)"
+    r"|(?:bot|robot|browser|human|security|captcha)[ -](?:check|detect|verif|challenge)"
+    r"|verif\w+ (?:your browser|you|that)|checking your browser|one more step"
+    r"|(?:complete|solve) (?:the|this|a) (?:h?captcha|challenge|security)"
+    r"|unusual (?:traffic|activity)|too many requests|are you (?:a )?(?:human|robot)"
+    r"|forbidden|captcha\s*$|sicherheits(?:überprüfung|prüfung|abfrage)|kein roboter"
+    r"|v[ée]rification de (?:la )?s[ée]curit[ée]|pas un robot|êtes[- ]vous humain"
+    r"|verificaci[óo]n de seguridad|no (?:eres|soy|es) un robot|un momento"
+    r"|verificação|não (?:é|sou) um robô|verifica di sicurezza|non sei un robot"
+    r"|geen robot|veiligheidscontrole|weryfikacja|nie jesteś robotem|robot değil"
+    r"|проверк|не робот|подтвердите|安全验证|安全驗證|人机|验证码|驗證碼|请稍候"
+    r"|ロボットでは|人間である|認証|로봇이 아닙니다|보안 확인",
+    re.IGNORECASE,
+)
+_HEADINGS = "//title | //h1 | //h2 | //h3"
+_TEXT = (
+    "//body//text()[not(parent::script or parent::style or parent::option"
+    " or parent::textarea)]"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """What speaks for a gate or for a widget.
+
+    Attributes:
+        asked: the visitor's fields in the widget's form.
+        has_form: whether there is such a form.
+        others: the visitor's fields elsewhere, search boxes aside.
+        text: the page's visible text, in characters.
+        links: how many links it has.
+        led_from: the URL that was asked for, where the request was led elsewhere.
+        status: the HTTP status.
+        words: what its title or headings say that a gate would.
+        lacks: the selector of the content, where the user gave one.
+    """
+
+    asked: tuple[str, ...]
+    has_form: bool
+    others: tuple[str, ...]
+    text: int
+    links: int
+    led_from: str | None
+    status: int
+    words: str | None
+    lacks: str | None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the page itself says that it is no ordinary one."""
+        return self.words is not None or self.status in _GATE_STATUSES
+
+
+def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
+    """Weigh the signs: from ``GATE`` up it is a gate. Each one is named.
+
+    What the form asks of its visitor decides, unless the page around it is full.
+    """
+    text, links = signs.text, signs.links
+    said = f"({text} characters)"
+    weights = (
+        (-8, signs.asked, f"The form asks its visitor for {', '.join(signs.asked)}."),
+        (3, signs.has_form and not signs.asked, "Its form asks for the captcha only."),
+        (-1, not signs.has_form, "No form takes the token."),
+        (-2, signs.others, f"It also asks for {', '.join(signs.others)} elsewhere."),
+        (2, text <= LITTLE_TEXT, f"There is little text {said}."),
+        (1, LITTLE_TEXT < text <= SOME_TEXT, f"There is some text {said}."),
+        (-2, SOME_TEXT < text <= MUCH_TEXT, f"There is much text {said}."),
+        (-5, text > MUCH_TEXT, f"There is the text of a whole page {said}."),
+        (1, links <= FEW_LINKS, f"There are few links ({links})."),
+        (-1, SOME_LINKS < links <= MANY_LINKS, f"There are many links ({links})."),
+        (-3, links > MANY_LINKS, f"There are the links of a whole page ({links})."),
+        (1, signs.led_from, f"The request was led here from {signs.led_from}."),
+        (2, signs.status in _GATE_STATUSES, f"The status is {signs.status}."),
+        (2, signs.words, f"Its title or a heading says “{signs.words}”."),
+        (2, signs.lacks, f"It lacks the content expected ({signs.lacks})."),
+    )
+    found = [(weight, sentence) for weight, holds, sentence in weights if holds]
+    return sum(weight for weight, _ in found), tuple(text for _, text in found)
+
+
+def gather(
+    response: Response,
+    page: Page,
+    captcha: Captcha,
+    form: Node | None,
+    expect: str | None,
+) -> Signs:
+    """Gather the signs of a page.
+
+    Args:
+        response: the page as it came.
+        page: the page as a tree.
+        captcha: what it shows of hCaptcha.
+        form: the form that takes the token.
+        expect: the selector of the content, where the user gave one.
+    """
+    elements = [w.element for w in captcha.widgets if w.element is not None]
+    forms = [owner(element, page) for element in elements] + [form]
+    mine = list(dict.fromkeys(element for element in forms if element is not None))
+    asked = [name for element in mine for name in visitor_fields(element, page)]
+    headings = " ".join(
+        " ".join(element.itertext()) for element in page.root.xpath(_HEADINGS)[:20]
+    )
+    words = _WORDS.search(" ".join(headings.split())[:1000])
+    return Signs(
+        asked=tuple(asked[:5]),
+        has_form=bool(mine),
+        others=_other_fields(page, mine),
+        text=len(
+            " ".join(" ".join(page.root.xpath(_TEXT, smart_strings=False)).split())
+        ),
+        links=int(page.root.xpath("count(//a[@href])")),
+        led_from=_led_from(response),
+        status=response.status,
+        words=words[0] if words else None,
+        lacks=expect,
+    )
+
+
+def _other_fields(page: Page, mine: list[Node]) -> tuple[str, ...]:
+    """Name the fields for a visitor that are not in the forms *mine*."""
+    found = []
+    for element in page.root.xpath("//input | //textarea")[:200]:
+        name = (element.get("name") or "").lower()
+        if name in _SEARCH or element.get("type", "").lower() == "search":
+            continue
+        if is_asked(element) and owner(element, page) not in mine:
+            found.append(label(element))
+    return tuple(found[:5])
+
+
+def _led_from(response: Response) -> str | None:
+    """Return the URL that was asked for, if a redirect led to another page."""
+    request = response.request
+    chain = request.meta.get("redirect_urls") if request is not None else None
+    if not chain:
+        return None
+    asked, got = _place(chain[0]), _place(response.url)
+    return str(chain[0])[:200] if asked != got else None
+
+
+def _place(url: str) -> tuple[str, str]:
+    """Return what tells two pages apart: not the scheme, ``www.`` or last slash."""
+    parts = urlsplit(url)
+    return parts.netloc.lower().removeprefix("www."), parts.path.rstrip("/")

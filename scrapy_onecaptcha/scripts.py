@@ -1,0 +1,282 @@
+"""Inline JavaScript: the few things that a page's scripts say of its hCaptcha.
+
+This is reading, not running: calls with literal arguments, variables that are set
+to a literal, the body of a callback. Every pattern is linear in the text, and what
+is read of a call or a function is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Function", "Reference", "Script"]
+
+# Of all inline scripts of a page together, in characters.
+MAX_SCRIPT = 512 * 1024
+# Of one call or function.
+MAX_SPAN = 32 * 1024
+MAX_CALLS = 32
+
+# A literal or comment that lacks its end runs to the end of the line or text: so
+# nothing is scanned twice.
+_LITERAL = re.compile(
+    r"""
+    (?P<string> "(?:[^"\\\n]|\\.)*"? | '(?:[^'\\\n]|\\.)*'? | `(?:[^`\\]|\\.)*`? )
+    | (?P<comment> //[^\n]* | /\*.*?(?:\*/|\Z) )
+    | (?<=[=(,:!&|?{};\[]) /(?![*/])(?:[^/\\\n]|\\.)+/     # a regular expression
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_STRING = re.compile(
+    r""" \s* (?: "((?:[^"\\\n]|\\.)*)" | '((?:[^'\\\n]|\\.)*)'
+               | `((?:[^`\\$]|\\.)*)` ) """,
+    re.DOTALL | re.VERBOSE,
+)
+_ESCAPE = re.compile(
+    r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(\r\n|.))",
+    re.DOTALL,
+)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
+_ESCAPES |= {"0": "\0", "\n": "", "\r\n": ""}
+_BRACKET = re.compile(r"[()\[\]{},]")
+_NAME = re.compile(r"\s*(?:[\w$]+\s*(?:\?\.|\.)\s*)*([\w$]+)\s*\Z")
+_REFERENCE = r"""
+    (?: getElementById\(\s*["'](?P<id>[^"']*)["']\s*\)
+      | getElementsByName\(\s*["'](?P<field>[^"']*)["']\s*\)
+      | (?:querySelector(?:All)?|(?<![\w$])\$|jQuery)
+        \(\s*(?P<q>["'])(?P<css>.*?)(?P=q)\s*\)
+      | document\.forms(?:\[\s*(?P<index>\d+)\s*\]|\[\s*["'](?P<form>[^"']*)["']\s*\]
+                         |\.(?P<member>[\w$]+))
+      | (?<![\w$])(?P<name>[\w$]+) )
+    (?:\[\s*0\s*\]|\.get\(0\)|\.item\(0\))?
+"""
+_REFERENCES = re.compile(_REFERENCE, re.VERBOSE)
+_SUBMIT = re.compile(
+    _REFERENCE + r"""\s*\??\.\s*(?:(?:requestS|s)ubmit\s*\(|trigger\(\s*["']submit)""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An element as a script names it.
+
+    Attributes:
+        kind: ``id``, ``css``, ``field`` (a control's name), ``form`` (a form's name),
+            ``index`` (of a form) or ``name`` (a form's or control's name or id).
+        value: the name, selector or number.
+    """
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function's parameters and where its body stands in the script."""
+
+    parameters: tuple[str, ...]
+    start: int
+    end: int
+
+
+class Script:
+    """The inline scripts of a page, as one text.
+
+    Attributes:
+        code: the text, comments blanked out.
+        bare: the same, the contents of strings blanked out too. Both have the same
+            length, so that what is found in one can be read in the other.
+    """
+
+    __slots__ = ("bare", "code")
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        whole = "\n;\n".join(texts)[:MAX_SCRIPT]
+        self.code = _LITERAL.sub(partial(_blank, strings=False), whole)
+        self.bare = _LITERAL.sub(partial(_blank, strings=True), whole)
+
+    def calls(self, *methods: str) -> Iterator[tuple[str, list[tuple[int, int]]]]:
+        """Yield each call of a method of ``hcaptcha`` and where its arguments stand."""
+        pattern = rf"(?<![\w$])hcaptcha\s*\??\.\s*({'|'.join(methods)})\s*\("
+        for count, call in enumerate(re.finditer(pattern, self.bare)):
+            if count == MAX_CALLS:
+                return
+            yield call[1], self._split(call.end() - 1)
+
+    def option(self, span: tuple[int, int], key: str) -> tuple[int, int] | None:
+        """Return where the value of *key* stands in the object literal at *span*.
+
+        A name stands for the object literal that is assigned to it.
+        """
+        if name := _NAME.match(self.code[slice(*span)]):
+            assigned = re.search(
+                rf"(?<![\w$.]){re.escape(name[1])}\s*=\s*(?=\{{)", self.bare
+            )
+            if assigned is None:
+                return None
+            span = (assigned.end(), self._end(assigned.end()))
+        pattern = re.compile(rf"""(?<![\w$.-])(["']?){re.escape(key)}\1\s*([:,}}])""")
+        for found in pattern.finditer(self.code, *span):
+            if self.bare[found.start()] != self.code[found.start()]:
+                continue  # inside a string
+            if found[2] == ":":
+                return found.end(), self._value_end(found.end(), span[1])
+            if not found[1]:
+                return (
+                    found.start(),
+                    found.end() - 1,
+                )  # {sitekey}, for {sitekey: sitekey}
+        return None
+
+    def text(self, span: tuple[int, int]) -> str:
+        """Return what stands at *span*."""
+        return self.code[slice(*span)].strip()
+
+    def value(self, span: tuple[int, int] | None) -> str | None:
+        """Return the string that the expression at *span* stands for, if it is plain.
+
+        That is a literal, or a name that some script sets to one (as a variable or as
+        a member of an object).
+        """
+        if span is None:
+            return None
+        literal = _STRING.match(self.code, *span)
+        if literal:
+            return _unescape(literal)
+        name = _NAME.match(self.code[slice(*span)])
+        if not name:
+            return None
+        setting = re.compile(
+            rf"""(?<![\w$-])(["']?){re.escape(name[1])}\1\s*(?::|=(?!=))(?=\s*["'`])"""
+        )
+        for found in setting.finditer(self.code):
+            literal = _STRING.match(self.code, found.end())
+            if literal and self.bare[found.start()] == self.code[found.start()]:
+                return _unescape(literal)
+        return None
+
+    def function(self, name: str) -> Function | None:
+        """Find the function that is declared as, or assigned to, *name*."""
+        last = re.escape(name.rsplit(".", 1)[-1])
+        pattern = re.compile(
+            rf"""(?<![\w$])function\s+{last}\s*(?=\()|(?<![\w$]){last}["']?\]?\s*"""
+            r"""(?:=(?!=)|:)\s*(?=async\b|function\b|\(|[\w$]+\s*=>)"""
+        )
+        found = pattern.search(self.code)
+        return self.function_at(found.end()) if found else None
+
+    def function_at(self, start: int) -> Function | None:
+        """Read the function whose head stands at *start*."""
+        head = re.compile(
+            r"\s*(?:async\b\s*)?(?:function\b\s*[\w$]*\s*)?(?:(\()|([\w$]+)\s*=>)"
+        ).match(self.bare, start)
+        if head is None:
+            return None
+        end = self._end(head.end() - 1) if head[1] else head.end()
+        inside = head[2] or self.bare[head.end() : end - 1]
+        names = tuple(part.split("=")[0].strip() for part in inside.split(","))
+        body = re.compile(r"\s*(?:=>)?\s*").match(self.bare, end)
+        begin = body.end() if body else end
+        if self.bare[begin : begin + 1] == "{":
+            return Function(names, begin, self._end(begin))
+        line = re.compile(r"[^;\n]*").match(self.bare, begin)
+        return Function(names, begin, line.end() if line else begin)
+
+    def submits(self, function: Function) -> Iterator[Reference]:
+        """Yield what *function* calls ``submit()`` on."""
+        for found in _SUBMIT.finditer(self.code, function.start, function.end):
+            yield self._reference(found)
+
+    def fills(self, function: Function) -> Iterator[Reference]:
+        """Yield the fields that *function* puts its first parameter into."""
+        token = function.parameters[0] if function.parameters else ""
+        if not re.fullmatch(r"[\w$]+", token):
+            return
+        put = re.compile(
+            _REFERENCE + r"\s*\.\s*(?:value\s*=(?!=)|val\()\s*"
+            rf"{re.escape(token)}(?![\w$.(\[])",
+            re.VERBOSE,
+        )
+        for found in put.finditer(self.code, function.start, function.end):
+            yield self._reference(found)
+
+    def references(self, span: tuple[int, int]) -> Iterator[Reference]:
+        """Yield the element that the expression at *span* names."""
+        if literal := _STRING.match(self.code, *span):
+            yield Reference("id", _unescape(literal).removeprefix("#"))
+        elif found := _REFERENCES.search(self.code, *span):
+            yield self._reference(found)
+
+    def _reference(self, found: re.Match[str]) -> Reference:
+        groups = found.groupdict()
+        for kind in ("id", "field", "css", "index", "form"):
+            if groups[kind] is not None:
+                return Reference(kind, groups[kind])
+        if groups["member"] is not None:
+            return Reference("form", groups["member"])
+        name = groups["name"]
+        variable = re.compile(
+            rf"(?<![\w$.]){re.escape(name)}\s*=\s*(?:document\.)?(?:{_REFERENCE})",
+            re.VERBOSE,
+        ).search(self.code)
+        if variable and variable["name"] is None:
+            return self._reference(variable)
+        return Reference("name", name)
+
+    def _end(self, start: int) -> int:
+        """Return the position after the bracket that closes the one at *start*."""
+        depth, limit = 0, min(len(self.bare), start + MAX_SPAN)
+        for bracket in _BRACKET.finditer(self.bare, start, limit):
+            depth += (bracket[0] in "([{") - (bracket[0] in ")]}")
+            if depth == 0:
+                return bracket.end()
+        return limit
+
+    def _split(self, start: int) -> list[tuple[int, int]]:
+        """Return where the arguments in the brackets at *start* stand."""
+        end, depth, begin, spans = self._end(start) - 1, 0, start + 1, []
+        for bracket in _BRACKET.finditer(self.bare, begin, end):
+            depth += (bracket[0] in "([{") - (bracket[0] in ")]}")
+            if bracket[0] == "," and depth == 0:
+                spans.append((begin, bracket.start()))
+                begin = bracket.end()
+        return [*spans, (begin, end)]
+
+    def _value_end(self, start: int, limit: int) -> int:
+        """Return where the value that begins at *start* of an object ends."""
+        depth = 0
+        for bracket in _BRACKET.finditer(self.bare, start, limit):
+            if depth == 0 and bracket[0] in ",})]":
+                return bracket.start()
+            depth += (bracket[0] in "([{") - (bracket[0] in ")]}")
+        return limit
+
+
+def _blank(literal: re.Match[str], *, strings: bool) -> str:
+    text = literal[0]
+    if literal["comment"] is not None:
+        return " " * len(text)
+    if strings and literal["string"] is not None:
+        return text[0] + " " * (len(text) - 2) + text[-1:] * (len(text) > 1)
+    return text
+
+
+def _unescape(literal: re.Match[str]) -> str:
+    """Decode the escapes of a string, surrogate pairs included."""
+    raw = next(group for group in literal.groups() if group is not None)
+    text = _ESCAPE.sub(_character, raw)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _character(escape: re.Match[str]) -> str:
+    digits = escape[1] or escape[2] or escape[3]
+    if digits is None:
+        return _ESCAPES.get(escape[4], escape[4])
+    return chr(min(int(digits, 16), 0x10FFFF))

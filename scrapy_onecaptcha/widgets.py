@@ -1,0 +1,323 @@
+"""Which hCaptcha widgets a page holds, and what its scripts do with their token.
+
+After hCaptcha's documentation of api.js (containers, ``hcaptcha.render``,
+``recaptchacompat``) and the frames that it makes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from scrapy_onecaptcha.scripts import Script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scrapy_onecaptcha.page import Node, Page
+    from scrapy_onecaptcha.scripts import Function, Reference
+
+__all__ = ["Captcha", "Widget", "find", "read_captcha", "valid_sitekey"]
+
+# Widgets of one page that are looked at.
+MAX_WIDGETS = 32
+
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_API = re.compile(
+    r"\s*(?:https?:)?//(?:(?:[\w-]+\.)*hcaptcha\.com/1/(?:secure-)?api\.js"
+    r"|[\w.:-]+/1/secure-api\.js)(?=[?#\s]|$)",
+    re.IGNORECASE,
+)
+_INJECTED = re.compile(
+    r"""(["'`])((?:https?:)?//(?:[\w-]+\.)*hcaptcha\.com/1/(?:secure-)?api\.js"""
+    r"""[^"'`\s]{0,500})""",
+    re.IGNORECASE,
+)
+_FRAME = re.compile(r"(?:^|//)(?:[\w-]+\.)*hcaptcha\.com/", re.IGNORECASE)
+_RECAPTCHA = re.compile(r"//(?:www\.)?(?:google\.com|recaptcha\.net)/recaptcha/")
+_LONE_KEY = re.compile(
+    r"""site_?-?key\\?["']?\s*[:=,]\s*\\?["']([0-9a-f-]{36})\\?["']""", re.IGNORECASE
+)
+# No media type, one of JavaScript's, or one that Cloudflare's Rocket Loader made of it.
+_ACTIVE = re.compile(
+    r"|module|(?:\w+-)?(?:text|application)/(?:x-)?(?:java|ecma)script.*"
+)
+_SIMPLE_CSS = re.compile(
+    r"""(?P<tag>[a-z]*)(?:\#(?P<id>[\w-]+)|\.(?P<class>[\w-]+)
+        |\[(?P<attribute>[\w-]+)=["']?(?P<value>[^\]"']*)["']?\])?""",
+    re.VERBOSE,
+)
+
+_WITH_CLASS = "contains(concat(' ', normalize-space(@class), ' '), ' {} ')"
+_CONTAINERS = f"//*[{_WITH_CLASS.format('h-captcha')}] | //h-captcha | //vue-hcaptcha"
+_COMPATIBLE = f"//*[{_WITH_CLASS.format('g-recaptcha')}]"
+# What is left of a widget that an external script renders.
+_PLACES = (
+    "//body//*[not(self::script or self::style or self::link)]"
+    "[contains(@id, 'hcaptcha') or contains(@id, 'h-captcha')]"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Widget:
+    """One widget.
+
+    Attributes:
+        element: its container, or ``None`` where the page does not show it.
+        sitekey: as the page has it, placeholders included.
+        invisible: whether it is the invisible one.
+        rqdata: what the site hands to it.
+        callback: what it calls with the token, where that stands in the page.
+        seen: a sentence that says where it was seen.
+    """
+
+    element: Node | None
+    sitekey: str | None
+    invisible: bool = False
+    rqdata: str | None = field(default=None, repr=False)
+    callback: Function | None = None
+    seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captcha:
+    """All that a page shows of hCaptcha.
+
+    Attributes:
+        api: whether it loads hCaptcha's script.
+        compatible: whether the widget fills ``g-recaptcha-response`` too.
+        widgets: in the order of the page.
+        place: whether an element is named after hCaptcha, without being a widget.
+        script: its inline scripts.
+    """
+
+    api: bool
+    compatible: bool
+    widgets: tuple[Widget, ...]
+    place: bool
+    script: Script
+
+    @property
+    def widget(self) -> Widget | None:
+        """The widget to solve: the first with a sitekey, else the first."""
+        keyed = (w for w in self.widgets if valid_sitekey(w.sitekey))
+        return next(keyed, self.widgets[0] if self.widgets else None)
+
+    @property
+    def certain(self) -> bool:
+        """Whether the page surely holds a widget, rather than traces of one."""
+        return any(w.sitekey is not None or self.api for w in self.widgets)
+
+
+def valid_sitekey(text: str | None) -> str | None:
+    """Return *text* in lower case if it is a sitekey, which is a UUID."""
+    lower = (text or "").strip().lower()
+    return lower if _UUID.fullmatch(lower) else None
+
+
+def read_captcha(page: Page) -> Captcha:
+    """Read what *page* shows of hCaptcha."""
+    script = Script(_inline_scripts(page))
+    urls = [url for url in _script_urls(page) if _API.match(url)]
+    urls += [match[2] for match in islice(_INJECTED.finditer(script.code), MAX_WIDGETS)]
+    compatible = not any("recaptchacompat=off" in url.lower() for url in urls)
+    widgets = [
+        *_containers(page, script, google=bool(urls) and compatible),
+        *_frames(page),
+    ]
+    widgets = _rendered(page, script, widgets)
+    rqdata = _rqdata(script)
+    lone = _lone_key(page, script) if urls or widgets else None
+    if lone and not widgets:
+        seen = "The page's data names a sitekey beside hCaptcha's script."
+        widgets = [Widget(element=None, sitekey=lone, seen=seen)]
+    return Captcha(
+        api=bool(urls),
+        compatible=compatible,
+        widgets=tuple(_completed(widget, lone, rqdata) for widget in widgets),
+        place=bool(page.root.xpath(f"boolean({_PLACES})")),
+        script=script,
+    )
+
+
+def find(page: Page, reference: Reference) -> Node | None:
+    """Return the element that a script names, or ``None``."""
+    kind, value = reference.kind, reference.value
+    if kind == "css":
+        return _find_css(page, value)
+    if kind == "index":
+        return _nth(page.root.xpath("//form"), int(value[:6]))
+    paths = {
+        "id": "//*[@id=$v]",
+        "field": "//*[@name=$v]",
+        "form": "//form[@name=$v or @id=$v]",
+        "name": "//*[@id=$v] | //form[@name=$v] | //input[@name=$v]",
+    }
+    return _nth(page.root.xpath(paths[kind], v=value), 0)
+
+
+def _find_css(page: Page, selector: str) -> Node | None:
+    """Find by a simple selector; others are not worth what they may cost."""
+    simple = _SIMPLE_CSS.fullmatch(selector.strip())
+    if not simple or not simple[0]:
+        return None
+    tag = simple["tag"] or "*"
+    if simple["id"]:
+        return _nth(page.root.xpath(f"//{tag}[@id=$v]", v=simple["id"]), 0)
+    if simple["class"]:
+        path = f"//{tag}[contains(concat(' ', normalize-space(@class), ' '), $v)]"
+        return _nth(page.root.xpath(path, v=f" {simple['class']} "), 0)
+    if simple["attribute"]:
+        path = f"//{tag}[@*[name()=$a]=$v]"
+        found = page.root.xpath(path, a=simple["attribute"], v=simple["value"])
+        return _nth(found, 0)
+    return _nth(page.root.xpath(f"//{tag}"), 0)
+
+
+def _nth(found: list[Node], number: int) -> Node | None:
+    return found[number] if number < len(found) else None
+
+
+def _script_urls(page: Page) -> Iterator[str]:
+    for element in page.root.iter("script"):
+        if element.get("src") and _is_active(element):
+            yield element.get("src")
+
+
+def _inline_scripts(page: Page) -> Iterator[str]:
+    for element in page.root.iter("script"):
+        if element.text and not element.get("src") and _is_active(element):
+            yield element.text
+
+
+def _is_active(script: Node) -> bool:
+    return bool(_ACTIVE.fullmatch((script.get("type") or "").strip().lower()))
+
+
+def _containers(page: Page, script: Script, *, google: bool) -> Iterator[Widget]:
+    """Read the containers that api.js renders by itself, or a web component does."""
+    for element in page.root.xpath(_CONTAINERS)[:MAX_WIDGETS]:
+        yield _container(element, script)
+    if google:
+        # api.js renders these too; Google's own keys are no UUIDs.
+        theirs = any(_RECAPTCHA.search(url) for url in _script_urls(page))
+        for element in page.root.xpath(_COMPATIBLE)[:MAX_WIDGETS]:
+            if not theirs or valid_sitekey(element.get("data-sitekey")):
+                yield _container(element, script)
+
+
+def _container(element: Node, script: Script) -> Widget:
+    names = ("data-sitekey", "sitekey", "site-key")
+    keys = (element.get(name) for name in names)
+    size = element.get("data-size") or element.get("size") or ""
+    callback = element.get("data-callback")
+    return Widget(
+        element=element,
+        sitekey=next((key for key in keys if key is not None), None),
+        # A button or input is bound to the challenge itself: it has no checkbox.
+        invisible=element.tag in ("button", "input") or size.lower() == "invisible",
+        rqdata=element.get("rqdata"),
+        callback=script.function(callback) if callback else None,
+        seen=f"A <{element.tag}> is a container of the widget.",
+    )
+
+
+def _frames(page: Page) -> Iterator[Widget]:
+    """Read the frames of widgets that were rendered before the page was saved."""
+    for element in page.root.xpath("//iframe[contains(@src, 'hcaptcha')]")[
+        :MAX_WIDGETS
+    ]:
+        try:
+            url = urlsplit(element.get("src"))
+        except ValueError:
+            continue
+        query = parse_qs(f"{url.query}&{url.fragment}", max_num_fields=None)
+        if _FRAME.search(element.get("src")) and "sitekey" in query:
+            yield Widget(
+                element=element,
+                sitekey=query["sitekey"][0],
+                invisible=query.get("size", [""])[0] == "invisible",
+                seen="A frame of hCaptcha names a sitekey.",
+            )
+
+
+def _rendered(page: Page, script: Script, widgets: list[Widget]) -> list[Widget]:
+    """Add what ``hcaptcha.render(container, options)`` says to the containers."""
+    for _, arguments in script.calls("render"):
+        options = arguments[1] if len(arguments) > 1 else (0, 0)
+        references = script.references(arguments[0])
+        elements = [find(page, reference) for reference in references]
+        element = elements[0] if elements else None
+        widget = _render(element, script, options)
+        known = next((w for w in widgets if w.element is element), None)
+        if element is None and len(widgets) == 1:
+            known = widgets[0]
+        if known is None:
+            widgets.append(widget)
+        else:
+            widgets[widgets.index(known)] = _merged(known, widget)
+    return widgets
+
+
+def _render(element: Node | None, script: Script, options: tuple[int, int]) -> Widget:
+    size = script.value(script.option(options, "size")) or ""
+    tag = element.tag if element is not None else ""
+    where = f"a <{tag}>" if tag else "an element that is not in the page"
+    return Widget(
+        element=element,
+        sitekey=script.value(script.option(options, "sitekey")),
+        invisible=size.lower() == "invisible" or tag in ("button", "input"),
+        callback=_callback(script, script.option(options, "callback")),
+        seen=f"A script renders the widget into {where}.",
+    )
+
+
+def _merged(container: Widget, rendered: Widget) -> Widget:
+    """Let what a script renders overrule its container's attributes."""
+    key = rendered.sitekey if valid_sitekey(rendered.sitekey) else None
+    return replace(
+        container,
+        sitekey=key or container.sitekey or rendered.sitekey,
+        invisible=container.invisible or rendered.invisible,
+        callback=rendered.callback or container.callback,
+        seen=rendered.seen,
+    )
+
+
+def _callback(script: Script, span: tuple[int, int] | None) -> Function | None:
+    """Read a callback: a function, or the name of one."""
+    if span is None:
+        return None
+    inline = script.function_at(span[0])
+    if inline:
+        return inline
+    return script.function(script.text(span).strip("\"'"))
+
+
+def _rqdata(script: Script) -> str | None:
+    """Read the rqdata that a script hands over."""
+    for method, arguments in script.calls("execute", "setData", "render"):
+        for span in arguments[0 if method == "setData" else 1 :]:
+            rqdata = script.value(script.option(span, "rqdata"))
+            if rqdata:
+                return rqdata
+    return None
+
+
+def _lone_key(page: Page, script: Script) -> str | None:
+    """Return the one sitekey that the page's data names, if it is one."""
+    texts = [script.code[:]]
+    texts += [e.text or "" for e in page.root.iter("script") if not _is_active(e)]
+    keys = {match[1] for text in texts for match in _LONE_KEY.finditer(text[:512_000])}
+    keys |= set(page.root.xpath("//@data-sitekey")[:MAX_WIDGETS])
+    valid = {key for key in map(valid_sitekey, keys) if key}
+    return valid.pop() if len(valid) == 1 else None
+
+
+def _completed(widget: Widget, lone: str | None, rqdata: str | None) -> Widget:
+    """Fill in what stands elsewhere in the page."""
+    key = widget.sitekey if valid_sitekey(widget.sitekey) else lone or widget.sitekey
+    return replace(widget, sitekey=key, rqdata=widget.rqdata or rqdata)
