@@ -1,1 +1,50 @@
 """Scrapy downloader middleware that passes hCaptcha gates through 1captcha."""
+
+from __future__ import annotations
+
+from scrapy_onecaptcha._version import __version__
+from scrapy_onecaptcha.addon import Addon
+from scrapy_onecaptcha.challenge import Challenge, Solution
+from scrapy_onecaptcha.detection import detect
+from scrapy_onecaptcha.exceptions import (
+    AccountError,
+    AttemptsExhausted,
+    BadTaskError,
+    BlockedError,
+    BudgetExceeded,
+    CircuitOpen,
+    OneCaptchaError,
+    PolicyError,
+    ServiceError,
+    SiteRefusedError,
+    SolveTimeout,
+    SubmissionRefused,
+    TaskFailed,
+    Unavailable,
+    UnsolvableGate,
+)
+from scrapy_onecaptcha.middleware import OneCaptchaMiddleware
+
+__all__ = [
+    "AccountError",
+    "Addon",
+    "AttemptsExhausted",
+    "BadTaskError",
+    "BlockedError",
+    "BudgetExceeded",
+    "Challenge",
+    "CircuitOpen",
+    "OneCaptchaError",
+    "OneCaptchaMiddleware",
+    "PolicyError",
+    "ServiceError",
+    "SiteRefusedError",
+    "Solution",
+    "SolveTimeout",
+    "SubmissionRefused",
+    "TaskFailed",
+    "Unavailable",
+    "UnsolvableGate",
+    "__version__",
+    "detect",
+]

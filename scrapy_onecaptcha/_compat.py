@@ -101,3 +101,11 @@ def nudge(crawler: Crawler) -> None:
 
 def _slot(engine: Any) -> Any:
     return getattr(engine, "_slot", None) or getattr(engine, "slot", None)
+
+
+def close_spider(crawler: Crawler, reason: str) -> Deferred[None]:
+    """Close the spider, as ``CloseSpider`` would."""
+    engine: Any = crawler.engine
+    if hasattr(engine, "close_spider_async"):
+        return deferred_from_coro(engine.close_spider_async(reason=reason))
+    return cast("Deferred[None]", engine.close_spider(crawler.spider, reason))

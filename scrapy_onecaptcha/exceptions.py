@@ -59,9 +59,11 @@ class OneCaptchaError(IgnoreRequest):  # type: ignore[misc,unused-ignore]
         response: the gate, or ``None`` where the error was not raised for a page.
         challenge: what was read from the gate, or ``None``.
         reason: the word that counts this error in ``onecaptcha/failed/{reason}``.
+        advice: what to do about it, a sentence for the log.
     """
 
     reason: ClassVar[str] = "error"
+    advice: ClassVar[str] = "Look for the reason in the lines above."
 
     def __init__(
         self,
@@ -79,6 +81,10 @@ class UnsolvableGate(OneCaptchaError):
     """No token can pass this gate: no sitekey, or more than a token is asked for."""
 
     reason = "unsolvable"
+    advice = (
+        "If a person passes it by the captcha alone, say how: sitekey or submitter in "
+        'meta["onecaptcha"].'
+    )
 
 
 class PolicyError(OneCaptchaError):
@@ -91,24 +97,31 @@ class BudgetExceeded(PolicyError):
     """``ONECAPTCHA_MAX_TASKS`` or ``ONECAPTCHA_MAX_TASKS_PER_SITE`` is spent."""
 
     reason = "budget"
+    advice = "Raise the setting to go on."
 
 
 class CircuitOpen(PolicyError):
     """The site refused too many tokens in a row (``ONECAPTCHA_MAX_FAILURES``)."""
 
     reason = "circuit_open"
+    advice = "Check by hand whether the site accepts any solved captcha."
 
 
 class AttemptsExhausted(PolicyError):
     """``ONECAPTCHA_MAX_ATTEMPTS`` tasks were spent on this page in vain."""
 
     reason = "attempts"
+    advice = (
+        "Check by hand whether the site accepts a solved captcha, or raise "
+        "ONECAPTCHA_MAX_ATTEMPTS."
+    )
 
 
 class SubmissionRefused(PolicyError):
     """The token would have to be sent where it may not go."""
 
     reason = "submission_refused"
+    advice = "If that is where the site takes its captcha, allow it by name."
 
 
 class ServiceError(OneCaptchaError):
@@ -123,6 +136,7 @@ class ServiceError(OneCaptchaError):
     """
 
     reason = "service"
+    advice = "Ask the service what its answer means."
 
     def __init__(
         self,
@@ -144,6 +158,7 @@ class AccountError(ServiceError):
     """The account is refused (key, balance, address): no call can succeed."""
 
     reason = "account"
+    advice = "Set the account right, then crawl again."
 
 
 class BlockedError(ServiceError):
@@ -154,6 +169,7 @@ class BlockedError(ServiceError):
     """
 
     reason = "blocked"
+    advice = "Wait, and send fewer calls (ONECAPTCHA_CONCURRENT_TASKS)."
     seconds: float = 600.0
 
 
@@ -161,27 +177,32 @@ class BadTaskError(ServiceError):
     """The service finds our call malformed: it must not be repeated unchanged."""
 
     reason = "bad_task"
+    advice = "Check the sitekey and URL; report it if they are right."
 
 
 class SiteRefusedError(ServiceError):
     """The service does not solve for this site or sitekey."""
 
     reason = "site_refused"
+    advice = "The service cannot help here; take the site out of the crawl."
 
 
 class TaskFailed(ServiceError):
     """The service gave this task up; another one may succeed."""
 
     reason = "task_failed"
+    advice = "Crawl it again later; the pass rate is never 100 %."
 
 
 class Unavailable(ServiceError):
     """A passing fault: no answer, HTTP 429 or 5xx, a full queue, no JSON."""
 
     reason = "unavailable"
+    advice = "Crawl it again when the service answers."
 
 
 class SolveTimeout(OneCaptchaError):
     """No token within ``ONECAPTCHA_SOLVE_TIMEOUT`` seconds."""
 
     reason = "timeout"
+    advice = "Crawl it again later, or raise ONECAPTCHA_SOLVE_TIMEOUT."

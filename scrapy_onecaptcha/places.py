@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 __all__ = ["Places"]
 
@@ -48,24 +43,17 @@ class Places:
         """How many wait for a place."""
         return len(self._waiting)
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Hold a place, waiting for one where none is free."""
-        await self._take()
-        try:
-            yield
-        finally:
-            self._taken -= 1
-            self._serve()
-
-    def _take(self) -> Deferred[None]:
-        turn: Deferred[None] = Deferred(self._forget)
+    async def take(self) -> None:
+        """Take a place, waiting for one where none is free."""
+        turn: Deferred[None] = Deferred(self._waiting.remove)
         self._waiting.append(turn)
         self._serve()
-        return turn
+        await turn
 
-    def _forget(self, turn: Deferred[None]) -> None:
-        self._waiting.remove(turn)
+    def release(self) -> None:
+        """Return a place that was taken."""
+        self._taken -= 1
+        self._serve()
 
     def _serve(self) -> None:
         if self._serving:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
@@ -10,7 +10,7 @@ from twisted.internet.task import LoopingCall
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from twisted.internet.interfaces import IReactorTime
+    from scrapy_onecaptcha.clock import Clock
 
 __all__ = ["CrawlClosing", "Waits"]
 
@@ -33,11 +33,11 @@ class Waits:
             middleware waits.
     """
 
-    def __init__(self, clock: IReactorTime, is_closing: Callable[[], bool]) -> None:
+    def __init__(self, clock: Clock, is_closing: Callable[[], bool]) -> None:
         self._is_closing = is_closing
         self._open: set[Deferred[Any]] = set()
         self._look_out = LoopingCall(self._look)
-        self._look_out.clock = clock
+        self._look_out.clock = cast("Any", clock)
 
     async def until_closing(self, coro: Coroutine[Deferred[Any], Any, _T]) -> _T:
         """Return the result of *coro*.

@@ -1,0 +1,398 @@
+"""Scrapy's hooks: what comes in, what goes out, and what ends a gated request.
+
+response → detection → policy → sessions → parked → solving → submission → the page.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scrapy import signals
+from scrapy.exceptions import NotConfigured
+from scrapy.http.request import NO_CALLBACK
+from twisted.internet.defer import Deferred
+
+from scrapy_onecaptcha import _compat, reissue, state
+from scrapy_onecaptcha.api import Client
+from scrapy_onecaptcha.detection import Hints, detect
+from scrapy_onecaptcha.errorcodes import RULES
+from scrapy_onecaptcha.exceptions import (
+    AccountError,
+    BudgetExceeded,
+    OneCaptchaError,
+    SubmissionRefused,
+    UnsolvableGate,
+)
+from scrapy_onecaptcha.options import RequestOptions
+from scrapy_onecaptcha.parking import Parking
+from scrapy_onecaptcha.passage import Passage, Tools, task_of
+from scrapy_onecaptcha.policy import Allowance, Policy
+from scrapy_onecaptcha.report import Report
+from scrapy_onecaptcha.scope import Scope
+from scrapy_onecaptcha.sessions import Sessions, session_key
+from scrapy_onecaptcha.settings import Config
+from scrapy_onecaptcha.solving import Solver
+from scrapy_onecaptcha.stopping import CrawlClosing, Waits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy import Request, Spider
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+    from typing_extensions import Self
+
+    from scrapy_onecaptcha.challenge import Solution
+    from scrapy_onecaptcha.clock import Clock
+
+__all__ = ["OneCaptchaMiddleware"]
+
+logger = logging.getLogger(__name__)
+
+#: Flag of a gate that is handed to the callback (``ONECAPTCHA_ON_FAILURE``).
+FAILED = "onecaptcha-failed"
+
+
+class OneCaptchaMiddleware:
+    """Passes hCaptcha gates, so that callbacks get the page they asked for.
+
+    Add it to ``DOWNLOADER_MIDDLEWARES`` at 585: below the middlewares that decompress,
+    redirect and keep cookies, above those that retry and set the User-Agent.
+
+    Args:
+        crawler: the crawl.
+        config: the settings.
+        client: speaks to the service.
+        clock: measures time and wakes up.
+        random: returns a number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        crawler: Crawler,
+        config: Config,
+        client: Client,
+        clock: Clock,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self._crawler = crawler
+        self._config = config
+        self._client = client
+        self._clock = clock
+        self._warned: set[str] = set()
+        self._scope = Scope(self._domains)
+        self._sessions = Sessions(clock.seconds, config.cooldown)
+        self._parking = Parking(
+            lambda: crawler.engine.downloader,
+            lambda: _compat.nudge(crawler),
+            config.max_parked,
+        )
+        self._report = Report(
+            crawler.stats,
+            config,
+            clock,
+            lambda: self._parking.parked,
+            frozenset(RULES),
+        )
+        self._waits = Waits(clock, lambda: _compat.is_closing(crawler))
+        self._solver = Solver(
+            client,
+            config,
+            Policy(config, clock.seconds),
+            self._report,
+            clock,
+            lambda: _compat.is_paused(crawler),
+            random,
+        )
+        self._tools = Tools(
+            config=config,
+            scope=self._scope,
+            sessions=self._sessions,
+            solver=self._solver,
+            report=self._report,
+            waits=self._waits,
+            now=clock.seconds,
+            download=lambda request: _compat.download(crawler, request),
+            robots_check=lambda request: _compat.robots_check(crawler, request),
+        )
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Set the middleware up for *crawler*.
+
+        Raises:
+            NotConfigured: there is no key, or the middleware is switched off.
+            ValueError: a setting is bad; the sentence says which and why.
+        """
+        config = Config.from_settings(crawler.settings)
+        if not crawler.settings.getbool("TWISTED_REACTOR_ENABLED", default=True):
+            raise NotConfigured(
+                "scrapy-onecaptcha needs a Twisted reactor to call the service: leave "
+                "TWISTED_REACTOR_ENABLED at True"
+            )
+        from twisted.internet import reactor  # noqa: PLC0415  (installs one if early)
+
+        clock: Any = reactor
+        client = Client.over_network(
+            config.api_key,
+            config.api_url,
+            reactor=clock,
+            timeout=config.api_timeout,
+        )
+        middleware = cls(crawler, config, client, clock)
+        connect = crawler.signals.connect
+        connect(middleware.spider_opened, signals.spider_opened)
+        connect(middleware.spider_closed, signals.spider_closed)
+        connect(middleware.response_received, signals.response_received)
+        return middleware
+
+    def _domains(self) -> tuple[str, ...] | None:
+        if self._config.allowed_domains is not None:
+            return self._config.allowed_domains
+        return getattr(self._crawler.spider, "allowed_domains", None)
+
+    # Signals
+
+    def spider_opened(self) -> None:
+        """Tell what the crawl may solve and spend."""
+        self._report.started(self._scope.domains, self._config.api_url)
+        if not self._crawler.settings.getbool("COOKIES_ENABLED"):
+            self._warn_once(
+                "cookies",
+                "COOKIES_ENABLED is off: most sites remember a solved captcha by a "
+                "cookie, and will ask for another one on every page.",
+            )
+
+    async def spider_closed(self) -> None:
+        """Tell the summary and hang up."""
+        self._report.closed()
+        await _compat.as_scrapy(self._client.close())
+
+    def response_received(self, request: Request) -> None:
+        """Clear ``meta`` before the callback sees it: no middleware comes after."""
+        if state.role_of(request) is None:
+            state.forget(request)
+
+    # Hooks
+
+    async def process_request(
+        self,
+        request: Request,
+        spider: Spider | None = None,  # noqa: ARG002  (passed up to Scrapy 2.13)
+    ) -> None:
+        """Note which clearance *request* carries, and bind it to its User-Agent."""
+        if not self._concerns(request):
+            return
+        session = self._sessions.get(session_key(request))
+        noted = state.stamp(request, session.generation if session else 0)
+        if "given_back" in noted and not _compat.is_closing(self._crawler):
+            del noted["given_back"]  # by an earlier run
+        user_agent = noted.get("user_agent") or (session and session.user_agent)
+        if user_agent:
+            request.headers["User-Agent"] = user_agent
+
+    async def process_response(
+        self,
+        request: Request,
+        response: Response,
+        spider: Spider | None = None,  # noqa: ARG002  (passed up to Scrapy 2.13)
+    ) -> Response | Request:
+        """Take a gated *request* to its page; leave everything else untouched."""
+        if not self._concerns(request):
+            return response
+        self._note_cookies(request, response)
+        options = self._options(request)
+        hints = self._hints(options)
+        challenge = detect(response, hints)
+        if challenge is None:
+            return response
+        if state.role_of(request) is not None:
+            _spare(request)
+            return response
+        if challenge.kind == "widget":
+            self._report.widget(challenge)
+            return response
+        if not self._may_pass(request, response):
+            return response
+        self._report.gate(challenge)
+        passage = Passage(self._tools, request, response, challenge, options, hints)
+        return await _compat.as_scrapy(self._pass(passage, request))
+
+    async def solve(self, response: Response) -> Solution:
+        """Have the widget of *response* solved, and return the token for it.
+
+        For a callback that submits a form of its own, a search form say. What the site
+        makes of the token is the caller's business.
+
+        Raises:
+            UnsolvableGate: there is no widget, or none that a token can be had for.
+            OneCaptchaError: the rules forbid it, or the service gave no token.
+        """
+        return await _compat.as_scrapy(self._solve(response))
+
+    # Who is concerned
+
+    def _concerns(self, request: Request) -> bool:
+        return (
+            request.url.startswith("http")
+            and request.method != "HEAD"
+            and self._options(request).enabled
+        )
+
+    def _options(self, request: Request) -> RequestOptions:
+        return RequestOptions.from_meta(request.meta.get("onecaptcha"), self._config)
+
+    def _hints(self, options: RequestOptions) -> Hints:
+        return Hints(
+            gate=options.gate,
+            expect=options.expect,
+            decide=self._config.gate,
+            sitekey=options.sitekey,
+            rqdata=options.rqdata,
+            invisible=options.invisible,
+            field=options.field,
+        )
+
+    def _note_cookies(self, request: Request, response: Response) -> None:
+        if "Set-Cookie" in response.headers:
+            session = self._sessions.get(session_key(request))
+            if session is not None:
+                session.cookies_set += 1
+
+    def _may_pass(self, request: Request, response: Response) -> bool:
+        """Tell whether the gate *response* is one that this crawl may solve."""
+        if _is_robots(request):
+            self._report.count("refused/robots_txt")
+            self._warn_once(
+                f"robots {response.url}",
+                f"{response.url} is gated. It is left unsolved, for the site's other "
+                "pages wait for it; they are crawled as if there were none.",
+            )
+            return False
+        if not self._scope.holds(response.url, request):
+            self._report.count("refused/scope")
+            host = urlsplit(response.url).hostname
+            self._warn_once(
+                f"scope {host}",
+                f"Gates on {host} are out of scope and pass untouched (first: "
+                f"{response.url}). Add the host to ONECAPTCHA_ALLOWED_DOMAINS to have "
+                "them solved.",
+            )
+            return False
+        return True
+
+    def _warn_once(self, key: str, message: str) -> None:
+        if key not in self._warned:
+            self._warned.add(key)
+            logger.warning(message)
+
+    # The gate
+
+    async def _pass(self, passage: Passage, request: Request) -> Response | Request:
+        with self._parking.park():
+            self._report.parked(self._parking.parked)
+            try:
+                page = await passage.page()
+            except CrawlClosing:
+                return self._give_back(passage)
+            except (AccountError, BudgetExceeded) as error:
+                if not self._config.close_on_fatal:
+                    return self._lose(passage, request, error)
+                await self._close(error)
+                return self._give_back(passage)
+            except OneCaptchaError as error:
+                return self._lose(passage, request, error)
+        _spare(request)
+        return page
+
+    def _lose(
+        self, passage: Passage, request: Request, error: OneCaptchaError
+    ) -> Response:
+        """End a gated request as ``ONECAPTCHA_ON_FAILURE`` says."""
+        gate = passage.gate
+        error.response = gate.response
+        error.challenge = gate.challenge
+        self._report.lost(gate.site, passage.original.url, error)
+        if self._config.on_failure == "error":
+            raise error
+        _spare(request)
+        state.borrow(passage.original, handle_httpstatus_all=True)
+        gate.response.flags.append(FAILED)
+        gate.response.request = passage.original
+        return gate.response
+
+    def _give_back(self, passage: Passage) -> Request:
+        """Return the request to the scheduler as it was, once."""
+        request = passage.original
+        if (request.meta.get(state.KEY) or {}).get("given_back"):
+            raise OneCaptchaError(
+                f"The crawl is closing: {request.url} stays gated",
+                response=passage.gate.response,
+                challenge=passage.gate.challenge,
+            )
+        given = reissue.give_back(request)
+        logger.debug("Given back to the scheduler, unsolved: %s", given)
+        return given
+
+    async def _close(self, error: OneCaptchaError) -> None:
+        """Close the spider, and return once it is closing."""
+        logger.critical("Closing the spider (ONECAPTCHA_CLOSE_ON_FATAL): %s", error)
+        if not _compat.is_closing(self._crawler):
+            closing = _compat.close_spider(self._crawler, f"onecaptcha_{error.reason}")
+            closing.addErrback(_log_failure)
+        with suppress(CrawlClosing):
+            await self._waits.until_closing(_for_ever())
+
+    async def _solve(self, response: Response) -> Solution:
+        request = response.request
+        if request is None:
+            raise ValueError(f"{response} belongs to no request")
+        options = self._options(request)
+        challenge = detect(response, self._hints(options))
+        if challenge is None or challenge.sitekey is None:
+            raise UnsolvableGate(
+                f"{response.url} holds no hCaptcha with a sitekey; state it in "
+                'meta["onecaptcha"]["sitekey"]',
+                response=response,
+                challenge=challenge,
+            )
+        if not self._scope.holds(response.url, request):
+            raise SubmissionRefused(
+                f"{response.url} is out of scope; add its host to "
+                "ONECAPTCHA_ALLOWED_DOMAINS",
+                response=response,
+                challenge=challenge,
+            )
+        solution, unit = await self._waits.until_closing(
+            self._solver.solve(
+                task_of(challenge, request),
+                session_key(request).site,
+                Allowance(response.url, options.max_attempts),
+            )
+        )
+        unit.settle("void")  # what the site makes of the token is not seen here
+        return solution
+
+
+def _spare(request: Request) -> None:
+    """Keep Scrapy's middlewares from retrying or refreshing what *request* brought."""
+    state.borrow(request, dont_retry=True, dont_redirect=True)
+
+
+def _is_robots(request: Request) -> bool:
+    """Tell whether *request* is the one of Scrapy's robots.txt middleware."""
+    return request.callback is NO_CALLBACK and (
+        urlsplit(request.url).path == "/robots.txt"
+    )
+
+
+async def _for_ever() -> None:
+    await Deferred[None]()
+
+
+def _log_failure(failure: Any) -> None:
+    logger.error("The spider could not be closed: %s", failure.value)

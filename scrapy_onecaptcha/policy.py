@@ -1,0 +1,210 @@
+"""May we pay for this? Attempts, budget, circuit breaker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from twisted.internet.defer import Deferred
+
+from scrapy_onecaptcha.exceptions import (
+    AttemptsExhausted,
+    BudgetExceeded,
+    CircuitOpen,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+    from scrapy_onecaptcha.settings import Config
+
+__all__ = ["Allowance", "Policy", "Unit"]
+
+#: The service's pass rate is 10 to 90 %, so that on a site that does accept tokens a
+#: row of failures is ordinary: its limit is so many times higher.
+TRUSTED_FACTOR = 4
+
+
+@dataclass(slots=True)
+class _Site:
+    """What the tasks of one site came to."""
+
+    tasks: int = 0
+    pending: int = 0
+    failures: int = 0
+    accepted: bool = False
+    failed_at: float = 0.0
+    waiting: list[Deferred[None]] = field(default_factory=list)
+
+
+Verdict = Literal["accepted", "failed", "void"]
+
+
+class Unit:
+    """One task, from the right to create it to the site's verdict on its token.
+
+    Used as a context manager, it ends as failed unless something else was said.
+    """
+
+    def __init__(self, policy: Policy, site: str) -> None:
+        self._policy = policy
+        self._site = site
+        self._allowance: Allowance | None = None
+        self._settled = False
+
+    @property
+    def spent(self) -> bool:
+        """Whether a task was counted, and not given back."""
+        return self._allowance is not None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.settle("failed")
+
+    def spend(self, allowance: Allowance) -> None:
+        """Count the task, before it is created.
+
+        Raises:
+            BudgetExceeded: the crawl or the site has none left.
+            AttemptsExhausted: the page has none left.
+        """
+        allowance.check()
+        self._policy.spend(self._site)
+        allowance.spent += 1
+        self._allowance = allowance
+
+    def refund(self) -> None:
+        """Give the task back: the service refused to create it."""
+        if self._allowance is not None:
+            self._policy.refund(self._site)
+            self._allowance.spent -= 1
+            self._allowance = None
+        self.settle("void")
+
+    def settle(self, verdict: Verdict) -> None:
+        """Say what the task came to; only the first word counts."""
+        if not self._settled:
+            self._settled = True
+            if not self.spent:
+                verdict = "void"  # no task, and so nothing learnt of the site
+            self._policy.settle(self._site, verdict)
+
+
+class Allowance:
+    """The tasks that one page may cost.
+
+    Args:
+        page: its URL, for the error.
+        limit: tasks.
+    """
+
+    def __init__(self, page: str, limit: int) -> None:
+        self.page = page
+        self.limit = limit
+        self.spent = 0
+
+    def check(self) -> None:
+        """Raise AttemptsExhausted where all are spent."""
+        if self.spent >= self.limit:
+            raise AttemptsExhausted(
+                f"{self.page} stayed gated after {self.spent} tasks "
+                "(ONECAPTCHA_MAX_ATTEMPTS)"
+            )
+
+
+class Policy:
+    """The crawl's rules on money.
+
+    Args:
+        config: the settings.
+        now: seconds of a clock that never goes back.
+    """
+
+    def __init__(self, config: Config, now: Callable[[], float]) -> None:
+        self._config = config
+        self._now = now
+        self._tasks = 0
+        self._sites: dict[str, _Site] = {}
+
+    @property
+    def tasks(self) -> int:
+        """Tasks counted in this crawl, those in flight included."""
+        return self._tasks
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether ``ONECAPTCHA_MAX_TASKS`` is spent."""
+        return 0 < self._config.max_tasks <= self._tasks
+
+    async def reserve(self, site: str) -> Unit:
+        """Return the right to create one task for *site*.
+
+        While the tasks that wait for a verdict could still open the circuit, it waits
+        for them.
+
+        Raises:
+            CircuitOpen: the site failed too often in a row.
+        """
+        state = self._sites.setdefault(site, _Site())
+        while not self._closed(state):
+            if not state.pending:
+                self._probe(site, state)
+                break
+            verdict: Deferred[None] = Deferred()
+            state.waiting.append(verdict)
+            await verdict
+        state.pending += 1
+        return Unit(self, site)
+
+    def _closed(self, state: _Site) -> bool:
+        limit = self._config.max_failures
+        if state.accepted:
+            return state.failures < limit * TRUSTED_FACTOR
+        return state.failures + state.pending < limit
+
+    def _probe(self, site: str, state: _Site) -> None:
+        now = self._now()
+        left = state.failed_at + self._config.cooldown - now
+        if left > 0:
+            raise CircuitOpen(
+                f"{site} failed {state.failures} tasks in a row "
+                f"(ONECAPTCHA_MAX_FAILURES): the next one is tried in {left:.0f} s"
+            )
+
+    def spend(self, site: str) -> None:
+        """Count one task of *site*; called by `Unit.spend`."""
+        state = self._sites[site]
+        limit, site_limit = self._config.max_tasks, self._config.max_tasks_per_site
+        if limit and self._tasks >= limit:
+            raise BudgetExceeded(f"ONECAPTCHA_MAX_TASKS: all {limit} tasks are spent")
+        if site_limit and state.tasks >= site_limit:
+            raise BudgetExceeded(
+                f"ONECAPTCHA_MAX_TASKS_PER_SITE: all {site_limit} tasks of {site} are "
+                "spent"
+            )
+        self._tasks += 1
+        state.tasks += 1
+
+    def refund(self, site: str) -> None:
+        """Take one task of *site* back; called by `Unit.refund`."""
+        self._tasks -= 1
+        self._sites[site].tasks -= 1
+
+    def settle(self, site: str, verdict: Verdict) -> None:
+        """Count the verdict on one task of *site*; called by `Unit.settle`."""
+        state = self._sites[site]
+        state.pending -= 1
+        if verdict == "accepted":
+            state.accepted = True
+            state.failures = 0
+        elif verdict == "failed":
+            state.failures += 1
+            state.failed_at = self._now()
+        waiting, state.waiting = state.waiting, []
+        for one in waiting:
+            if not one.called:
+                one.callback(None)

@@ -1,0 +1,99 @@
+"""The requests that are sent again: the original, the gate, the hop of a redirect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+from scrapy.http.request import NO_CALLBACK
+from w3lib.url import safe_url_string
+
+from scrapy_onecaptcha import state
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.http import Response
+
+__all__ = ["give_back", "hop", "original", "redirect_target", "refetch", "replay"]
+
+#: Status codes after which a browser goes on with a GET, without the form's fields.
+GET_REDIRECTS = (301, 302, 303)
+
+#: A token must leave once: Scrapy may neither repeat nor redirect nor store it.
+ONCE = {
+    "dont_retry": True,
+    "dont_redirect": True,
+    "handle_httpstatus_all": True,
+    "dont_cache": True,
+    # The target was held against the scope of this middleware already.
+    "allow_offsite": True,
+}
+
+
+def original(request: Request) -> Request:
+    """Return the request that the spider made, of which *request* may be a redirect."""
+    if not request.meta.get("redirect_urls"):
+        return request
+    first = state.first_of(request)
+    meta = state.mark(request, "replay")
+    meta[state.KEY] = request.meta.get(state.KEY, {})
+    return request.replace(
+        url=first["url"],
+        method=first.get("method", "GET"),
+        body=first.get("body", b""),
+        headers=first.get("headers", request.headers),
+        meta=meta,
+    )
+
+
+def replay(request: Request, user_agent: str | None = None) -> Request:
+    """Return the spider's request as it was first sent, to be sent once more.
+
+    Its ``cookies`` are left out: the jar has them, and would take the old values over
+    the clearance that the site has set since.
+    """
+    whole = original(request)
+    meta = state.mark(whole, "replay", user_agent) | {"dont_cache": True}
+    return whole.replace(meta=meta, cookies={})
+
+
+def give_back(request: Request) -> Request:
+    """Return *request* for the scheduler, to be crawled when the crawl goes on.
+
+    The dupefilter knows it already, and it was on site when it first came.
+    """
+    first = state.first_of(request)
+    meta = {name: value for name, value in request.meta.items() if name != state.KEY}
+    meta[state.KEY] = {"first": first, "given_back": True}
+    return request.replace(meta=meta, dont_filter=True)
+
+
+def refetch(request: Request, user_agent: str | None) -> Request:
+    """Return a request for the same gate page that *request* brought."""
+    meta = state.mark(request, "refetch", user_agent) | {"dont_cache": True}
+    return request.replace(meta=meta, cookies={})
+
+
+def redirect_target(response: Response) -> str | None:
+    """Return where a browser would go on with a GET, or ``None``."""
+    location = response.headers.get("Location")
+    if response.status not in GET_REDIRECTS or not location:
+        return None
+    return urljoin(response.url, safe_url_string(location))
+
+
+def hop(submission: Request, url: str) -> Request:
+    """Return the GET of *url* that follows a submission; it carries no token."""
+    headers = submission.headers.copy()
+    for name in ("Content-Type", "Content-Length", "Origin", "Referer"):
+        headers.pop(name, None)
+    if urlsplit(url).netloc != urlsplit(submission.url).netloc:
+        for name in ("Authorization", "Cookie"):
+            headers.pop(name, None)
+    return submission.replace(
+        url=urldefrag(url).url,
+        method="GET",
+        body=b"",
+        headers=headers,
+        callback=NO_CALLBACK,
+    )

@@ -1,0 +1,255 @@
+"""What the crawl says of itself: stats, log lines, the summary at its end."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.internet.task import LoopingCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy.statscollectors import StatsCollector
+
+    from scrapy_onecaptcha.challenge import Challenge, Solution
+    from scrapy_onecaptcha.clock import Clock
+    from scrapy_onecaptcha.exceptions import OneCaptchaError
+    from scrapy_onecaptcha.settings import Config
+
+__all__ = ["Report"]
+
+logger = logging.getLogger("scrapy_onecaptcha")
+
+#: Seconds for which a further loss of the same kind on the same site is only counted.
+QUIET = 60.0
+
+#: The service's price list: 1,000 points are 1 CNY.
+POINTS_PER_CNY = 1000
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What happened on one site."""
+
+    tasks: int = 0
+    passed: int = 0
+    failed: int = 0
+    shared: int = 0
+    lost: int = 0
+
+
+@dataclass(slots=True)
+class _Quiet:
+    until: float = 0.0
+    withheld: int = 0
+
+
+class Report:
+    """Counts and tells what happens.
+
+    Args:
+        stats: the crawl's stats collector.
+        config: the settings.
+        clock: for the progress line.
+        waiting: how many requests are parked now.
+        codes: the service's error codes that have a stat of their own.
+    """
+
+    def __init__(
+        self,
+        stats: StatsCollector,
+        config: Config,
+        clock: Clock,
+        waiting: Callable[[], int],
+        codes: frozenset[str],
+    ) -> None:
+        self._stats = stats
+        self._config = config
+        self._clock = clock
+        self._waiting = waiting
+        self._codes = codes
+        self._sites: dict[str, _Tally] = {}
+        self._quiet: dict[tuple[str, str], _Quiet] = {}
+        self._open_tasks = 0
+        self._abandoned = 0
+        self._progress = LoopingCall(self._tell_progress)
+        self._progress.clock = cast("Any", clock)
+
+    def count(self, name: str, by: Any = 1) -> None:
+        """Raise ``onecaptcha/{name}``."""
+        self._stats.inc_value(f"onecaptcha/{name}", by)
+
+    def site(self, site: str) -> _Tally:
+        """Return the tally of *site*."""
+        return self._sites.setdefault(site, _Tally())
+
+    # The crawl
+
+    def started(self, domains: tuple[str, ...] | None, service: str) -> None:
+        """Tell scope, budget and price; warn where nothing bounds the cost."""
+        config = self._config
+        scope = ", ".join(domains) if domains else "every host that the spider asks for"
+        budget = f"{config.max_tasks} tasks" if config.max_tasks else "no limit"
+        logger.info(
+            "Solving hCaptcha gates on %s by %s; budget: %s, %g points a task",
+            scope,
+            service,
+            budget,
+            config.task_cost,
+        )
+        if not domains and not (config.max_tasks or config.max_tasks_per_site):
+            logger.warning(
+                "Neither a scope nor a budget bounds what this crawl may spend: set "
+                "allowed_domains on the spider, or ONECAPTCHA_ALLOWED_DOMAINS, or "
+                "ONECAPTCHA_MAX_TASKS."
+            )
+
+    def parked(self, count: int) -> None:
+        """Note that *count* requests are parked now."""
+        self._stats.max_value("onecaptcha/parked/max", count)
+        if count and not self._progress.running:
+            self._progress.start(self._config.log_interval, now=False)
+
+    def _tell_progress(self) -> None:
+        waiting = self._waiting()
+        if not waiting:
+            self._progress.stop()
+            return
+        logger.info(
+            "Waiting for captchas: %d requests parked, %d tasks open; so far %s",
+            waiting,
+            self._open_tasks,
+            self._totals(),
+        )
+
+    def _totals(self) -> str:
+        tallies = self._sites.values()
+        tasks = sum(tally.tasks for tally in tallies)
+        return (
+            f"{tasks} tasks, {sum(t.passed for t in tallies)} passed, "
+            f"{sum(t.failed for t in tallies)} failed, {self._price(tasks)}"
+        )
+
+    def _price(self, tasks: int) -> str:
+        points = tasks * self._config.task_cost
+        return f"{points:g} points ({points / POINTS_PER_CNY:.3f} CNY)"
+
+    def closed(self) -> None:
+        """Tell the summary."""
+        if self._progress.running:
+            self._progress.stop()
+        if not self._sites:
+            logger.info("hCaptcha: no gate met, nothing spent")
+            return
+        for site, tally in sorted(self._sites.items()):
+            logger.info(
+                "hCaptcha on %s: %d tasks, %d passed, %d failed, %d pages shared "
+                "another's clearance, %d pages lost, spent %s",
+                site,
+                tally.tasks,
+                tally.passed,
+                tally.failed,
+                tally.shared,
+                tally.lost,
+                self._price(tally.tasks),
+            )
+        abandoned = f"; {self._abandoned} abandoned" if self._abandoned else ""
+        logger.info("hCaptcha in all: %s%s", self._totals(), abandoned)
+
+    # A task
+
+    def task_created(self, site: str) -> None:
+        """Count a task, before the service is called."""
+        self.count("tasks")
+        self.count("points", self._config.task_cost)
+        self.site(site).tasks += 1
+        self._open_tasks += 1
+
+    def task_refunded(self, site: str) -> None:
+        """Take a task back that the service refused to create."""
+        self.count("tasks", -1)
+        self.count("points", -self._config.task_cost)
+        self.site(site).tasks -= 1
+        self._open_tasks -= 1
+
+    def task_ready(self, site: str, solution: Solution, attempt: int) -> None:
+        """Count and tell a token."""
+        self._open_tasks -= 1
+        self.count("tasks/ready")
+        self.count("seconds/total", solution.seconds)
+        self._stats.max_value("onecaptcha/seconds/max", solution.seconds)
+        logger.info(
+            "Solved hCaptcha of %s in %.1f s (attempt %d, task %s)",
+            site,
+            solution.seconds,
+            attempt,
+            solution.task_id,
+        )
+
+    def task_failed(self, site: str, error: OneCaptchaError) -> None:
+        """Count and tell a task that came to nothing."""
+        self._open_tasks -= 1
+        code = getattr(error, "code", "") or error.reason
+        self.count(f"tasks/failed/{code if code in self._codes else 'other'}")
+        self.site(site).failed += 1
+        logger.info("No token for %s: %s", site, error)
+
+    def task_abandoned(self) -> None:
+        """Count a task that the stop of the crawl left behind."""
+        self._open_tasks -= 1
+        self._abandoned += 1
+        self.count("tasks/failed/abandoned")
+
+    # A page
+
+    def accepted(self, site: str) -> None:
+        """Count a token that let its page pass."""
+        self.count("tokens/accepted")
+        self.site(site).passed += 1
+
+    def rejected(self, site: str, url: str) -> None:
+        """Count and tell a token that the site refused."""
+        self.count("tokens/rejected")
+        self.site(site).failed += 1
+        logger.info("%s refused the token: %s is gated again", site, url)
+
+    def expired(self, site: str, age: float) -> None:
+        """Count and tell a token that grew too old to be sent."""
+        self.count("tokens/expired")
+        self.site(site).failed += 1
+        logger.info("A token for %s grew too old to be sent: %.0f s", site, age)
+
+    def shared(self, site: str) -> None:
+        """Count a page that passed on another's clearance."""
+        self.count("shared")
+        self.site(site).shared += 1
+
+    def lost(self, site: str, url: str, error: OneCaptchaError) -> None:
+        """Count a page that stays gated; tell it, at a bounded rate."""
+        self.count(f"failed/{error.reason}")
+        self.site(site).lost += 1
+        quiet = self._quiet.setdefault((site, error.reason), _Quiet())
+        now = self._clock.seconds()
+        if now < quiet.until:
+            quiet.withheld += 1
+            return
+        withheld, quiet.withheld = quiet.withheld, 0
+        quiet.until = now + QUIET
+        more = f" ({withheld} more such pages since the last line)" if withheld else ""
+        logger.warning("Gated page lost: %s: %s. %s%s", url, error, error.advice, more)
+
+    def widget(self, challenge: Challenge) -> None:
+        """Count and tell a widget that gates nothing."""
+        self.count("widgets_ignored")
+        logger.debug(
+            "Not a gate: %s (%s)", challenge.url, "; ".join(challenge.evidence)
+        )
+
+    def gate(self, challenge: Challenge) -> None:
+        """Count and tell a gate."""
+        self.count("gates")
+        if not challenge.solvable:
+            self.count(f"unsolvable/{challenge.reason}")
+        logger.debug("Gate: %s (%s)", challenge.url, "; ".join(challenge.evidence))

@@ -1,0 +1,98 @@
+"""Where the crawl may solve, and where a token may go."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from scrapy_onecaptcha.exceptions import SubmissionRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from scrapy import Request
+
+__all__ = ["Scope"]
+
+
+class Scope:
+    """Where the crawl may solve and submit.
+
+    Args:
+        domains: returns the hosts, their subdomains included; none: each host that
+            the spider itself asked for. A spider may change them as it goes.
+    """
+
+    def __init__(self, domains: Callable[[], Iterable[str] | None]) -> None:
+        self._domains = domains
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The hosts that are allowed by name."""
+        return tuple(domain.lower() for domain in self._domains() or ())
+
+    def holds(self, url: str, request: Request) -> bool:
+        """Tell whether *url*, reached by *request*, is in scope."""
+        host = _host(url)
+        if not self.domains:
+            asked = request.meta.get("redirect_urls") or (request.url,)
+            return host == _host(asked[0])
+        return self.allows(host)
+
+    def allows(self, host: str) -> bool:
+        """Tell whether *host* was allowed by name."""
+        return any(
+            host == domain or host.endswith(f".{domain}") for domain in self.domains
+        )
+
+    def check_submission(self, page: str, target: str) -> None:
+        """Hold the *target* of a submission against the *page* that asks for it.
+
+        Raises:
+            SubmissionRefused: the token may not go there.
+        """
+        here, there = urlsplit(page), _split(target)
+        if there.scheme not in ("http", "https"):
+            raise _refused(page, target, "it is no web address")
+        if here.scheme == "https" and there.scheme != "https":
+            raise _refused(page, target, "it leads from https down to http")
+        if _site(here) == _site(there):
+            return
+        host = _host(target)
+        if host != _host(page) and _is_private(host):
+            raise _refused(page, target, "it is a loopback or private address")
+        if not self.allows(host):
+            raise _refused(
+                page, target, "it is another site; add it to ONECAPTCHA_ALLOWED_DOMAINS"
+            )
+
+
+def _site(url: SplitResult) -> str:
+    """Return host and port; going up from http to https keeps the site."""
+    netloc = url.netloc.rpartition("@")[2].lower()
+    return netloc.removesuffix(":443" if url.scheme == "https" else ":80")
+
+
+def _host(url: str) -> str:
+    return (_split(url).hostname or "").rstrip(".").lower()
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # a page may name any nonsense
+        return urlsplit("")
+
+
+def _is_private(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return False
+
+
+def _refused(page: str, target: str, why: str) -> SubmissionRefused:
+    return SubmissionRefused(f"{page} wants its token sent to {target}: {why}")

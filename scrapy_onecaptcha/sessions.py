@@ -1,0 +1,125 @@
+"""Whom a clearance belongs to, what it is bound to, and whose turn it is to earn it.
+
+A session is a site, a cookiejar and a proxy: whoever shares all three shares what the
+site grants. Within a session one solve at a time is under way for a sitekey; who is
+gated meanwhile waits, and asks again once the clearance is there.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from scrapy.utils.httpobj import urlparse_cached
+
+from scrapy_onecaptcha.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from scrapy import Request
+
+__all__ = ["Session", "SessionKey", "Sessions", "session_key"]
+
+
+class SessionKey(NamedTuple):
+    """Names a session.
+
+    Attributes:
+        site: scheme and netloc.
+        cookiejar: the request's ``meta["cookiejar"]``.
+        proxy: host of the proxy and a hash of the credentials; ``""`` for none, or for
+            the environment's, which is the same all through a crawl.
+    """
+
+    site: str
+    cookiejar: Hashable
+    proxy: str
+
+
+def session_key(request: Request) -> SessionKey:
+    """Return the session that *request* belongs to."""
+    url = urlparse_cached(request)
+    site = f"{url.scheme}://{url.netloc}"
+    return SessionKey(site, request.meta.get("cookiejar"), _proxy_identity(request))
+
+
+def _proxy_identity(request: Request) -> str:
+    """Return the same before and after HttpProxyMiddleware has seen *request*.
+
+    It moves the credentials from the URL to a header, and marks the proxies that come
+    from the environment by ``_scheme_proxy``.
+    """
+    proxy = request.meta.get("proxy")
+    if not proxy or request.meta.get("_scheme_proxy"):
+        return ""
+    parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    if parts.username is not None:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        credentials = b"Basic " + base64.b64encode(user.encode("latin-1", "replace"))
+    else:
+        credentials = request.headers.get("Proxy-Authorization") or b""
+    digest = hashlib.sha256(credentials).hexdigest()[:12] if credentials else ""
+    return f"{parts.netloc.rpartition('@')[2]}#{digest}"
+
+
+class Session:
+    """What is known of one session.
+
+    Attributes:
+        key: whose it is.
+        user_agent: the one that the clearance is bound to; every request carries it.
+        generation: how many clearances the site has granted.
+        proven: the last of them that let another request pass.
+        cookies_set: how many responses have set cookies; a form that was read before
+            may belong to a cookie that is gone.
+    """
+
+    def __init__(self, key: SessionKey) -> None:
+        self.key = key
+        self.user_agent: str | None = None
+        self.generation = 0
+        self.proven = 0
+        self.cookies_set = 0
+        self._turns: dict[str, Places] = {}
+
+    def turn(self, sitekey: str) -> Places:
+        """Return the one place for a solve of *sitekey*."""
+        return self._turns.setdefault(sitekey, Places(1))
+
+    def cleared(self) -> None:
+        """Note that the site has accepted a token."""
+        self.generation += 1
+
+
+class Sessions:
+    """The sessions of a crawl that have met a gate.
+
+    Args:
+        now: seconds of a clock that never goes back.
+        memory: for how many seconds it is remembered that a site grants nothing.
+    """
+
+    def __init__(self, now: Callable[[], float], memory: float) -> None:
+        self._now = now
+        self._memory = memory
+        self._sessions: dict[SessionKey, Session] = {}
+        self._grants_nothing: dict[str, float] = {}
+
+    def get(self, key: SessionKey) -> Session | None:
+        """Return the session of *key* if it has ever met a gate."""
+        return self._sessions.get(key)
+
+    def open(self, key: SessionKey) -> Session:
+        """Return the session of *key*."""
+        return self._sessions.setdefault(key, Session(key))
+
+    def learn_grants_nothing(self, site: str) -> None:
+        """Note that *site* let one page pass and gated the next one all the same."""
+        self._grants_nothing[site] = self._now() + self._memory
+
+    def grants_nothing(self, site: str) -> bool:
+        """Tell whether each page of *site* wants a token of its own."""
+        return self._grants_nothing.get(site, 0.0) > self._now()

@@ -1,0 +1,237 @@
+"""One paid solve: its place among the open tasks, its retries, its deadline."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError
+
+from scrapy_onecaptcha.challenge import Solution
+from scrapy_onecaptcha.clock import sleep
+from scrapy_onecaptcha.exceptions import (
+    AccountError,
+    AttemptsExhausted,
+    BlockedError,
+    OneCaptchaError,
+    ServiceError,
+    SiteRefusedError,
+    SolveTimeout,
+    Unavailable,
+)
+from scrapy_onecaptcha.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy_onecaptcha.api import Client, Task
+    from scrapy_onecaptcha.clock import Clock
+    from scrapy_onecaptcha.policy import Allowance, Policy, Unit
+    from scrapy_onecaptcha.report import Report
+    from scrapy_onecaptcha.settings import Config
+
+__all__ = ["Solver"]
+
+logger = logging.getLogger(__name__)
+
+#: The longest pause between two tries to create a task, in seconds.
+MAX_RETRY_DELAY = 60.0
+
+#: Seconds between two looks at whether the engine is still paused.
+PAUSE_LOOK = 1.0
+
+
+class Solver:
+    """Has tasks solved by the service.
+
+    Args:
+        client: speaks to the service.
+        config: the settings.
+        policy: says what may be paid.
+        report: is told what happens.
+        clock: measures time and wakes up.
+        is_paused: whether the engine is paused: then no task is created.
+        random: returns a number from 0 to 1, for the jitter of retries.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        config: Config,
+        policy: Policy,
+        report: Report,
+        clock: Clock,
+        is_paused: Callable[[], bool],
+        random: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._config = config
+        self._policy = policy
+        self._report = report
+        self._clock = clock
+        self._is_paused = is_paused
+        self._random = random
+        self._open = Places(config.concurrent_tasks)
+        self._account: AccountError | None = None
+        self._blocked: BlockedError | None = None
+        self._blocked_until = 0.0
+        self._refused: dict[tuple[str, str], SiteRefusedError] = {}
+
+    async def solve(
+        self, task: Task, site: str, allowance: Allowance
+    ) -> tuple[Solution, Unit]:
+        """Return a solution, and the unit that waits for the site's verdict on it.
+
+        Raises:
+            CircuitOpen, BudgetExceeded, AttemptsExhausted: it may not be paid for.
+            ServiceError: the service refuses, or stays out of reach.
+            SolveTimeout: there was no token in time.
+        """
+        give_up = self._clock.seconds() + self._config.solve_timeout
+        delay = self._config.retry_delay
+        fault: Unavailable | None = None
+        while True:
+            try:
+                return await self._try(task, site, allowance)
+            except AttemptsExhausted:
+                if fault is not None:  # the service's doing, not the page's
+                    raise fault from None
+                raise
+            except Unavailable as error:
+                fault = error
+                pause = delay * (0.5 + self._random())
+                if self._clock.seconds() + pause > give_up:
+                    raise
+                logger.info("%s: %s Next try in %.1f s.", site, error, pause)
+                await sleep(self._clock, pause)
+                delay = min(2 * delay, MAX_RETRY_DELAY)
+
+    async def _try(
+        self, task: Task, site: str, allowance: Allowance
+    ) -> tuple[Solution, Unit]:
+        self._check(site, task.sitekey)
+        unit = await self._policy.reserve(site)
+        try:
+            await self._open.take()
+            try:
+                await self._unpaused()
+                self._check(site, task.sitekey)
+                solution = await self._run(task, site, unit, allowance)
+            finally:
+                self._open.release()
+        except BaseException:
+            unit.settle("failed")
+            raise
+        return solution, unit
+
+    async def _run(
+        self, task: Task, site: str, unit: Unit, allowance: Allowance
+    ) -> Solution:
+        """Create the task and wait for its token, accounting for what it came to."""
+        unit.spend(allowance)
+        self._report.task_created(site)
+        try:
+            started = self._clock.seconds()
+            task_id = await self._create(task, site, unit)
+            solution = await self._poll(task_id, started)
+        except CancelledError:
+            self._report.task_abandoned()
+            raise
+        except OneCaptchaError as error:
+            self._learn(error, site, task.sitekey)
+            if unit.spent:
+                self._report.task_failed(site, error)
+            raise
+        self._report.task_ready(site, solution, allowance.spent)
+        return solution
+
+    async def _create(self, task: Task, site: str, unit: Unit) -> str:
+        try:
+            return await self._client.create_task(task)
+        except ServiceError as error:
+            if error.answered:
+                unit.refund()
+                self._report.task_refunded(site)
+            raise
+
+    async def _poll(self, task_id: str, started: float) -> Solution:
+        config = self._config
+        give_up = started + config.solve_timeout
+        unready = started
+        polls = 0
+        pause = config.poll_delay
+        while True:
+            if self._clock.seconds() + pause > give_up or polls == config.max_polls:
+                raise SolveTimeout(
+                    f"The service had no token for task {task_id} within "
+                    f"{self._clock.seconds() - started:.0f} s "
+                    "(ONECAPTCHA_SOLVE_TIMEOUT)."
+                )
+            await sleep(self._clock, pause)
+            pause = config.poll_interval
+            asked = self._clock.seconds()
+            polls += 1
+            self._report.count("polls")
+            try:
+                self._check_account()
+                result = await self._client.get_task_result(task_id)
+            except Unavailable as error:
+                # The task goes on at the service: asking again loses nothing.
+                logger.debug("Task %s: %s", task_id, error)
+                continue
+            if result is not None:
+                return Solution(
+                    token=result.token,
+                    user_agent=result.user_agent,
+                    resp_key=result.resp_key,
+                    task_id=task_id,
+                    issued_at=unready,
+                    seconds=self._clock.seconds() - started,
+                )
+            unready = asked
+
+    # What the service has said of us
+
+    def _learn(self, error: OneCaptchaError, site: str, sitekey: str) -> None:
+        if isinstance(error, AccountError) and self._account is None:
+            self._account = error
+            logger.critical(
+                "No further call to the service in this crawl, every gated page fails: "
+                "%s",
+                error,
+            )
+        elif isinstance(error, BlockedError) and not self._is_blocked():
+            self._blocked = error
+            self._blocked_until = self._clock.seconds() + error.seconds
+            logger.error("No call to the service for %.0f s: %s", error.seconds, error)
+        elif isinstance(error, SiteRefusedError):
+            self._refused[site, sitekey] = error
+        elif isinstance(error, ServiceError) and error.code == "ERROR_THREADS_MAXIMUM":
+            self._open.limit = max(1, self._open.taken - 1)
+            logger.warning(
+                "The service takes no more tasks at once: from now on at most %d.",
+                self._open.limit,
+            )
+
+    def _is_blocked(self) -> bool:
+        return self._clock.seconds() < self._blocked_until
+
+    def _check(self, site: str, sitekey: str) -> None:
+        self._check_account()
+        refused = self._refused.get((site, sitekey))
+        if refused is not None:
+            raise copy.copy(refused)
+
+    def _check_account(self) -> None:
+        """Raise what forbids any call; a copy, for each page adds its own response."""
+        if self._account is not None:
+            raise copy.copy(self._account)
+        if self._blocked is not None and self._is_blocked():
+            raise copy.copy(self._blocked)
+
+    # Waiting
+
+    async def _unpaused(self) -> None:
+        while self._is_paused():
+            await sleep(self._clock, PAUSE_LOOK)

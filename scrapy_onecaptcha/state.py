@@ -1,0 +1,117 @@
+"""What this package keeps in ``request.meta``: one plain dict, ``_onecaptcha``.
+
+It survives redirects, retries, pickling and external schedulers, which all copy or
+store ``meta``. A page's callback never sees it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from scrapy import Request
+
+__all__ = ["KEY", "Role", "borrow", "first_of", "forget", "mark", "role_of", "stamp"]
+
+#: The key of the dict.
+KEY = "_onecaptcha"
+
+#: What a request of our own is for; a crawl's request has none.
+Role = Literal["submission", "replay", "refetch"]
+
+#: Set by the download of a page and without a meaning for the next one.
+_TRANSIENT = (
+    "redirect_ttl",
+    "redirect_times",
+    "redirect_urls",
+    "redirect_reasons",
+    "retry_times",
+    "download_slot",
+    "download_latency",
+    "cached_response",
+    "cache_timestamp",
+    "_dont_cache",
+)
+
+
+def stamp(request: Request, generation: int) -> dict[str, Any]:
+    """Note on *request*, as it leaves, which clearance of its session it carries.
+
+    What it was when it was first sent is noted once: a redirect may turn its POST into
+    a GET and lead it to another page.
+    """
+    state: dict[str, Any] = request.meta.get(KEY) or {}
+    if not _is_about(state, request):
+        state = {"first": _first(request)}
+    state = {**state, "generation": generation}
+    request.meta[KEY] = state
+    return state
+
+
+def _is_about(state: dict[str, Any], request: Request) -> bool:
+    """Tell whether *state* was made for *request*, not copied from another's meta."""
+    if "role" in state:
+        return True
+    first = state.get("first")
+    urls = request.meta.get("redirect_urls") or (request.url,)
+    return first is not None and first["url"] == urls[0]
+
+
+def _first(request: Request) -> dict[str, Any]:
+    urls = request.meta.get("redirect_urls")
+    first: dict[str, Any] = {"url": urls[0] if urls else request.url}
+    if request.method != "GET" or request.body:
+        first["method"] = request.method
+        first["body"] = request.body
+    # A redirect drops Referer, and Authorization where it leads to another host.
+    first["headers"] = dict(request.headers)
+    if not urls and "download_slot" in request.meta:
+        first["download_slot"] = request.meta["download_slot"]
+    return first
+
+
+def first_of(request: Request) -> dict[str, Any]:
+    """Return what *request* was when it was first sent.
+
+    Keys: ``url`` and, where they say something, ``method``, ``body``, ``headers`` and
+    ``download_slot``.
+    """
+    state = request.meta.get(KEY) or {}
+    first: dict[str, Any] = state.get("first") or _first(request)
+    return first
+
+
+def role_of(request: Request) -> Role | None:
+    """Return what *request* is for, or ``None`` if it is one of the crawl's own."""
+    state = request.meta.get(KEY)
+    return state.get("role") if state else None
+
+
+def mark(request: Request, role: Role, user_agent: str | None = None) -> dict[str, Any]:
+    """Return the meta of a request of our own made from *request*.
+
+    With a *user_agent*, it is sent with that one, whatever its session has.
+    """
+    meta = {
+        name: value for name, value in request.meta.items() if name not in _TRANSIENT
+    }
+    first = first_of(request)
+    if "download_slot" in first:
+        meta["download_slot"] = first["download_slot"]
+    meta[KEY] = {"role": role, "user_agent": user_agent}
+    return meta
+
+
+def borrow(request: Request, **meta: Any) -> None:
+    """Set keys of ``request.meta`` until the response is delivered."""
+    state = request.meta.setdefault(KEY, {})
+    new = {name: value for name, value in meta.items() if name not in request.meta}
+    state["borrowed"] = [*state.get("borrowed", ()), *new]
+    request.meta.update(new)
+
+
+def forget(request: Request) -> None:
+    """Remove all that this package has put into ``request.meta``."""
+    state = request.meta.pop(KEY, None)
+    for name in (state or {}).get("borrowed", ()):
+        request.meta.pop(name, None)
