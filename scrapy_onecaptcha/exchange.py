@@ -80,7 +80,7 @@ async def post(
     except _ReplyTooLarge:
         fault = f"answered with more than {MAX_REPLY} bytes, which were not read"
     except Exception as error:  # noqa: BLE001  # what it was goes into the message
-        fault = f"could not be reached, or hung up ({_fault(error)})"
+        fault = f"could not be reached or hung up ({_fault(error)})"
     # Not raised in the handler: what a transport's error holds is not chained on.
     raise NoReply(fault)
 
