@@ -136,7 +136,7 @@ def _allowed(gate: Gate) -> set[str]:
 def _ticket_faults(
     gate: Gate, visit: Visit, form: Submission, ticket: Ticket
 ) -> list[str]:
-    named = form.text("next") if gate.names_next else ticket.target
+    named = form.text("next") or ticket.target
     wrong = {
         "ticket-path": gate.bound and named != ticket.target,
         "ticket-user-agent": gate.bound and visit.user_agent != ticket.user_agent,

@@ -1,0 +1,250 @@
+"""The sandbox as it is run: over twisted.web, in a process, beside other reactors."""
+
+from __future__ import annotations
+
+import ast
+import json
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sandbox_browser import ORIGIN
+from treq.testing import StubTreq
+from twisted.web.http_headers import Headers
+
+import scrapy_onecaptcha.sandbox
+from scrapy_onecaptcha.sandbox import GATES, Sandbox, ServiceOptions
+from scrapy_onecaptcha.sandbox.__main__ import main
+from scrapy_onecaptcha.sandbox.messages import Reply, Visit
+from scrapy_onecaptcha.sandbox.web import AnswerResource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = [sys.executable, "-W", "error", "-m", "scrapy_onecaptcha.sandbox"]
+# No proxy of this machine stands between us and loopback.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    command = [*COMMAND, "--json", "--until-eof", *arguments]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield process, json.loads(process.stdout.readline())
+        out, errors = process.communicate(timeout=20)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert (process.returncode, out, errors) == (0, "", "")
+
+
+def fetch(url: str) -> tuple[int, str]:
+    try:
+        with OPENER.open(url, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_a_process_serves_until_its_input_ends() -> None:
+    with running("--site", "wall", "--site", "plain", "--balance", "70") as (_, told):
+        assert list(told) == ["service", "siteverify", "sites", "settings"]
+        assert list(told["sites"]) == ["wall", "plain"]
+        assert told["settings"]["ONECAPTCHA_API_URL"] == told["service"]
+        status, page = fetch(f"{told['sites']['plain']}/page/1")
+        assert (status, "Page 1 of plain" in page) == (200, True)
+        status, page = fetch(f"{told['sites']['wall']}/page/1")
+        assert (status, "h-captcha" in page) == (503, True)
+        _, ledger = fetch(f"{told['service']}/_ledger")
+        assert json.loads(ledger)["balance"] == 70
+        assert json.loads(ledger)["sites"]["wall"] == {"/page/1": {"gates": 1}}
+        status, answer = fetch(f"{told['siteverify']}?secret=x&response=y")
+        assert json.loads(answer)["error-codes"] == ["invalid-input-secret"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it(number: signal.Signals) -> None:
+    with running("--site", "plain") as (process, told):
+        fetch(told["sites"]["plain"])
+        process.send_signal(number)
+        assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--fault", "createTask"], "CALL=FAULT"),
+        (["--fault", "createTask=boom"], "no fault is called 'boom'"),
+        (["--latency", "x"], "--latency"),
+        (["--latency", "3-1"], "latency is seconds"),
+        (["--failure-rate", "2"], "failure_rate"),
+        (["--site", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_arguments_are_explained(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+EMBEDDED = """
+import sys
+if sys.argv[1] == "asyncio":
+    from twisted.internet import asyncioreactor as chosen
+else:
+    from twisted.internet import selectreactor as chosen
+from scrapy_onecaptcha.sandbox import Sandbox, ServiceOptions
+assert "twisted.internet.reactor" not in sys.modules
+chosen.install()
+from twisted.internet import defer, reactor, task
+import treq
+from twisted.web.client import HTTPConnectionPool
+
+async def scenario():
+    options = ServiceOptions(faults={"getBalance": ("stall", "*")})
+    sandbox = Sandbox(service=options, sites=["plain", "bookshop"]).start()
+    pool = HTTPConnectionPool(reactor, persistent=True)
+    for url in sandbox.urls.values():
+        answer = await treq.get(url, pool=pool)
+        assert b"<h1" in await answer.content()
+    url = sandbox.service_url + "/getBalance"
+    stalled = treq.post(url, json={"clientKey": "sandbox-key"}, pool=pool)
+    stalled.addErrback(lambda failure: print(failure.type.__name__))
+    await task.deferLater(reactor, 0.2, lambda: None)
+    await sandbox.stop()
+    await sandbox.stop()
+    await pool.closeCachedConnections()
+    await task.deferLater(reactor, 0.1, lambda: None)
+    print(sorted(map(str, reactor.getDelayedCalls())))
+
+def ended(result):
+    print(result)
+    reactor.stop()
+
+reactor.callWhenRunning(lambda: defer.ensureDeferred(scenario()).addBoth(ended))
+reactor.run()
+"""
+
+
+@pytest.mark.parametrize("reactor", ["asyncio", "select"])
+def test_it_runs_and_stops_within_a_running_reactor(reactor: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", EMBEDDED, reactor],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    lines = ran.stdout.splitlines()
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert lines == ["ResponseNeverReceived", "[]", "None"]
+
+
+# Over twisted.web, in memory
+
+
+stub_treq: Any = StubTreq  # treq does not annotate it
+
+
+def get(reply: Reply) -> tuple[Any, bytes]:
+    client = stub_treq(AnswerResource(lambda _: reply))
+    done: list[Any] = []
+    client.get(f"{ORIGIN}/x").addCallback(done.append)
+    client.flush()
+    body: list[bytes] = []
+    done[0].content().addCallback(body.append)
+    client.flush()
+    return done[0], body[0]
+
+
+def test_a_reply_is_sent_as_it_is() -> None:
+    reply = Reply(
+        status=503,
+        body=b"\xff",
+        content_type="text/html; charset=gbk",
+        headers=(("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")),
+    )
+    answer, body = get(reply)
+    assert (answer.code, body) == (503, b"\xff")
+    assert answer.headers.getRawHeaders("content-type") == ["text/html; charset=gbk"]
+    assert answer.headers.getRawHeaders("set-cookie") == ["a=1", "b=2"]
+    assert answer.length == 1
+
+
+def test_a_204_has_no_length() -> None:
+    answer, body = get(Reply(status=204))
+    assert (answer.code, body) == (204, b"")
+    assert not answer.headers.hasHeader("content-length")
+
+
+def test_a_request_arrives_as_it_was_sent() -> None:
+    seen: list[Visit] = []
+
+    def answer(visit: Visit) -> Reply:
+        seen.append(visit)
+        return Reply()
+
+    client = stub_treq(AnswerResource(answer))
+    headers = Headers({"Cookie": ["a=1; b=2=3"], "Referer": [f"{ORIGIN}/y"]})
+    headers.setRawHeaders("User-Agent", ["Ü/1"])
+    client.post(f"{ORIGIN}/a%20b?q=%E9", data=b"x=1", headers=headers)
+    client.flush()
+    (visit,) = seen
+    assert (visit.method, visit.uri, visit.body) == ("POST", "/a%20b?q=%E9", b"x=1")
+    assert visit.path == "/a%20b"
+    assert visit.query == ((b"q", b"\xe9"),)
+    assert visit.user_agent == "Ü/1"
+    assert visit.cookies == {"a": "1", "b": "2=3"}
+    assert visit.origin == visit.referer_origin == ORIGIN
+
+
+# The sandbox itself
+
+
+def test_sites_are_named_or_made() -> None:
+    gate = GATES["wall"]
+    sandbox = Sandbox(sites={"mine": gate, "open": None}, clock=lambda: 0.0)
+    assert b"h-captcha" in sandbox.answers["mine"](Visit(uri="/page/1")).body
+    assert b"Page 1 of open" in sandbox.answers["open"](Visit(uri="/page/1")).body
+    assert sandbox.ledger.total("gates", "mine") == 1
+    with pytest.raises(ValueError, match="no site is called 'nowhere'"):
+        Sandbox(sites=["nowhere"])
+    with pytest.raises(ValueError, match="letters"):
+        Sandbox(sites={"my site": gate})
+
+
+def test_settings_name_the_key_that_is_accepted() -> None:
+    sandbox = Sandbox(service=ServiceOptions(key="other"))
+    assert sandbox.settings()["ONECAPTCHA_API_KEY"] == "other"
+
+
+def test_it_imports_nothing_of_the_package_around_it() -> None:
+    folder = Path(scrapy_onecaptcha.sandbox.__file__).parent
+    allowed = {*sys.stdlib_module_names, "twisted"}
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert {name.name.partition(".")[0] for name in node.names} <= allowed
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 1 or (
+                    node.level == 0 and str(node.module).partition(".")[0] in allowed
+                ), f"{path.name}: {node.module}"
