@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import TimeoutError as DeadlinePassed
+from twisted.internet.defer import TimeoutError as DeadlinePassed
 
 from scrapy_onecaptcha.exceptions import ServiceError, Unavailable
-from scrapy_onecaptcha.exchange import NoReply, post
+from scrapy_onecaptcha.exchange import NoReply, pooled, post
 from scrapy_onecaptcha.replies import (
     NOT_READY,
     TaskResult,
@@ -38,9 +38,6 @@ __all__ = ["Client", "Task", "TaskResult"]
 
 logger = logging.getLogger(__name__)
 
-CONNECTIONS = 32  # idle ones kept open
-IDLE_SECONDS = 20  # before the usual 60 s of a server, so a POST meets no dead socket
-CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
 
 
@@ -126,17 +123,7 @@ class Client:
             reactor: the running one.
             timeout: seconds for one call.
         """
-        # treq is of no use without a reactor, and is not asked for before there is one.
-        from treq.client import HTTPClient  # noqa: PLC0415
-        from twisted.web.client import Agent, HTTPConnectionPool  # noqa: PLC0415
-
-        pool: Any = HTTPConnectionPool(reactor, persistent=True)  # type: ignore[no-untyped-call]
-        pool.maxPersistentPerHost = CONNECTIONS
-        pool.cachedConnectionTimeout = IDLE_SECONDS
-        pool.retryAutomatically = False  # a task created twice is paid twice
-        connect = min(timeout, CONNECT_SECONDS)
-        agent: Any = Agent(reactor, connectTimeout=connect, pool=pool)  # type: ignore[no-untyped-call]
-        http = HTTPClient(agent)
+        http, pool = pooled(reactor, timeout)
         return cls(key, url, http=http, clock=reactor, timeout=timeout, pool=pool)
 
     async def create_task(self, task: Task) -> str:

@@ -113,7 +113,7 @@ def rule(code: str) -> Rule:
 _UNITS = {"s": 1, "秒": 1, "m": 60, "分": 60, "h": 3600, "小": 3600}
 _SPAN = re.compile(
     r"(?<![\d.])(\d{1,6})\s*"
-    r"(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)|h(?:ours?)|秒|分钟?|小时)(?![a-z])",
+    r"(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)|h(?:ours?)?|秒|分钟?|小时)(?![a-z])",
     re.IGNORECASE,
 )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from twisted.internet import protocol
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import TimeoutError as DeadlinePassed
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import TimeoutError as DeadlinePassed
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
+from twisted.web.iweb import IBodyProducer
+from zope.interface import implementer  # type: ignore[import-untyped]
 
 from scrapy_onecaptcha._version import __version__
 
@@ -18,9 +20,13 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
-__all__ = ["MAX_REPLY", "Http", "NoReply", "Reply", "post"]
+__all__ = ["MAX_REPLY", "Http", "NoReply", "Reply", "pooled", "post"]
 
 MAX_REPLY = 64 * 1024  # bytes; a reply with a token has about two thousand
+
+CONNECTIONS = 32  # idle ones kept open
+IDLE_SECONDS = 20  # before the usual 60 s of a server, so a POST meets no dead socket
+CONNECT_SECONDS = 10.0
 
 _T = TypeVar("_T")
 
@@ -100,6 +106,50 @@ async def _exchange(http: Http, url: str, body: bytes, clock: IReactorTime) -> R
     collector = _Collector()
     response.deliverBody(collector)
     return Reply(int(response.code), await collector.finished)
+
+
+def pooled(reactor: Any, timeout: float) -> tuple[Http, Any]:
+    """Return a ``HTTPClient`` of treq, and its pool of persistent connections.
+
+    Args:
+        reactor: the running one.
+        timeout: seconds for one call, so also the most for its connection.
+    """
+    # treq is of no use without a reactor, and is not asked for before there is one.
+    from treq.client import HTTPClient  # noqa: PLC0415
+    from twisted.web.client import Agent, HTTPConnectionPool  # noqa: PLC0415
+
+    pool: Any = HTTPConnectionPool(reactor, persistent=True)  # type: ignore[no-untyped-call]
+    pool.maxPersistentPerHost = CONNECTIONS
+    pool.cachedConnectionTimeout = IDLE_SECONDS
+    pool.retryAutomatically = False  # a task created twice is paid twice
+    agent: Any = Agent(  # type: ignore[no-untyped-call]
+        reactor, connectTimeout=min(timeout, CONNECT_SECONDS), pool=pool
+    )
+    producer: Any = _Bytes
+    return HTTPClient(agent, data_to_body_producer=producer), pool
+
+
+@implementer(IBodyProducer)
+class _Bytes:
+    """A body that is written at once; treq's own goes by turns of the reactor."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: Any) -> Deferred[None]:  # noqa: N802
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        pass
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        pass
+
+    def stopProducing(self) -> None:  # noqa: N802
+        pass
 
 
 class _ReplyTooLarge(Exception):  # never seen outside

@@ -136,17 +136,16 @@ def read_balance(reply: dict[str, Any]) -> float:
     """
     value = reply.get("balance")
     try:
-        if isinstance(value, bool) or not math.isfinite(float(value or 0)):
-            value = None
+        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        value = None
-    if value is None or value == "":
+        number = math.nan
+    if not math.isfinite(number):
         raise ServiceError(
             "The service answered getBalance without a balance; it may not offer this "
             "call.",
             code="NO_BALANCE",
         )
-    return value if isinstance(value, int) else float(value)
+    return number
 
 
 def _solution(solution: Any) -> TaskResult:
