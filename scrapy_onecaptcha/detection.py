@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from scrapy.http import TextResponse
 
-from scrapy_onecaptcha.challenge import Challenge, Form
+from scrapy_onecaptcha.challenge import Challenge
 from scrapy_onecaptcha.evidence import GATE, gather, weigh
-from scrapy_onecaptcha.forms import TOKEN_FIELDS, owner, read_form, visitor_fields
-from scrapy_onecaptcha.page import BOM_UTF16, is_html, parse
-from scrapy_onecaptcha.widgets import find, read_captcha, valid_sitekey
+from scrapy_onecaptcha.plan import planned_form, submitting_form
+from scrapy_onecaptcha.page import BOM_UTF16, has, is_html, parse
+from scrapy_onecaptcha.widgets import read_captcha, valid_sitekey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_onecaptcha.challenge import Reason
-    from scrapy_onecaptcha.page import Node, Page
-    from scrapy_onecaptcha.widgets import Captcha, Widget
+    from scrapy_onecaptcha.plan import planned_form, submitting_form
+from scrapy_onecaptcha.page import Node, Page
+    from scrapy_onecaptcha.widgets import Captcha
 
 __all__ = ["NO_HINTS", "Hints", "detect"]
 
 # In characters. A longer one is not sent to the service.
 MAX_RQDATA = 8192
-
 _PROOF_OF_WORK = re.compile(
     r"argon2|hashcash|proof-?of-?work|altcha|mcaptcha|/pow[./-]"
 )
@@ -83,7 +83,7 @@ def detect(response: Response, hints: Hints = NO_HINTS) -> Challenge | None:
     captcha = read_captcha(page)
     if not (captcha.widgets or captcha.api or captcha.place or hints.gate):
         return None
-    form = _submitting_form(page, captcha)
+    form = submitting_form(page, captcha)
     signs = gather(response, page, captcha, form, hints.expect)
     weight, evidence = weigh(signs)
     # Traces of hCaptcha stand in the layout of many a page: they need more.
@@ -102,12 +102,12 @@ def _verdict(
     hints: Hints,
 ) -> Challenge | None:
     """Let the user's word stand above the evidence."""
+    if not (is_gate or captcha.widgets or hints.gate):
+        return None
     if hints.gate is not None:
         return _as(challenge, hints.gate, f"The user says gate={hints.gate}.")
-    if hints.expect and response.css(hints.expect):
+    if hints.expect and has(response, hints.expect):
         return _as(challenge, False, f"It has the content ({hints.expect}).")
-    if not (is_gate or captcha.widgets):
-        return None
     if hints.decide is None:
         return _as(challenge, is_gate)
     decision = bool(hints.decide(response, _as(challenge, is_gate)))
@@ -141,7 +141,7 @@ def _challenge(
     sitekey = valid_sitekey(written)
     rqdata = hints.rqdata or (widget.rqdata if widget else None)
     invisible = widget.invisible if widget else False
-    form = _form(page, captcha, element, hints)
+    form = planned_form(page, captcha, element, hints.field)
     evidence = [widget.seen] if widget else ["No widget is in sight."]
     reason: Reason | None = None
     if sitekey is None:
@@ -182,75 +182,6 @@ def _unread(response: Response) -> Challenge:
         reason="no_sitekey",
         evidence=("The user says gate=True.", "The response is no page."),
     )
-
-
-def _submitting_form(page: Page, captcha: Captcha) -> Node | None:
-    """Return the form that takes the token.
-
-    That is the one around the widget, else the one that its callback submits, else
-    the only one that asks its visitor for nothing, else the only one.
-    """
-    widget = captcha.widget
-    if widget is not None and widget.element is not None:
-        around = owner(widget.element, page)
-        if around is not None:
-            return around
-    for element in _submitted(page, captcha, widget):
-        return element
-    forms = page.root.xpath("//form")
-    if len(forms) > 1:
-        forms = [form for form in forms[:32] if not visitor_fields(form, page)]
-    return forms[0] if len(forms) == 1 else None
-
-
-def _submitted(page: Page, captcha: Captcha, widget: Widget | None) -> list[Node]:
-    """Return the forms that the widget's callback submits."""
-    if widget is None or widget.callback is None:
-        return []
-    found = [find(page, ref) for ref in captcha.script.submits(widget.callback)]
-    forms = [owner(element, page) for element in found if element is not None]
-    return [form for form in forms if form is not None]
-
-
-def _form(
-    page: Page, captcha: Captcha, element: Node | None, hints: Hints
-) -> Form | None:
-    """Read the form that takes the token."""
-    if element is None:
-        # The user names the field: then the page itself is what takes it.
-        named = (hints.field,) if hints.field else ()
-        return Form(url=page.url, token_fields=named) if named else None
-    widget = captcha.widget
-    container = widget.element if widget else None
-    callback = widget.callback if widget else None
-    return read_form(
-        element,
-        page,
-        by_script=callback is not None and any(captcha.script.submits(callback)),
-        container=container,
-        token_fields=_token_fields(page, captcha, element, hints),
-    )
-
-
-def _token_fields(
-    page: Page, captcha: Captcha, form: Node, hints: Hints
-) -> tuple[str, ...]:
-    """Name the fields that take the token."""
-    if hints.field:
-        return (hints.field,)
-    usual = TOKEN_FIELDS if captcha.compatible else TOKEN_FIELDS[:1]
-    widget = captcha.widget
-    if widget is None or widget.callback is None:
-        return usual
-    filled = [find(page, ref) for ref in captcha.script.fills(widget.callback)]
-    names = tuple(
-        element.get("name")
-        for element in filled
-        if element is not None and element.get("name") and owner(element, page) is form
-    )
-    inside = widget.element is not None and owner(widget.element, page) is form
-    # Outside its form the widget adds no fields of its own.
-    return tuple(dict.fromkeys((*names, *usual))) if inside or not names else names
 
 
 def _wants_proof_of_work(page: Page) -> bool:

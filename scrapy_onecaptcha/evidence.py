@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha.forms import is_asked, label, owner, visitor_fields
+from scrapy_onecaptcha.controls import is_asked, is_search, label, owner, visitor_fields
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -25,7 +25,6 @@ LITTLE_TEXT, SOME_TEXT, MUCH_TEXT = 800, 2000, 4000
 FEW_LINKS, SOME_LINKS, MANY_LINKS = 5, 20, 50
 
 _GATE_STATUSES = frozenset({401, 403, 405, 429, 503})
-_SEARCH = frozenset({"q", "s", "query", "search", "keyword", "keywords", "term"})
 _WORDS = re.compile(
     r"you(?:'re| are) (?:a |not a )?(?:human|robot|bot)|not a (?:ro)?bot|just a moment"
     r"|attention required|access (?:is |has been )?(?:denied|blocked|restricted)"
@@ -43,6 +42,7 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _HEADINGS = "//title | //h1 | //h2 | //h3"
+_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _TEXT = (
     "//body//text()[not(parent::script or parent::style or parent::option"
     " or parent::textarea)]"
@@ -92,7 +92,7 @@ def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
         (-8, signs.asked, f"The form asks its visitor for {', '.join(signs.asked)}."),
         (3, signs.has_form and not signs.asked, "Its form asks for the captcha only."),
         (-1, not signs.has_form, "No form takes the token."),
-        (-2, signs.others, f"It also asks for {', '.join(signs.others)} elsewhere."),
+        (-3, signs.others, f"It also asks for {', '.join(signs.others)} elsewhere."),
         (2, text <= LITTLE_TEXT, f"There is little text {said}."),
         (1, LITTLE_TEXT < text <= SOME_TEXT, f"There is some text {said}."),
         (-2, SOME_TEXT < text <= MUCH_TEXT, f"There is much text {said}."),
@@ -126,20 +126,21 @@ def gather(
         expect: the selector of the content, where the user gave one.
     """
     elements = [w.element for w in captcha.widgets if w.element is not None]
-    forms = [owner(element, page) for element in elements] + [form]
-    mine = list(dict.fromkeys(element for element in forms if element is not None))
-    asked = [name for element in mine for name in visitor_fields(element, page)]
-    headings = " ".join(
-        " ".join(element.itertext()) for element in page.root.xpath(_HEADINGS)[:20]
-    )
-    words = _WORDS.search(" ".join(headings.split())[:1000])
+    around = [owner(element, page) for element in elements]
+    forms = [element for element in {*around, form} if element is not None]
+    asked = [e for element in forms for e in visitor_fields(element, page)]
+    others = _fields_outside(page, forms)
+    if not any(element is not None for element in around):
+        # A widget in no form belongs to what stands in none either.
+        asked += [e for e in others if owner(e, page) is None]
+    text = " ".join(" ".join(page.root.xpath(_TEXT, smart_strings=False)).split())
+    words = _WORDS.search(_headings(page))
     return Signs(
-        asked=tuple(asked[:5]),
-        has_form=bool(mine),
-        others=_other_fields(page, mine),
-        text=len(
-            " ".join(" ".join(page.root.xpath(_TEXT, smart_strings=False)).split())
-        ),
+        asked=tuple(label(element) for element in asked[:5]),
+        has_form=bool(forms),
+        others=tuple(label(element) for element in others[:5]),
+        # A Chinese or Japanese character says as much as two or three letters.
+        text=len(text) + len(_WIDE.findall(text)),
         links=int(page.root.xpath("count(//a[@href])")),
         led_from=_led_from(response),
         status=response.status,
@@ -148,16 +149,21 @@ def gather(
     )
 
 
-def _other_fields(page: Page, mine: list[Node]) -> tuple[str, ...]:
-    """Name the fields for a visitor that are not in the forms *mine*."""
-    found = []
-    for element in page.root.xpath("//input | //textarea")[:200]:
-        name = (element.get("name") or "").lower()
-        if name in _SEARCH or element.get("type", "").lower() == "search":
-            continue
-        if is_asked(element) and owner(element, page) not in mine:
-            found.append(label(element))
-    return tuple(found[:5])
+def _headings(page: Page) -> str:
+    """Return the title and the headings."""
+    texts = ("".join(e.itertext())[:200] for e in page.root.xpath(_HEADINGS)[:20])
+    return " ".join(" ".join(texts).split())[:1000]
+
+
+def _fields_outside(page: Page, forms: list[Node]) -> list[Node]:
+    """Return the fields for a visitor that stand in none of *forms*."""
+    return [
+        element
+        for element in page.root.xpath("//input | //textarea")[:200]
+        if not is_search(element)
+        and is_asked(element)
+        and owner(element, page) not in forms
+    ]
 
 
 def _led_from(response: Response) -> str | None:
@@ -172,5 +178,8 @@ def _led_from(response: Response) -> str | None:
 
 def _place(url: str) -> tuple[str, str]:
     """Return what tells two pages apart: not the scheme, ``www.`` or last slash."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", url
     return parts.netloc.lower().removeprefix("www."), parts.path.rstrip("/")

@@ -1,4 +1,4 @@
-"""Forms: what a browser would send, and what a visitor is asked for.
+"""Forms: what a browser would send.
 
 After the HTML standard, "Form submission" and "Constructing the entry list".
 """
@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING, Literal
 from w3lib.encoding import resolve_encoding
 
 from scrapy_onecaptcha.challenge import Form
+from scrapy_onecaptcha.controls import (
+    BUTTONS,
+    MAX_CONTROLS,
+    TOKEN_FIELDS,
+    controls,
+    is_disabled,
+    type_of,
+)
 from scrapy_onecaptcha.page import join
 
 if TYPE_CHECKING:
@@ -19,25 +27,12 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.page import Node, Page
 
-__all__ = ["TOKEN_FIELDS", "controls", "owner", "read_form", "visitor_fields"]
+__all__ = ["read_form"]
 
-# What api.js adds to its form; the second only without ``recaptchacompat=off``.
-TOKEN_FIELDS = ("h-captcha-response", "g-recaptcha-response")
-
-# No gate has that many controls; it bounds the work on a hostile page.
-MAX_CONTROLS = 1000
-_CONTROLS = ("input", "select", "textarea", "button")
 _ENCTYPES = ("multipart/form-data", "text/plain", "application/x-www-form-urlencoded")
-_BUTTONS = frozenset({"submit", "image", "reset", "button"})
 _ONE_LINE = frozenset({"text", "search", "tel", "url", "email", "password"})
 _RESP_KEY = re.compile(r"(?:h-?captcha[-_]?)?resp[-_]?key", re.IGNORECASE)
 _LONE_NEWLINE = re.compile(r"\r(?!\n)|(?<!\r)\n")
-_HIDDEN_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0*)?(?:[;!\s]|$)"
-    r"|(?<![\w-])(?:left|top|right|text-indent|margin-left)\s*:\s*-\d{3,}"
-    r"|(?<![\w-])(?:width|height)\s*:\s*0(?![\d.])|clip\s*:\s*rect\(\s*0",
-    re.IGNORECASE,
-)
 
 
 def read_form(
@@ -70,7 +65,7 @@ def read_form(
     pairs = [
         (_crlf(name), _crlf(encoding if name == "_charset_" else value))
         for element in controls(form, page)
-        if not _is_disabled(element) or element is button
+        if not is_disabled(element) or element is button
         for name, value in _entries(element, pressed=element is button)
     ]
     url = _url(form, page, button)
@@ -94,86 +89,17 @@ def read_form(
     )
 
 
-def visitor_fields(form: Node, page: Page) -> tuple[str, ...]:
-    """Name the controls of *form* that a visitor is asked to fill in."""
-    return tuple(
-        label(element)
-        for element in controls(form, page)
-        if is_asked(element, within=form)
-    )
-
-
-def controls(form: Node, page: Page) -> Iterator[Node]:
-    """Yield the controls of *form* in the order of the page."""
-    name = form.get("id")
-    inside = list(islice(form.iter(*_CONTROLS), MAX_CONTROLS))
-    beside = page.root.xpath("//*[@form=$name]", name=name) if name else []
-    if not beside:
-        yield from (e for e in inside if e.get("form") in (None, name))
-        return
-    wanted = {*inside, *beside[:MAX_CONTROLS]}
-    for element in page.root.iter(*_CONTROLS):
-        if element in wanted and element.get("form") in (None, name):
-            yield element
-
-
-def owner(element: Node, page: Page) -> Node | None:
-    """Return the form that *element* belongs to."""
-    name = element.get("form")
-    if name:
-        found = page.root.xpath("//form[@id=$name]", name=name)
-        return found[0] if found else None
-    if element.tag == "form":
-        return element
-    return next(element.iterancestors("form"), None)
-
-
-def is_asked(element: Node, *, within: Node | None = None) -> bool:
-    """Say whether a visitor is to fill *element*: neither hidden nor a honeypot.
-
-    What a stylesheet hides cannot be known; inline styles and attributes can.
-    """
-    kind = _type(element)
-    if element.tag == "button" or kind == "hidden" or kind in _BUTTONS:
-        return False
-    name = (element.get("name") or "").lower()
-    if name in TOKEN_FIELDS or (element.get("id") or "").startswith("h-captcha-resp"):
-        return False
-    if element.get("readonly") is not None or _is_disabled(element):
-        return False
-    return not _is_hidden(element, within)
-
-
-def label(element: Node) -> str:
-    """Name a control for a sentence."""
-    return str(element.get("name") or element.get("id") or _type(element))[:40]
-
-
-def _is_hidden(element: Node, within: Node | None) -> bool:
-    if element.get("tabindex", "").strip() == "-1":
-        return True
-    while element is not None and element is not within:
-        if (
-            element.get("hidden") is not None
-            or element.get("aria-hidden", "").lower() == "true"
-            or _HIDDEN_STYLE.search(element.get("style", "")[:2000])
-        ):
-            return True
-        element = element.getparent()
-    return False
-
-
 def _entries(element: Node, *, pressed: bool) -> Iterator[tuple[str, str]]:
     """Yield what one control adds to the submission."""
     name = element.get("name")
     if not name:
         return
-    kind = _type(element)
+    kind = type_of(element)
     if element.tag == "select":
         yield from ((name, value) for value in _selected(element))
     elif element.tag == "textarea":
         yield name, re.sub(r"\A\r?\n", "", "".join(element.itertext()))
-    elif kind in _BUTTONS:
+    elif kind in BUTTONS:
         if pressed:
             # Chrome sends the label that it shows where the page gives none.
             default = "Submit" if element.tag == "input" else ""
@@ -187,12 +113,12 @@ def _entries(element: Node, *, pressed: bool) -> Iterator[tuple[str, str]]:
         yield name, "" if kind == "file" else element.get("value", "")
 
 
-def _selected(select: Node) -> list[str]:
+def _selected(menu: Node) -> list[str]:
     """Return the values of the options that a browser has selected."""
-    options = list(select.iter("option"))
+    options = list(islice(menu.iter("option"), MAX_CONTROLS))
     chosen = [option for option in options if option.get("selected") is not None]
-    if select.get("multiple") is None:
-        drop_down = select.get("size", "1").strip() in ("", "0", "1")
+    if menu.get("multiple") is None:
+        drop_down = menu.get("size", "1").strip() in ("", "0", "1")
         if not chosen and drop_down:
             chosen = [o for o in options if not _is_option_disabled(o)][:1]
         chosen = chosen[-1:]
@@ -211,22 +137,6 @@ def _is_option_disabled(option: Node) -> bool:
     )
 
 
-def _is_disabled(element: Node) -> bool:
-    """Say whether the control or a fieldset around it is disabled."""
-    if element.get("disabled") is not None:
-        return True
-    below = element
-    for fieldset in element.iterancestors():
-        if (
-            fieldset.tag == "fieldset"
-            and fieldset.get("disabled") is not None
-            and not (below.tag == "legend" and below is fieldset.find("legend"))
-        ):
-            return True
-        below = fieldset
-    return False
-
-
 def _default_button(form: Node, page: Page, container: Node | None) -> Node | None:
     """Return the button that a visitor presses.
 
@@ -236,18 +146,10 @@ def _default_button(form: Node, page: Page, container: Node | None) -> Node | No
     buttons = [
         element
         for element in controls(form, page)
-        if _type(element) == "submit" and element is not container
+        if type_of(element) == "submit" and element is not container
     ]
-    enabled = [element for element in buttons if not _is_disabled(element)]
+    enabled = [element for element in buttons if not is_disabled(element)]
     return next(iter(enabled or buttons), None)
-
-
-def _type(element: Node) -> str:
-    """Return the control's type, in lower case, with its default."""
-    kind = (element.get("type") or "").strip().lower()
-    if element.tag == "button":
-        return kind if kind in ("reset", "button") else "submit"
-    return str(kind or "text") if element.tag == "input" else str(element.tag)
 
 
 def _url(form: Node, page: Page, button: Node | None) -> str | None:

@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag, urljoin
 
 from lxml import etree  # type: ignore[import-untyped,unused-ignore]
+from parsel import Selector
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
+from w3lib.encoding import resolve_encoding
 
 if TYPE_CHECKING:
     from scrapy.http import Response
 
-__all__ = ["BOM_UTF16", "Node", "Page", "is_html", "parse"]
+__all__ = [
+    "BOM_UTF16",
+    "Node",
+    "Page",
+    "find",
+    "has",
+    "is_html",
+    "join",
+    "parse",
+    "select",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +34,7 @@ logger = logging.getLogger(__name__)
 Node = Any
 
 # What stands behind this is not read: no gate is that large.
-MAX_BYTES = 2_000_000
+MAX_BYTES = 1_000_000
 # libxml2 compares each attribute of a tag with all before it: 100,000 attributes
 # took 14 s, 256 take 0.1 ms.
 MAX_ATTRIBUTES = 256
@@ -41,6 +53,12 @@ _ATTRIBUTE = (
 _TAG = re.compile(
     rf"(<[a-zA-Z][^\s/>]*(?:{_ATTRIBUTE.replace('N', '2')}){{0,{MAX_ATTRIBUTES}}})"
     rf"((?:{_ATTRIBUTE.replace('N', '4')})*)"
+)
+
+_SIMPLE_CSS = re.compile(
+    r"""(?P<tag>[a-z]*)(?:\#(?P<id>[\w-]+)|\.(?P<class>[\w-]+)
+        |\[(?P<attribute>[\w-]+)=["']?(?P<value>[^\]"']*)["']?\])?""",
+    re.VERBOSE,
 )
 
 
@@ -77,28 +95,106 @@ def is_html(response: Response) -> bool:
 
 def parse(response: TextResponse) -> Page | None:
     """Parse *response*, or return ``None`` where nothing of it can be read."""
+    root = _tree(response)
+    if root is None:
+        return None
+    etree.strip_elements(root, *_INERT, with_tail=False)
+    url = join(response.url, "") or response.url
+    encoding = resolve_encoding(response.encoding or "") or "utf-8"
+    return Page(root, url, _base(root, url), encoding)
+
+
+def has(response: TextResponse, css: str) -> bool:
+    """Say whether *response* has an element for *css*, inert ones included.
+
+    Raises:
+        cssselect.SelectorError: for what is no selector.
+        ValueError: for one that cannot be evaluated.
+    """
+    root = _tree(response)
+    return root is not None and bool(Selector(root=root, type="html").css(css))
+
+
+def select(root: Node, path: str, **names: str) -> list[Node]:
+    """Evaluate *path*, with *names* taken from the page, which may be anything."""
+    try:
+        return list(root.xpath(path, **names))
+    except ValueError:  # control characters, which no XML string may hold
+        return []
+
+
+def find(page: Page, kind: str, value: str) -> Node | None:
+    """Return the element that a script names, or ``None``.
+
+    Args:
+        page: where it is looked for.
+        kind: ``id``, ``css``, ``field`` (a control's name), ``form`` (a form's name),
+            ``index`` (of a form) or ``name`` (a form's or control's name or id).
+        value: the name, selector or number.
+    """
+    if kind == "css":
+        return _find_css(page, value)
+    if kind == "index":
+        return _nth(select(page.root, "//form"), int(value[:6]))
+    paths = {
+        "id": "//*[@id=$v]",
+        "field": "//*[@name=$v]",
+        "form": "//form[@name=$v or @id=$v]",
+        "name": "//*[@id=$v] | //form[@name=$v] | //input[@name=$v]",
+    }
+    return _nth(select(page.root, paths[kind], v=value), 0)
+
+
+def _find_css(page: Page, selector: str) -> Node | None:
+    """Find by a simple selector; others are not worth what they may cost."""
+    simple = _SIMPLE_CSS.fullmatch(selector.strip())
+    if not simple or not simple[0]:
+        return None
+    tag = simple["tag"] or "*"
+    if simple["id"]:
+        return _nth(select(page.root, f"//{tag}[@id=$v]", v=simple["id"]), 0)
+    if simple["class"]:
+        path = f"//{tag}[contains(concat(' ', normalize-space(@class), ' '), $v)]"
+        return _nth(select(page.root, path, v=f" {simple['class']} "), 0)
+    if simple["attribute"]:
+        path = f"//{tag}[@*[name()=$a]=$v]"
+        found = select(page.root, path, a=simple["attribute"], v=simple["value"])
+        return _nth(found, 0)
+    return _nth(select(page.root, f"//{tag}"), 0)
+
+
+def _nth(found: list[Node], number: int) -> Node | None:
+    return found[number] if number < len(found) else None
+
+
+def _tree(response: TextResponse) -> Node | None:
+    """Parse what is read of *response*."""
     text = _TAG.sub(r"\1", _decoded(response).replace("\x00", ""))
     parser = etree.HTMLParser(
-        encoding="utf-8", recover=True, huge_tree=True, remove_comments=True
+        encoding="utf-8",
+        recover=True,
+        huge_tree=True,
+        remove_comments=True,
+        remove_pis=True,
     )
     try:
         root = etree.fromstring(text.encode("utf-8", "replace"), parser)
     except (etree.LxmlError, ValueError) as error:
         logger.debug("Nothing to parse in %s: %s", response.url, error)
         return None
-    if root is None:
-        return None
-    etree.strip_elements(root, *_INERT, with_tail=False)
-    url = urldefrag(response.url).url
-    return Page(root, url, _base(root, url), response.encoding or "utf-8")
+    return root
 
 
 def _decoded(response: TextResponse) -> str:
     """Decode the part of the page that is read."""
     body = response.body
     if len(body) <= MAX_BYTES and not body.startswith(BOM_UTF16):
-        return response.text
-    return body[:MAX_BYTES].decode(response.encoding or "utf-8", "replace")
+        try:
+            return response.text
+        except LookupError:  # an encoding that Python does not know
+            return body.decode("utf-8", "replace")
+    encoding = resolve_encoding(response.encoding or "") or "utf-8"
+    return body[:MAX_BYTES].decode(encoding, "replace")
 
 
 def _base(root: Node, url: str) -> str:

@@ -9,8 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
+
+from scrapy_onecaptcha.literals import (
+    STRING,
+    unescape,
+    without_comments,
+    without_strings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,28 +29,11 @@ MAX_SCRIPT = 512 * 1024
 # Of one call or function.
 MAX_SPAN = 32 * 1024
 MAX_CALLS = 32
+# Of a name. Names are put into patterns.
+MAX_NAME = 100
+# Of references in one function.
+MAX_REFERENCES = 8
 
-# A literal or comment that lacks its end runs to the end of the line or text: so
-# nothing is scanned twice.
-_LITERAL = re.compile(
-    r"""
-    (?P<string> "(?:[^"\\\n]|\\.)*"? | '(?:[^'\\\n]|\\.)*'? | `(?:[^`\\]|\\.)*`? )
-    | (?P<comment> //[^\n]* | /\*.*?(?:\*/|\Z) )
-    | (?<=[=(,:!&|?{};\[]) /(?![*/])(?:[^/\\\n]|\\.)+/     # a regular expression
-    """,
-    re.DOTALL | re.VERBOSE,
-)
-_STRING = re.compile(
-    r""" \s* (?: "((?:[^"\\\n]|\\.)*)" | '((?:[^'\\\n]|\\.)*)'
-               | `((?:[^`\\$]|\\.)*)` ) """,
-    re.DOTALL | re.VERBOSE,
-)
-_ESCAPE = re.compile(
-    r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(\r\n|.))",
-    re.DOTALL,
-)
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
-_ESCAPES |= {"0": "\0", "\n": "", "\r\n": ""}
 _BRACKET = re.compile(r"[()\[\]{},]")
 _NAME = re.compile(r"\s*(?:[\w$]+\s*(?:\?\.|\.)\s*)*([\w$]+)\s*\Z")
 _REFERENCE = r"""
@@ -99,12 +89,14 @@ class Script:
 
     def __init__(self, texts: Iterable[str]) -> None:
         whole = "\n;\n".join(texts)[:MAX_SCRIPT]
-        self.code = _LITERAL.sub(partial(_blank, strings=False), whole)
-        self.bare = _LITERAL.sub(partial(_blank, strings=True), whole)
+        self.code = without_comments(whole)
+        self.bare = without_strings(whole)
 
-    def calls(self, *methods: str) -> Iterator[tuple[str, list[tuple[int, int]]]]:
-        """Yield each call of a method of ``hcaptcha`` and where its arguments stand."""
-        pattern = rf"(?<![\w$])hcaptcha\s*\??\.\s*({'|'.join(methods)})\s*\("
+    def calls(
+        self, *methods: str, of: str = "hcaptcha"
+    ) -> Iterator[tuple[str, list[tuple[int, int]]]]:
+        """Yield each call of a method and where its arguments stand."""
+        pattern = rf"(?<![\w$]){of}\s*\??\.\s*({'|'.join(methods)})\s*\("
         for count, call in enumerate(re.finditer(pattern, self.bare)):
             if count == MAX_CALLS:
                 return
@@ -115,9 +107,9 @@ class Script:
 
         A name stands for the object literal that is assigned to it.
         """
-        if name := _NAME.match(self.code[slice(*span)]):
+        if name := self._name(span):
             assigned = re.search(
-                rf"(?<![\w$.]){re.escape(name[1])}\s*=\s*(?=\{{)", self.bare
+                rf"(?<![\w$.]){re.escape(name)}\s*=\s*(?=\{{)", self.bare
             )
             if assigned is None:
                 return None
@@ -147,23 +139,25 @@ class Script:
         """
         if span is None:
             return None
-        literal = _STRING.match(self.code, *span)
+        literal = STRING.match(self.code, *span)
         if literal:
-            return _unescape(literal)
-        name = _NAME.match(self.code[slice(*span)])
+            return unescape(literal)
+        name = self._name(span)
         if not name:
             return None
         setting = re.compile(
-            rf"""(?<![\w$-])(["']?){re.escape(name[1])}\1\s*(?::|=(?!=))(?=\s*["'`])"""
+            rf"""(?<![\w$-])(["']?){re.escape(name)}\1\s*(?::|=(?!=))(?=\s*["'`])"""
         )
         for found in setting.finditer(self.code):
-            literal = _STRING.match(self.code, found.end())
+            literal = STRING.match(self.code, found.end())
             if literal and self.bare[found.start()] == self.code[found.start()]:
-                return _unescape(literal)
+                return unescape(literal)
         return None
 
     def function(self, name: str) -> Function | None:
         """Find the function that is declared as, or assigned to, *name*."""
+        if not re.fullmatch(r"[\w$.]+", name[: MAX_NAME + 1]) or len(name) > MAX_NAME:
+            return None
         last = re.escape(name.rsplit(".", 1)[-1])
         pattern = re.compile(
             rf"""(?<![\w$])function\s+{last}\s*(?=\()|(?<![\w$]){last}["']?\]?\s*"""
@@ -191,26 +185,28 @@ class Script:
 
     def submits(self, function: Function) -> Iterator[Reference]:
         """Yield what *function* calls ``submit()`` on."""
-        for found in _SUBMIT.finditer(self.code, function.start, function.end):
+        calls = _SUBMIT.finditer(self.code, function.start, function.end)
+        for found in islice(calls, MAX_REFERENCES):
             yield self._reference(found)
 
     def fills(self, function: Function) -> Iterator[Reference]:
         """Yield the fields that *function* puts its first parameter into."""
         token = function.parameters[0] if function.parameters else ""
-        if not re.fullmatch(r"[\w$]+", token):
+        if not re.fullmatch(r"[\w$]{1,100}", token):
             return
         put = re.compile(
             _REFERENCE + r"\s*\.\s*(?:value\s*=(?!=)|val\()\s*"
             rf"{re.escape(token)}(?![\w$.(\[])",
             re.VERBOSE,
         )
-        for found in put.finditer(self.code, function.start, function.end):
+        puts = put.finditer(self.code, function.start, function.end)
+        for found in islice(puts, MAX_REFERENCES):
             yield self._reference(found)
 
     def references(self, span: tuple[int, int]) -> Iterator[Reference]:
         """Yield the element that the expression at *span* names."""
-        if literal := _STRING.match(self.code, *span):
-            yield Reference("id", _unescape(literal).removeprefix("#"))
+        if literal := STRING.match(self.code, *span):
+            yield Reference("id", unescape(literal).removeprefix("#"))
         elif found := _REFERENCES.search(self.code, *span):
             yield self._reference(found)
 
@@ -221,7 +217,7 @@ class Script:
                 return Reference(kind, groups[kind])
         if groups["member"] is not None:
             return Reference("form", groups["member"])
-        name = groups["name"]
+        name = groups["name"][:MAX_NAME]
         variable = re.compile(
             rf"(?<![\w$.]){re.escape(name)}\s*=\s*(?:document\.)?(?:{_REFERENCE})",
             re.VERBOSE,
@@ -229,6 +225,11 @@ class Script:
         if variable and variable["name"] is None:
             return self._reference(variable)
         return Reference("name", name)
+
+    def _name(self, span: tuple[int, int]) -> str | None:
+        """Return the last part of the dotted name at *span*, if it is one."""
+        found = _NAME.match(self.code[slice(*span)])
+        return found[1] if found and len(found[1]) <= MAX_NAME else None
 
     def _end(self, start: int) -> int:
         """Return the position after the bracket that closes the one at *start*."""
@@ -257,26 +258,3 @@ class Script:
                 return bracket.start()
             depth += (bracket[0] in "([{") - (bracket[0] in ")]}")
         return limit
-
-
-def _blank(literal: re.Match[str], *, strings: bool) -> str:
-    text = literal[0]
-    if literal["comment"] is not None:
-        return " " * len(text)
-    if strings and literal["string"] is not None:
-        return text[0] + " " * (len(text) - 2) + text[-1:] * (len(text) > 1)
-    return text
-
-
-def _unescape(literal: re.Match[str]) -> str:
-    """Decode the escapes of a string, surrogate pairs included."""
-    raw = next(group for group in literal.groups() if group is not None)
-    text = _ESCAPE.sub(_character, raw)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _character(escape: re.Match[str]) -> str:
-    digits = escape[1] or escape[2] or escape[3]
-    if digits is None:
-        return _ESCAPES.get(escape[4], escape[4])
-    return chr(min(int(digits, 16), 0x10FFFF))

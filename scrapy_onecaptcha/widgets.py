@@ -12,15 +12,16 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from scrapy_onecaptcha.page import find
 from scrapy_onecaptcha.scripts import Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scrapy_onecaptcha.page import Node, Page
-    from scrapy_onecaptcha.scripts import Function, Reference
+    from scrapy_onecaptcha.scripts import Function
 
-__all__ = ["Captcha", "Widget", "find", "read_captcha", "valid_sitekey"]
+__all__ = ["Captcha", "Widget", "read_captcha", "valid_sitekey"]
 
 # Widgets of one page that are looked at.
 MAX_WIDGETS = 32
@@ -45,12 +46,6 @@ _LONE_KEY = re.compile(
 _ACTIVE = re.compile(
     r"|module|(?:\w+-)?(?:text|application)/(?:x-)?(?:java|ecma)script.*"
 )
-_SIMPLE_CSS = re.compile(
-    r"""(?P<tag>[a-z]*)(?:\#(?P<id>[\w-]+)|\.(?P<class>[\w-]+)
-        |\[(?P<attribute>[\w-]+)=["']?(?P<value>[^\]"']*)["']?\])?""",
-    re.VERBOSE,
-)
-
 _WITH_CLASS = "contains(concat(' ', normalize-space(@class), ' '), ' {} ')"
 _CONTAINERS = f"//*[{_WITH_CLASS.format('h-captcha')}] | //h-captcha | //vue-hcaptcha"
 _COMPATIBLE = f"//*[{_WITH_CLASS.format('g-recaptcha')}]"
@@ -124,11 +119,12 @@ def read_captcha(page: Page) -> Captcha:
     urls = [url for url in _script_urls(page) if _API.match(url)]
     urls += [match[2] for match in islice(_INJECTED.finditer(script.code), MAX_WIDGETS)]
     compatible = not any("recaptchacompat=off" in url.lower() for url in urls)
+    google = bool(urls) and compatible and not _has_recaptcha(page)
     widgets = [
-        *_containers(page, script, google=bool(urls) and compatible),
+        *_containers(page, script, google=google),
         *_frames(page),
     ]
-    widgets = _rendered(page, script, widgets)
+    widgets = _rendered(page, script, widgets, google=google)
     rqdata = _rqdata(script)
     lone = _lone_key(page, script) if urls or widgets else None
     if lone and not widgets:
@@ -141,44 +137,6 @@ def read_captcha(page: Page) -> Captcha:
         place=bool(page.root.xpath(f"boolean({_PLACES})")),
         script=script,
     )
-
-
-def find(page: Page, reference: Reference) -> Node | None:
-    """Return the element that a script names, or ``None``."""
-    kind, value = reference.kind, reference.value
-    if kind == "css":
-        return _find_css(page, value)
-    if kind == "index":
-        return _nth(page.root.xpath("//form"), int(value[:6]))
-    paths = {
-        "id": "//*[@id=$v]",
-        "field": "//*[@name=$v]",
-        "form": "//form[@name=$v or @id=$v]",
-        "name": "//*[@id=$v] | //form[@name=$v] | //input[@name=$v]",
-    }
-    return _nth(page.root.xpath(paths[kind], v=value), 0)
-
-
-def _find_css(page: Page, selector: str) -> Node | None:
-    """Find by a simple selector; others are not worth what they may cost."""
-    simple = _SIMPLE_CSS.fullmatch(selector.strip())
-    if not simple or not simple[0]:
-        return None
-    tag = simple["tag"] or "*"
-    if simple["id"]:
-        return _nth(page.root.xpath(f"//{tag}[@id=$v]", v=simple["id"]), 0)
-    if simple["class"]:
-        path = f"//{tag}[contains(concat(' ', normalize-space(@class), ' '), $v)]"
-        return _nth(page.root.xpath(path, v=f" {simple['class']} "), 0)
-    if simple["attribute"]:
-        path = f"//{tag}[@*[name()=$a]=$v]"
-        found = page.root.xpath(path, a=simple["attribute"], v=simple["value"])
-        return _nth(found, 0)
-    return _nth(page.root.xpath(f"//{tag}"), 0)
-
-
-def _nth(found: list[Node], number: int) -> Node | None:
-    return found[number] if number < len(found) else None
 
 
 def _script_urls(page: Page) -> Iterator[str]:
@@ -202,11 +160,13 @@ def _containers(page: Page, script: Script, *, google: bool) -> Iterator[Widget]
     for element in page.root.xpath(_CONTAINERS)[:MAX_WIDGETS]:
         yield _container(element, script)
     if google:
-        # api.js renders these too; Google's own keys are no UUIDs.
-        theirs = any(_RECAPTCHA.search(url) for url in _script_urls(page))
         for element in page.root.xpath(_COMPATIBLE)[:MAX_WIDGETS]:
-            if not theirs or valid_sitekey(element.get("data-sitekey")):
-                yield _container(element, script)
+            yield _container(element, script)
+
+
+def _has_recaptcha(page: Page) -> bool:
+    """Say whether Google's script is there, to which its containers belong then."""
+    return any(_RECAPTCHA.search(url) for url in _script_urls(page))
 
 
 def _container(element: Node, script: Script) -> Widget:
@@ -244,12 +204,17 @@ def _frames(page: Page) -> Iterator[Widget]:
             )
 
 
-def _rendered(page: Page, script: Script, widgets: list[Widget]) -> list[Widget]:
+def _rendered(
+    page: Page, script: Script, widgets: list[Widget], *, google: bool
+) -> list[Widget]:
     """Add what ``hcaptcha.render(container, options)`` says to the containers."""
-    for _, arguments in script.calls("render"):
+    calls = list(script.calls("render"))
+    if google:  # the name that api.js takes over, for pages made for Google's widget
+        calls += script.calls("render", of="grecaptcha")
+    for _, arguments in calls:
         options = arguments[1] if len(arguments) > 1 else (0, 0)
         references = script.references(arguments[0])
-        elements = [find(page, reference) for reference in references]
+        elements = [find(page, ref.kind, ref.value) for ref in references]
         element = elements[0] if elements else None
         widget = _render(element, script, options)
         known = next((w for w in widgets if w.element is element), None)
