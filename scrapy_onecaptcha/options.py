@@ -35,7 +35,7 @@ KEYS: Mapping[str, Row] = MappingProxyType(
         "sitekey": Row(parse=uuid, allowed="a UUID"),
         "rqdata": Row(
             parse=text(MAX_RQDATA),
-            allowed=f"text of at most {MAX_RQDATA} characters",
+            allowed=f"one line of at most {MAX_RQDATA} characters",
             secret=True,
         ),
         "invisible": Row(parse=boolean, allowed="True or False"),

@@ -229,10 +229,12 @@ def uuid(value: Any) -> str:
 
 
 def text(most: int) -> Callable[[Any], str]:
-    """Return a parser of text that is neither empty nor longer than *most*."""
+    """Return a parser of one line of text, not longer than *most* characters."""
 
     def parse(value: Any) -> str:
         if not isinstance(value, str) or not 0 < len(value) <= most:
+            raise ValueError
+        if not value.isprintable():
             raise ValueError
         return value
 

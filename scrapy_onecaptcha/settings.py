@@ -232,8 +232,10 @@ def _refuse_contradictions(config: Config) -> None:
 def _warn(config: Config, settings: BaseSettings) -> None:
     for name in settings:
         if isinstance(name, str) and name.startswith(PREFIX) and name not in SETTINGS:
-            close = difflib.get_close_matches(name, SETTINGS, n=1)
-            meant = f"; did you mean {close[0]}?" if close else "."
+            # Compared without the prefix, which would make them all alike.
+            known = [setting.removeprefix(PREFIX) for setting in SETTINGS]
+            close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
+            meant = f"; did you mean {PREFIX}{close[0]}?" if close else "."
             logger.warning("%s is no setting of scrapy-onecaptcha%s", name, meant)
     least = min(config.poll_delay, config.poll_interval)
     if least < POLITE_SECONDS and not config.loopback:

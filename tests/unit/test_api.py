@@ -532,7 +532,7 @@ def test_reprs_hide_secrets() -> None:
 
 def test_import_leaves_the_choice_of_a_reactor() -> None:
     code = (
-        "import sys, scrapy_onecaptcha.api; "
+        "import sys, scrapy_onecaptcha.api, scrapy_onecaptcha.settings; "
         "sys.exit('twisted.internet.reactor' in sys.modules or 'treq' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

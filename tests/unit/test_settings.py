@@ -1,0 +1,555 @@
+"""Every setting: its default, what it takes, what it refuses, and how it says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scrapy.exceptions import NotConfigured
+from scrapy.settings import Settings
+
+from scrapy_onecaptcha.options import KEYS, MAX_RQDATA
+from scrapy_onecaptcha.settings import (
+    DEFAULTS,
+    SETTINGS,
+    Config,
+    RequestOptions,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "cc9c18d3e263515c2c072b36a7125eecc078618f"
+SITEKEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
+COUNTS = "MAX_ATTEMPTS MAX_TASKS MAX_TASKS_PER_SITE MAX_FAILURES CONCURRENT_TASKS"
+COUNTS += " MAX_PARKED"
+SECONDS = "COOLDOWN POLL_DELAY POLL_INTERVAL SOLVE_TIMEOUT API_TIMEOUT RETRY_DELAY"
+SECONDS += " TOKEN_MAX_AGE GATE_MAX_AGE LOG_INTERVAL"
+SWITCHES = "ENABLED SHARE_CLEARANCE CLOSE_ON_FATAL"
+
+
+def gate(response: object, challenge: object) -> bool:
+    return True
+
+
+NOT_CALLABLE = 5
+
+
+def configure(environ: Any = None, /, **values: Any) -> Config:
+    """Parse settings, named without their prefix; a key is set unless one is given."""
+    given = {f"ONECAPTCHA_{k}": v for k, v in {"API_KEY": KEY, **values}.items()}
+    return Config.from_settings(Settings(given), environ or {})
+
+
+def value_of(name: str, value: Any) -> Any:
+    return getattr(configure(**{name: value}), name.lower())
+
+
+def refusal(**values: Any) -> str:
+    with pytest.raises(ValueError) as caught:
+        configure(**values)
+    return str(caught.value)
+
+
+# The table
+
+
+def test_defaults() -> None:
+    assert dict(DEFAULTS) == {
+        "ONECAPTCHA_API_KEY": None,
+        "ONECAPTCHA_API_URL": "https://api.1captcha.vip",
+        "ONECAPTCHA_ENABLED": True,
+        "ONECAPTCHA_ALLOWED_DOMAINS": None,
+        "ONECAPTCHA_EXPECT": None,
+        "ONECAPTCHA_GATE": None,
+        "ONECAPTCHA_SUBMITTERS": {},
+        "ONECAPTCHA_MAX_ATTEMPTS": 3,
+        "ONECAPTCHA_MAX_TASKS": 0,
+        "ONECAPTCHA_MAX_TASKS_PER_SITE": 0,
+        "ONECAPTCHA_MAX_FAILURES": 5,
+        "ONECAPTCHA_COOLDOWN": 600,
+        "ONECAPTCHA_CONCURRENT_TASKS": 32,
+        "ONECAPTCHA_MAX_PARKED": 512,
+        "ONECAPTCHA_SHARE_CLEARANCE": True,
+        "ONECAPTCHA_POLL_DELAY": 5,
+        "ONECAPTCHA_POLL_INTERVAL": 3,
+        "ONECAPTCHA_SOLVE_TIMEOUT": 300,
+        "ONECAPTCHA_API_TIMEOUT": 30,
+        "ONECAPTCHA_RETRY_DELAY": 5,
+        "ONECAPTCHA_TOKEN_MAX_AGE": 60,
+        "ONECAPTCHA_GATE_MAX_AGE": 45,
+        "ONECAPTCHA_ON_FAILURE": "error",
+        "ONECAPTCHA_CLOSE_ON_FATAL": False,
+        "ONECAPTCHA_TASK_COST": 7,
+        "ONECAPTCHA_LOG_INTERVAL": 30,
+    }
+
+
+def test_each_setting_is_one_field() -> None:
+    names = [f.name for f in dataclasses.fields(Config) if f.init]
+    assert names == [n.removeprefix("ONECAPTCHA_").lower() for n in SETTINGS]
+
+
+def test_defaults_are_what_a_config_holds() -> None:
+    config = configure()
+    for name, default in DEFAULTS.items():
+        field = name.removeprefix("ONECAPTCHA_").lower()
+        assert getattr(config, field) == (KEY if field == "api_key" else default)
+
+
+@pytest.mark.parametrize("name", [n for n in SETTINGS if DEFAULTS[n] is not None])
+def test_defaults_pass_their_own_check(name: str) -> None:
+    assert SETTINGS[name].read(name, DEFAULTS[name]) == DEFAULTS[name]
+
+
+def test_none_is_unset() -> None:
+    assert value_of("MAX_TASKS", None) == 0
+
+
+def test_config_is_frozen_and_hides_the_key() -> None:
+    config = configure()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.max_tasks = 1  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        config.submitters["a.example"] = gate  # type: ignore[index]
+    assert KEY not in repr(config)
+
+
+# Without which it does not run
+
+
+@pytest.mark.parametrize("value", [False, "False", "0", 0])
+def test_switched_off(value: Any) -> None:
+    with pytest.raises(NotConfigured, match="ONECAPTCHA_ENABLED is off"):
+        configure(ENABLED=value, MAX_TASKS="bad", API_KEY=None)
+
+
+@pytest.mark.parametrize("key", [None, "", "  "])
+def test_no_key(key: Any) -> None:
+    with pytest.raises(NotConfigured, match="set ONECAPTCHA_API_KEY"):
+        configure({"ONECAPTCHA_API_KEY": ""}, API_KEY=key, MAX_TASKS="bad")
+
+
+@pytest.mark.parametrize(
+    ("setting", "variable", "key"),
+    [(f" {KEY}\n", "other", KEY), (None, KEY, KEY), ("", f"{KEY} ", KEY)],
+)
+def test_where_the_key_is_from(setting: Any, variable: str, key: str) -> None:
+    config = configure({"ONECAPTCHA_API_KEY": variable}, API_KEY=setting)
+    assert config.api_key == key
+
+
+@pytest.mark.parametrize("key", ["se cret", "se\ncret", "secret…", b"secret", 5, ["s"]])
+def test_a_bad_key_is_not_shown(key: Any) -> None:
+    with pytest.raises(ValueError) as caught:
+        configure(API_KEY=key)
+    assert str(caught.value).startswith("ONECAPTCHA_API_KEY is a value not shown here")
+    assert "cret" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+# What they take
+
+
+@pytest.mark.parametrize("name", COUNTS.split())
+@pytest.mark.parametrize("value", [1, "1", " 1 ", 700, "700"])
+def test_counts(name: str, value: Any) -> None:
+    assert value_of(name, value) == int(value)
+    assert type(value_of(name, value)) is int
+
+
+@pytest.mark.parametrize("name", COUNTS.split())
+@pytest.mark.parametrize(
+    "value", [-1, "-1", "", "x", 1.5, "1.5", True, False, [1], "nan", "9" * 5000]
+)
+def test_bad_counts(name: str, value: Any) -> None:
+    assert refusal(**{name: value}).startswith(f"ONECAPTCHA_{name} is ")
+
+
+def test_zero_is_a_limit_only_where_it_means_none() -> None:
+    zero = ["MAX_TASKS", "MAX_TASKS_PER_SITE", "MAX_PARKED"]
+    for name in COUNTS.split():
+        if name in zero:
+            assert value_of(name, "0") == 0
+        else:
+            assert "1 or more" in refusal(**{name: 0})
+
+
+@pytest.mark.parametrize("name", SECONDS.split())
+@pytest.mark.parametrize("value", ["7.5", 7.5, 7, "7"])
+def test_seconds(name: str, value: Any) -> None:
+    assert value_of(name, value) == float(value)
+
+
+@pytest.mark.parametrize("name", [*SECONDS.split(), "TASK_COST"])
+@pytest.mark.parametrize(
+    "value", [-1, "-0.1", "", "x", "nan", "inf", float("nan"), True, [1], 10**400]
+)
+def test_bad_seconds(name: str, value: Any) -> None:
+    assert refusal(**{name: value}).startswith(f"ONECAPTCHA_{name} is ")
+
+
+def test_zero_seconds() -> None:
+    zero = ["COOLDOWN", "POLL_DELAY", "GATE_MAX_AGE"]
+    for name in SECONDS.split():
+        if name in zero:
+            assert value_of(name, 0) == 0
+        else:
+            assert "more than 0" in refusal(**{name: 0})
+
+
+def test_a_token_is_not_older_than_it_is_valid() -> None:
+    assert value_of("TOKEN_MAX_AGE", 120) == 120
+    assert "at most 120" in refusal(TOKEN_MAX_AGE=121)
+
+
+@pytest.mark.parametrize("name", ["SHARE_CLEARANCE", "CLOSE_ON_FATAL"])
+@pytest.mark.parametrize(
+    ("value", "parsed"),
+    [
+        *((v, True) for v in (True, 1, "1", "True", "true ")),
+        *((v, False) for v in (False, 0, "0", "False", "false")),
+    ],
+)
+def test_switches(name: str, value: Any, parsed: bool) -> None:
+    assert value_of(name, value) is parsed
+
+
+@pytest.mark.parametrize("name", SWITCHES.split())
+@pytest.mark.parametrize("value", [2, "", "yes", "on", [], 1.0])
+def test_bad_switches(name: str, value: Any) -> None:
+    message = refusal(**{name: value})
+    assert message == f"ONECAPTCHA_{name} is {value!r}; allowed: True or False."
+
+
+@pytest.mark.parametrize("value", ["Error", "", "raise", True, ["error"], {}])
+def test_on_failure(value: Any) -> None:
+    assert value_of("ON_FAILURE", "response") == "response"
+    assert '"error" or "response"' in refusal(ON_FAILURE=value)
+
+
+# The URL
+
+
+@pytest.mark.parametrize(
+    ("url", "kept", "loopback"),
+    [
+        ("https://api.example/", "https://api.example", False),
+        (" https://api.example:8443/v1/ ", "https://api.example:8443/v1", False),
+        ("http://localhost:80", "http://localhost:80", True),
+        ("http://127.8.9.1:8080/", "http://127.8.9.1:8080", True),
+        ("http://[::1]:8080", "http://[::1]:8080", True),
+        ("https://localhost", "https://localhost", True),
+        ("HTTPS://Api.Example", "HTTPS://Api.Example", False),
+    ],
+)
+def test_api_url(url: str, kept: str, loopback: bool) -> None:
+    config = configure(API_URL=url)
+    assert (config.api_url, config.loopback) == (kept, loopback)
+    assert config.max_polls == (None if loopback else 120)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.example",
+        "//api.example",
+        "ftp://api.example",
+        "http://api.example",
+        "http://localhost.example",
+        "http://127.0.0.1.example",
+        "http://10.0.0.1",
+        "http://[::2]",
+        "http://0x7f.1",
+        "https://",
+        "https:///path",
+        "https://api.example?",
+        "https://api.example#",
+        "https://api.example/a b",
+        "https://api.example\n.evil.example",
+        "https://api.example\\@evil.example",
+        "https://api.example:99999",
+        "https://api.example:port",
+        "https://api.example:0",
+        "https://[::1",
+        "https://bücher.example",
+        5,
+        b"https://api.example",
+    ],
+)
+def test_bad_api_url(url: Any) -> None:
+    message = refusal(API_URL=url)
+    assert message.startswith("ONECAPTCHA_API_URL is ")
+    assert "allowed: an https URL" in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:hidden@api.example/",
+        "https://hidden@api.example/",
+        "https://api.example/?key=hidden",
+        "https://api.example/#hidden",
+        "https://api.example:hidden@x:1",
+    ],
+)
+def test_what_hides_in_a_url_is_not_shown(url: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        configure(API_URL=url)
+    assert "hidden" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+# Domains, selectors, callables
+
+
+@pytest.mark.parametrize(
+    ("value", "domains"),
+    [
+        ("a.example", ("a.example",)),
+        ("a.example, B.Example ", ("a.example", "b.example")),
+        (["a.example", "a.example"], ("a.example",)),
+        (("bücher.example",), ("xn--bcher-kva.example",)),
+        (["localhost", "127.0.0.1", "[::1]"], ("localhost", "127.0.0.1", "::1")),
+        (["my_host", "x-y.example"], ("my_host", "x-y.example")),
+    ],
+)
+def test_allowed_domains(value: Any, domains: tuple[str, ...]) -> None:
+    assert value_of("ALLOWED_DOMAINS", value) == domains
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "https://a.example",
+        "a.example/path",
+        "a.example:8080",
+        ".a.example",
+        "*.a.example",
+        "a..example",
+        "a b.example",
+        "",
+        "ü" * 70 + ".example",
+    ],
+)
+def test_what_is_no_domain(domain: str) -> None:
+    message = refusal(ALLOWED_DOMAINS=["b.example", domain])
+    assert message.startswith("ONECAPTCHA_ALLOWED_DOMAINS is ")
+    assert "bare domain" in message
+
+
+@pytest.mark.parametrize("value", [[], "", 5, {"a.example": 1}, [5], [None], b"a"])
+def test_bad_domain_lists(value: Any) -> None:
+    assert "ONECAPTCHA_ALLOWED_DOMAINS is " in refusal(ALLOWED_DOMAINS=value)
+
+
+def test_expect() -> None:
+    assert value_of("EXPECT", " div.content > p::text ") == "div.content > p::text"
+
+
+@pytest.mark.parametrize(
+    "css", ["", " ", "div[", "::nothing", "ns|p", "p:nope", 5, "//div", ["p"]]
+)
+def test_bad_expect(css: Any) -> None:
+    message = refusal(EXPECT=css)
+    assert message == f"ONECAPTCHA_EXPECT is {css!r}; allowed: a CSS selector."
+
+
+def test_gate() -> None:
+    assert value_of("GATE", gate) is gate
+    assert value_of("GATE", "os.path.join")("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("gate", "not a full path"),
+        ("no.such.module", "ModuleNotFoundError"),
+        ("os.no_such_name", "doesn't define"),
+        ("os.name", "cannot be called"),
+        ("broken_settings_module.gate", "RuntimeError: on import"),
+        (5, "TypeError"),
+        ("", "not a full path"),
+    ],
+)
+def test_bad_gate(
+    value: Any, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "broken_settings_module.py"
+    module.write_text("raise RuntimeError('on import')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    message = refusal(GATE=value)
+    assert message.startswith(f"ONECAPTCHA_GATE is {value!r}; allowed: a callable")
+    assert hint in message
+
+
+def test_a_failing_import_keeps_its_traceback() -> None:
+    with pytest.raises(ValueError) as caught:
+        configure(GATE="no.such.module")
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_submitters(as_text: bool) -> None:
+    value = {"Shop.Example": "os.path.join", "b.example": "os.path.split"}
+    submitters = value_of("SUBMITTERS", json.dumps(value) if as_text else value)
+    assert list(submitters) == ["shop.example", "b.example"]
+    assert submitters["shop.example"]("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("{", "a dict"),
+        ("[]", "a dict"),
+        ([gate], "a dict"),
+        ({"https://a.example": gate}, "bare domain"),
+        ({5: gate}, "a dict"),
+        ({"a.example": "os.nope"}, "doesn't define"),
+        ({"a.example": None}, "TypeError"),
+    ],
+)
+def test_bad_submitters(value: Any, hint: str) -> None:
+    message = refusal(SUBMITTERS=value)
+    assert message.startswith("ONECAPTCHA_SUBMITTERS is ")
+    assert hint in message
+
+
+# Taken together
+
+
+def test_no_time_to_ask() -> None:
+    message = refusal(POLL_DELAY=10, SOLVE_TIMEOUT=10)
+    assert "ONECAPTCHA_POLL_DELAY" in message
+    assert "ONECAPTCHA_SOLVE_TIMEOUT" in message
+    assert "ONECAPTCHA_POLL_INTERVAL" in refusal(POLL_INTERVAL=11, SOLVE_TIMEOUT=10)
+    assert configure(POLL_DELAY=9.9, POLL_INTERVAL=10, SOLVE_TIMEOUT=10)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("MAX_TASK", "; did you mean ONECAPTCHA_MAX_TASKS?"),
+        ("ALOWED_DOMAINS", "; did you mean ONECAPTCHA_ALLOWED_DOMAINS?"),
+        ("Q", "."),
+    ],
+)
+def test_typos(name: str, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    configure(**{name: 1})
+    ((_, level, message),) = caplog.record_tuples
+    assert level == logging.WARNING
+    expected = f"ONECAPTCHA_{name} is no setting of scrapy-onecaptcha{said}"
+    assert message == expected
+
+
+def test_a_good_config_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    configure()
+    assert not caplog.records
+
+
+def test_polling_too_fast(caplog: pytest.LogCaptureFixture) -> None:
+    configure(POLL_DELAY=1, POLL_INTERVAL=1, API_URL="http://127.0.0.1:1")
+    assert not caplog.records
+    configure(POLL_DELAY=1, POLL_INTERVAL=1)
+    configure(POLL_INTERVAL=2.9)
+    configure(POLL_DELAY=0)
+    assert len(caplog.records) == 3
+    assert "POLL_INTERVAL" in caplog.messages[0]
+
+
+def test_a_long_value_is_cut() -> None:
+    assert len(refusal(EXPECT="[" * 10_000)) < 400
+
+
+# What one request says
+
+
+def options(value: Any, **settings: Any) -> RequestOptions:
+    return RequestOptions.from_meta(value, configure(**settings))
+
+
+def test_a_request_that_says_nothing_allocates_nothing() -> None:
+    config = configure(EXPECT="h1", MAX_ATTEMPTS=2)
+    found = RequestOptions.from_meta(None, config)
+    assert found is config.options
+    assert found is RequestOptions.from_meta(True, config)
+    assert found == RequestOptions(expect="h1", max_attempts=2)
+    assert found.enabled
+
+
+def test_a_request_to_leave_alone() -> None:
+    config = configure()
+    assert RequestOptions.from_meta(False, config) is config.ignored
+    assert not config.ignored.enabled
+
+
+def test_all_keys() -> None:
+    given = {
+        "gate": True,
+        "expect": "h2",
+        "sitekey": SITEKEY.upper(),
+        "rqdata": "secret",
+        "invisible": False,
+        "field": "token",
+        "submitter": gate,
+        "max_attempts": 1,
+    }
+    assert set(given) == set(KEYS)
+    found = options(given, EXPECT="h1")
+    assert found == RequestOptions(**{**given, "sitekey": SITEKEY})  # type: ignore[arg-type]
+    assert "secret" not in repr(found)
+    assert options({"submitter": "os.path.join"}).submitter is not None
+
+
+def test_what_is_left_out_is_the_crawls_own() -> None:
+    found = options({"gate": None, "sitekey": SITEKEY}, EXPECT="h1", MAX_ATTEMPTS=9)
+    assert found == RequestOptions(sitekey=SITEKEY, expect="h1", max_attempts=9)
+    assert options({}, EXPECT="h1").expect == "h1"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        *(("gate", v, "True or False") for v in (1, "True", 1.0)),
+        *(("invisible", v, "True or False") for v in (0, "false")),
+        *(("expect", v, "a CSS selector") for v in (5, "div[", "")),
+        *(("sitekey", v, "a UUID") for v in ("x", SITEKEY[:-1], 5, f"{SITEKEY}\n0")),
+        *(("field", v, "the name") for v in ("", 5, "x" * 201, "a\nb")),
+        *(("submitter", v, "a callable") for v in ("os.nope", 5)),
+        *(("max_attempts", v, "1 or more") for v in (0, "x", True, 1.5)),
+    ],
+)
+def test_bad_values(key: str, value: Any, allowed: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        options({key: value})
+    start = f'meta["onecaptcha"]["{key}"] is {value!r}'
+    assert str(caught.value).startswith(start[:200])
+    assert allowed in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["", "s3cret" + "x" * MAX_RQDATA, 5, ["s3cret"]])
+def test_bad_rqdata_is_not_shown(value: Any) -> None:
+    with pytest.raises(ValueError, match="not shown here") as caught:
+        options({"rqdata": value})
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0, 1, "no", [], ("gate",)])
+def test_what_is_no_dict(value: Any) -> None:
+    with pytest.raises(ValueError) as caught:
+        options(value)
+    message = f'meta["onecaptcha"] is {value!r}; allowed: True, False, or a dict of '
+    assert str(caught.value).startswith(message)
+    assert all(key in str(caught.value) for key in KEYS)
+
+
+@pytest.mark.parametrize("key", ["site_key", "Gate", 5, None])
+def test_unknown_keys(key: Any) -> None:
+    with pytest.raises(ValueError) as caught:
+        options({key: True})
+    message = f'meta["onecaptcha"] has the key {key!r}; allowed: gate, expect, '
+    assert str(caught.value).startswith(message)
