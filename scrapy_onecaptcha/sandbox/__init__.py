@@ -8,19 +8,26 @@ why, in ``sandbox.ledger.rejections``.
     sandbox.urls["wall"], sandbox.settings(), sandbox.ledger
     await sandbox.stop()
 
+Without sockets, in virtual time: ``clock=Clock().seconds``, and the parts as resources
+for treq's test helpers, ``StubTreq(AnswerResource(sandbox.service.answer))``.
+
 ``python -m scrapy_onecaptcha.sandbox`` runs it in a process of its own.
 """
 
 from .faults import parse_fault
 from .gate import Gate
 from .ledger import Ledger, Task, Token, Verdict
+from .reasons import REASONS
 from .server import Sandbox
 from .service import ServiceOptions
 from .sites import GATES, STATES, sitekey_of
+from .web import AnswerResource
 
 __all__ = [
     "GATES",
+    "REASONS",
     "STATES",
+    "AnswerResource",
     "Gate",
     "Ledger",
     "Sandbox",

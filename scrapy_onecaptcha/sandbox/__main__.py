@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
+
+from twisted.internet.error import ReactorNotRunning
 
 from .server import Sandbox
 from .service import ServiceOptions
@@ -66,7 +69,12 @@ def _stop_at_eof(reactor: Any) -> None:
         # interpreter wants when it ends.
         while os.read(0, _CHUNK):
             pass
-        reactor.callFromThread(reactor.stop)
+        reactor.callFromThread(stop)
+
+    def stop() -> None:
+        # A signal may have stopped it a moment before.
+        with contextlib.suppress(ReactorNotRunning):
+            reactor.stop()
 
     def begin() -> None:
         threading.Thread(target=watch, name="stdin", daemon=True).start()

@@ -44,8 +44,6 @@ class Submission:
 
 def read_submission(gate: Gate, visit: Visit) -> Submission | None:
     """Return what was submitted, or ``None`` where the request is no submission."""
-    if visit.method != gate.method:
-        return None
     read = _read(visit)
     marks = {*_TOKEN_FIELDS, *gate.token_fields, *(["ticket"] if gate.ticketed else [])}
     if any(read.values(mark) for mark in marks):
@@ -56,7 +54,7 @@ def read_submission(gate: Gate, visit: Visit) -> Submission | None:
 
 
 def _read(visit: Visit) -> Submission:
-    if visit.method == "GET":
+    if visit.method in ("GET", "HEAD"):
         return Submission(fields=visit.query)
     content_type = visit.headers.get("content-type", "")
     try:
@@ -70,6 +68,8 @@ def form_faults(
     gate: Gate, visit: Visit, form: Submission, ticket: Ticket | None
 ) -> list[str]:
     """Return everything that is wrong with a submission but its token and ticket."""
+    if visit.method != gate.method:
+        return ["method"]
     if form.malformed:
         return ["malformed-form"]
     faults = [
@@ -147,4 +147,6 @@ def _ticket_faults(
 def is_local(uri: str) -> bool:
     """Whether a URI stays on its site, so that a gate may redirect to it."""
     parts = urlsplit(uri)
-    return uri.startswith("/") and not parts.scheme and not parts.netloc
+    # Browsers take a backslash for a slash.
+    local = uri.startswith("/") and "\\" not in uri
+    return local and not parts.scheme and not parts.netloc

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from .reasons import REASONS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -187,7 +189,9 @@ class Ledger:
         self.hits.setdefault(site, {}).setdefault(path, Counter())[what] += 1
 
     def reject(self, site: str, reason: str) -> None:
-        """Count a submission that a site refused."""
+        """Count a submission that a site refused, by one of `REASONS`."""
+        if reason not in REASONS:
+            raise ValueError(f"no reason to refuse is called {reason!r}")
         self.rejections[reason] += 1
         self.site_rejections.setdefault(site, Counter())[reason] += 1
 

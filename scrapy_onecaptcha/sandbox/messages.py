@@ -43,7 +43,7 @@ class Visit:
     @property
     def query(self) -> Fields:
         """Names and values of the query, percent-decoded."""
-        return parse_urlencoded(self.uri.partition("?")[2].encode())
+        return parse_urlencoded(self.uri.partition("?")[2].encode("latin-1", "replace"))
 
     @property
     def user_agent(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import gatherResults
@@ -15,7 +16,7 @@ from .siteverify import SiteVerify
 from .web import Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from twisted.internet.defer import Deferred
 
@@ -40,6 +41,15 @@ class Sandbox:
         clock: returns the time in seconds; by default the reactor's.
         seed: of all that is drawn by chance.
 
+    Attributes:
+        ledger: what has happened so far.
+        service: answers a `Visit` with a `Reply`, as do
+        siteverify: and
+        sites: by name; so each can be asked without a socket.
+        service_url: once started.
+        siteverify_url: once started.
+        urls: of the sites by name, once started; without a slash at the end.
+
     Raises:
         ValueError: there is no site of a name, or a name cannot stand in a cookie's.
     """
@@ -57,36 +67,28 @@ class Sandbox:
         self._options = ServiceOptions() if service is None else service
         self._reactor = reactor
         self._clock = clock
-        self._listeners: dict[str, Listener] = {}
+        self._listeners: list[Listener] = []
         self.service_url = ""
         self.siteverify_url = ""
         self.urls: dict[str, str] = {}
         self.ledger = Ledger(self._seconds, balance=self._options.balance)
-        self.answers = self._parts(_gates(sites), secrets, seed)
-
-    def _parts(
-        self,
-        gates: Mapping[str, Gate | None],
-        secrets: Mapping[str, str | None] | None,
-        seed: int,
-    ) -> dict[str, Callable[[Visit], Reply]]:
-        def rng(name: str) -> random.Random:
-            # One of its own for each, so that none disturbs another's sequence.
-            return random.Random(f"{seed}/{name}")  # noqa: S311 - guards nothing
-
-        service = Service(
-            self._options, self.ledger, clock=self._seconds, rng=rng(" service")
+        self.service = Service(
+            self._options,
+            self.ledger,
+            clock=self._seconds,
+            rng=_rng(seed, "the service"),
         )
-        parts: dict[str, Callable[[Visit], Reply]] = {
-            " service": service.answer,
-            " siteverify": SiteVerify(self.ledger, secrets).answer,
-        }
-        for name, gate in gates.items():
-            site = build_site(
-                name, gate, ledger=self.ledger, clock=self._seconds, rng=rng(name)
+        self.siteverify = SiteVerify(self.ledger, secrets)
+        self.sites = {
+            name: build_site(
+                name,
+                gate,
+                ledger=self.ledger,
+                clock=self._seconds,
+                rng=_rng(seed, name),
             )
-            parts[name] = site.answer
-        return parts
+            for name, gate in _gates(sites).items()
+        }
 
     def _seconds(self) -> float:
         if self._clock is not None:
@@ -106,19 +108,22 @@ class Sandbox:
         """Listen on all ports; the URLs are known when this returns."""
         if self._listeners:
             raise RuntimeError("the sandbox has been started already")
-        reactor = self._installed_reactor()
-        for name, answer in self.answers.items():
-            self._listeners[name] = Listener(reactor, answer)
-        urls = {name: listener.url for name, listener in self._listeners.items()}
-        self.service_url = urls.pop(" service")
-        self.siteverify_url = urls.pop(" siteverify") + "/siteverify"
-        self.urls = urls
+        self.service_url = self._listen(self.service.answer)
+        self.siteverify_url = f"{self._listen(self.siteverify.answer)}/siteverify"
+        self.urls = {
+            name: self._listen(site.answer) for name, site in self.sites.items()
+        }
         return self
+
+    def _listen(self, answer: Callable[[Visit], Reply]) -> str:
+        listener = Listener(self._installed_reactor(), answer)
+        self._listeners.append(listener)
+        return listener.url
 
     def stop(self) -> Deferred[Any]:
         """Stop; fires when all ports and all connections are closed."""
-        listeners, self._listeners = self._listeners, {}
-        stopping = [listener.stop() for listener in listeners.values()]
+        listeners, self._listeners = self._listeners, []
+        stopping = [listener.stop() for listener in listeners]
         return gatherResults(stopping, consumeErrors=True)
 
     def settings(self) -> dict[str, object]:
@@ -131,16 +136,19 @@ class Sandbox:
         }
 
 
+def _rng(seed: int, name: str) -> random.Random:
+    # One for each part, so that none disturbs another's sequence.
+    return random.Random(f"{seed}/{name}")  # noqa: S311 - guards nothing
+
+
 def _gates(
     sites: Iterable[str] | Mapping[str, Gate | None],
 ) -> Mapping[str, Gate | None]:
-    from collections.abc import Mapping as AnyMapping  # noqa: PLC0415
-
     names = list(sites)
     for name in names:
         if not _NAME.fullmatch(name):
             raise ValueError(f"a site's name is letters, digits, - and _: {name!r}")
-    if isinstance(sites, AnyMapping):
+    if isinstance(sites, Mapping):
         return sites
     for name in names:
         if name not in GATES:

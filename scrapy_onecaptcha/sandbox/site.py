@@ -79,7 +79,7 @@ class GatedSite:
         if visit.path == "/robots.txt":
             return ROBOTS
         form = read_submission(self._gate, visit)
-        if form is not None and self._takes_forms(visit):
+        if form is not None:
             return self._submitted(visit, form)
         admitted, refusal = self._clearances.admits(visit)
         if refusal:
@@ -141,6 +141,8 @@ class GatedSite:
 
     def _submitted(self, visit: Visit, form: Submission) -> Reply:
         target = self._submitted_target(visit, form)
+        if not self._takes_forms(visit):
+            return self._rejected(visit, target, ["action"])
         faults, ticket = self._faults(visit, form)
         if faults:
             return self._rejected(visit, target, faults)
@@ -163,7 +165,8 @@ class GatedSite:
     def _faults(
         self, visit: Visit, form: Submission
     ) -> tuple[list[str], Ticket | None]:
-        if not self._gate.ticketed or form.malformed:
+        method = self._gate.method
+        if not self._gate.ticketed or form.malformed or visit.method != method:
             return form_faults(self._gate, visit, form, None), None
         ticket, fault = self._tickets.take(form.text("ticket"))
         faults = [fault] if fault else []

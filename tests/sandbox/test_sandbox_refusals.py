@@ -17,6 +17,7 @@ from sandbox_browser import (
     rqdata_of,
 )
 
+from scrapy_onecaptcha.sandbox.reasons import REASONS
 from scrapy_onecaptcha.sandbox.service import ServiceOptions
 from scrapy_onecaptcha.sandbox.sites import sitekey_of
 
@@ -89,6 +90,13 @@ def enctype(value: str) -> Callable[[Filled], None]:
     return change
 
 
+def by(method: str, path: str) -> Callable[[Filled], None]:
+    def change(form: Filled) -> None:
+        form.method, form.url = method, f"{ORIGIN}{path}"
+
+    return change
+
+
 def altered(name: str, change: Callable[[str], str]) -> Callable[[Filled], None]:
     def changed(form: Filled) -> None:
         form.set(name, change(dict(form.fields)[name]))
@@ -129,6 +137,10 @@ MISTAKES: list[tuple[str, str, Callable[[Filled], None]]] = [
     ("button", "honeypot", drop("website_url")),
     ("button", "state", altered("state", str.lstrip)),
     ("gbk", "state", lambda form: setattr(form, "charset", "utf-8")),
+    ("bookshop", "method", by("GET", "/page/3")),
+    ("wall", "method", by("POST", "/page/3")),
+    ("antibot", "action", by("POST", "/page/3")),
+    ("asker", "action", by("POST", "/page/3?a=1")),
     ("wall", "next", drop("next")),
     ("wall", "ticket-path", put("next", "/page/4")),
     ("wall", "ticket-missing", drop("ticket")),
@@ -151,6 +163,25 @@ def test_one_wrong_thing(
     attempt = Attempt(site)
     mistake(attempt.form)
     assert attempt.refused() == [reason]
+
+
+def test_every_reason_is_known_and_tried() -> None:
+    tried = {reason for _, reason, _ in MISTAKES} | {
+        # in the tests below
+        "expired-input-response",
+        "already-seen-response",
+        "sitekey-secret-mismatch",
+        "invisible-mismatch",
+        "rqdata-mismatch",
+        "user-agent-mismatch",
+        "token-refused",
+        "ticket-used",
+        "ticket-expired",
+        "ticket-user-agent",
+    }
+    assert tried == set(REASONS)
+    with pytest.raises(ValueError, match="'other'"):
+        World().ledger.reject("bookshop", "other")
 
 
 def test_resp_key_may_come_uncalled_for() -> None:

@@ -205,7 +205,9 @@ def test_who_is_cleared_is_sent_on_from_the_challenge() -> None:
     assert is_page(reply, 7, "antibot")
 
 
-@pytest.mark.parametrize("bad", ["http://evil.invalid/", "//evil.invalid/", "page/1"])
+@pytest.mark.parametrize(
+    "bad", ["http://evil.invalid/", "//evil.invalid/", "/\\evil", "page/1"]
+)
 def test_a_challenge_redirects_to_its_own_site_only(bad: str) -> None:
     world = World("antibot")
     browser = Browser(world)
