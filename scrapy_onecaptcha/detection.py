@@ -14,8 +14,8 @@ from scrapy.http import TextResponse
 
 from scrapy_onecaptcha.challenge import Challenge
 from scrapy_onecaptcha.evidence import GATE, gather, weigh
-from scrapy_onecaptcha.plan import planned_form, submitting_form
 from scrapy_onecaptcha.page import BOM_UTF16, has, is_html, parse
+from scrapy_onecaptcha.plan import planned_form, submitting_form
 from scrapy_onecaptcha.widgets import read_captcha, valid_sitekey
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_onecaptcha.challenge import Reason
-    from scrapy_onecaptcha.plan import planned_form, submitting_form
-from scrapy_onecaptcha.page import Node, Page
+    from scrapy_onecaptcha.page import Node, Page
     from scrapy_onecaptcha.widgets import Captcha
 
 __all__ = ["NO_HINTS", "Hints", "detect"]
