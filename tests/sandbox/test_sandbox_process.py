@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox_browser import ORIGIN
+from sandbox_browser import GATED, ORIGIN, Browser, Remote, pass_gate
 from treq.testing import StubTreq
 from twisted.web.http_headers import Headers
 
@@ -76,6 +76,20 @@ def test_a_process_serves_until_its_input_ends() -> None:
         assert json.loads(ledger)["sites"]["wall"] == {"/page/1": {"gates": 1}}
         status, answer = fetch(f"{told['siteverify']}?secret=x&response=y")
         assert json.loads(answer)["error-codes"] == ["invalid-input-secret"]
+
+
+def test_every_gate_is_passed_over_http() -> None:
+    with running("--latency", "0", "--resp-key", "E0_key") as (_, told):
+        for name in GATED:
+            remote = Remote(name, told["sites"][name], told["service"])
+            browser = Browser(remote)
+            body = pass_gate(remote, browser)
+            if f"Page 3 of {name}".encode() not in body:
+                body = browser.get("/page/3").body
+            assert f"Page 3 of {name}".encode() in body
+        ledger = json.loads(fetch(f"{told['service']}/_ledger")[1])
+        assert ledger["rejections"] == ledger["clearances_refused"] == {}
+        assert ledger["tokens_used"] == ledger["tasks_created"] == len(GATED)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -11,6 +11,7 @@ from sandbox_browser import (
     gate_of,
     is_gate,
     is_page,
+    pass_gate,
     rqdata_of,
 )
 
@@ -18,17 +19,6 @@ from scrapy_onecaptcha.sandbox.gate import Gate
 from scrapy_onecaptcha.sandbox.messages import Visit
 from scrapy_onecaptcha.sandbox.service import ServiceOptions
 from scrapy_onecaptcha.sandbox.sites import GATES, sitekey_of
-
-
-def pass_gate(world: World, browser: Browser, uri: str = "/page/3") -> bytes:
-    """Go through the gate once, as a person would; return the answer's body."""
-    page = browser.get(uri)
-    assert is_gate(page)
-    solution = world.solve(rqdata=rqdata_of(page))
-    form = browser.fill(
-        page, solution["gRecaptchaResponse"], solution.get("respKey", "")
-    )
-    return browser.submit(form).body
 
 
 @pytest.mark.parametrize("name", GATED)
