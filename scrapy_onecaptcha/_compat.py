@@ -72,6 +72,24 @@ async def _ask_robots(
         await verdict
 
 
+def downloader_of(crawler: Crawler) -> Any:
+    """Return the crawl's downloader, which may be of any class."""
+    engine: Any = crawler.engine
+    return engine.downloader
+
+
+def drop_body(response: Response) -> None:
+    """Free the body of a response that nobody is going to read.
+
+    Scrapy's own frames hold the response for as long as a middleware waits, so that
+    letting go of it frees nothing.
+    """
+    response._set_body(b"")  # noqa: SLF001
+    for cached in ("_cached_selector", "_cached_ubody"):
+        if hasattr(response, cached):
+            setattr(response, cached, None)
+
+
 def is_closing(crawler: Crawler) -> bool:
     """Tell whether the crawl is being stopped.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
-__all__ = ["Challenge", "Form", "Solution", "mask"]
+__all__ = ["REASONS", "Challenge", "Form", "Solution", "mask"]
 
 Kind = Literal["gate", "widget"]
 Reason = Literal["no_sitekey", "bad_sitekey", "proof_of_work", "no_submission"]
+
+#: Why a gate may be unsolvable.
+REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
 def mask(secret: str | None) -> str:

@@ -18,8 +18,8 @@ from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha import _compat, reissue, state
 from scrapy_onecaptcha.api import Client
+from scrapy_onecaptcha.courier import Courier, Road
 from scrapy_onecaptcha.detection import Hints, detect
-from scrapy_onecaptcha.errorcodes import RULES
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BudgetExceeded,
@@ -27,13 +27,15 @@ from scrapy_onecaptcha.exceptions import (
     SubmissionRefused,
     UnsolvableGate,
 )
+from scrapy_onecaptcha.gate import Gate, task_of
 from scrapy_onecaptcha.options import RequestOptions
 from scrapy_onecaptcha.parking import Parking
-from scrapy_onecaptcha.passage import Passage, Tools, task_of
+from scrapy_onecaptcha.passage import Passage, Tools
 from scrapy_onecaptcha.policy import Allowance, Policy
 from scrapy_onecaptcha.report import Report
+from scrapy_onecaptcha.rush import Rush
 from scrapy_onecaptcha.scope import Scope
-from scrapy_onecaptcha.sessions import Sessions, session_key
+from scrapy_onecaptcha.sessions import Session, Sessions, session_key
 from scrapy_onecaptcha.settings import Config
 from scrapy_onecaptcha.solving import Solver
 from scrapy_onecaptcha.stopping import CrawlClosing, Waits
@@ -82,21 +84,15 @@ class OneCaptchaMiddleware:
         self._crawler = crawler
         self._config = config
         self._client = client
-        self._clock = clock
-        self._warned: set[str] = set()
         self._scope = Scope(self._domains)
         self._sessions = Sessions(clock.seconds, config.cooldown)
         self._parking = Parking(
-            lambda: crawler.engine.downloader,
+            lambda: _compat.downloader_of(crawler),
             lambda: _compat.nudge(crawler),
             config.max_parked,
         )
         self._report = Report(
-            crawler.stats,
-            config,
-            clock,
-            lambda: self._parking.parked,
-            frozenset(RULES),
+            crawler.stats, config, clock, lambda: self._parking.parked
         )
         self._waits = Waits(clock, lambda: _compat.is_closing(crawler))
         self._solver = Solver(
@@ -110,13 +106,22 @@ class OneCaptchaMiddleware:
         )
         self._tools = Tools(
             config=config,
-            scope=self._scope,
             sessions=self._sessions,
             solver=self._solver,
             report=self._report,
             waits=self._waits,
             now=clock.seconds,
+            drop_body=_compat.drop_body,
+        )
+        self.rush = Rush(crawler, clock)
+        self._road = Road(
+            scope=self._scope,
+            sessions=self._sessions,
+            report=self._report,
+            submitters=config.submitters,
+            now=clock.seconds,
             download=lambda request: _compat.download(crawler, request),
+            send_by=self.rush.send_by,
             robots_check=lambda request: _compat.robots_check(crawler, request),
         )
 
@@ -148,6 +153,10 @@ class OneCaptchaMiddleware:
         connect(middleware.spider_opened, signals.spider_opened)
         connect(middleware.spider_closed, signals.spider_closed)
         connect(middleware.response_received, signals.response_received)
+        connect(
+            middleware.rush.request_reached_downloader,
+            signals.request_reached_downloader,
+        )
         return middleware
 
     def _domains(self) -> tuple[str, ...] | None:
@@ -161,7 +170,7 @@ class OneCaptchaMiddleware:
         """Tell what the crawl may solve and spend."""
         self._report.started(self._scope.domains, self._config.api_url)
         if not self._crawler.settings.getbool("COOKIES_ENABLED"):
-            self._warn_once(
+            self._report.warn_once(
                 "cookies",
                 "COOKIES_ENABLED is off: most sites remember a solved captcha by a "
                 "cookie, and will ask for another one on every page.",
@@ -183,17 +192,26 @@ class OneCaptchaMiddleware:
         self,
         request: Request,
         spider: Spider | None = None,  # noqa: ARG002  (passed up to Scrapy 2.13)
-    ) -> None:
-        """Note which clearance *request* carries, and bind it to its User-Agent."""
+    ) -> Request | None:
+        """Note which clearance *request* carries, and bind it to its User-Agent.
+
+        Where its session is walled off and being solved, it waits, unsent.
+        """
         if not self._concerns(request):
-            return
+            return None
         session = self._sessions.get(session_key(request))
+        if session and session.is_walled and not _must_not_wait(request):
+            try:
+                await _compat.as_scrapy(self._hold(session))
+            except CrawlClosing:
+                return self._give_back(request, None)
         noted = state.stamp(request, session.generation if session else 0)
         if "given_back" in noted and not _compat.is_closing(self._crawler):
             del noted["given_back"]  # by an earlier run
         user_agent = noted.get("user_agent") or (session and session.user_agent)
         if user_agent:
             request.headers["User-Agent"] = user_agent
+        return None
 
     async def process_response(
         self,
@@ -204,23 +222,26 @@ class OneCaptchaMiddleware:
         """Take a gated *request* to its page; leave everything else untouched."""
         if not self._concerns(request):
             return response
-        self._note_cookies(request, response)
         options = self._options(request)
         hints = self._hints(options)
         challenge = detect(response, hints)
+        gated = challenge is not None and challenge.kind == "gate"
+        self._note(request, response, gated=gated)
         if challenge is None:
             return response
         if state.role_of(request) is not None:
             _spare(request)
             return response
-        if challenge.kind == "widget":
+        if not gated:
             self._report.widget(challenge)
             return response
         if not self._may_pass(request, response):
             return response
         self._report.gate(challenge)
-        passage = Passage(self._tools, request, response, challenge, options, hints)
-        return await _compat.as_scrapy(self._pass(passage, request))
+        courier = Courier(self._road, request, options, hints)
+        gate = courier.meet(request, response, challenge)
+        passage = Passage(self._tools, courier, gate, options.max_attempts)
+        return await _compat.as_scrapy(self._pass(passage, courier, request))
 
     async def solve(self, response: Response) -> Solution:
         """Have the widget of *response* solved, and return the token for it.
@@ -257,17 +278,19 @@ class OneCaptchaMiddleware:
             field=options.field,
         )
 
-    def _note_cookies(self, request: Request, response: Response) -> None:
-        if "Set-Cookie" in response.headers:
-            session = self._sessions.get(session_key(request))
-            if session is not None:
+    def _note(self, request: Request, response: Response, *, gated: bool) -> None:
+        """Note what *response* tells of its session, if that has ever met a gate."""
+        session = self._sessions.get(session_key(request))
+        if session is not None:
+            session.saw(gate=gated)
+            if "Set-Cookie" in response.headers:
                 session.cookies_set += 1
 
     def _may_pass(self, request: Request, response: Response) -> bool:
         """Tell whether the gate *response* is one that this crawl may solve."""
         if _is_robots(request):
             self._report.count("refused/robots_txt")
-            self._warn_once(
+            self._report.warn_once(
                 f"robots {response.url}",
                 f"{response.url} is gated. It is left unsolved, for the site's other "
                 "pages wait for it; they are crawled as if there were none.",
@@ -276,7 +299,7 @@ class OneCaptchaMiddleware:
         if not self._scope.holds(response.url, request):
             self._report.count("refused/scope")
             host = urlsplit(response.url).hostname
-            self._warn_once(
+            self._report.warn_once(
                 f"scope {host}",
                 f"Gates on {host} are out of scope and pass untouched (first: "
                 f"{response.url}). Add the host to ONECAPTCHA_ALLOWED_DOMAINS to have "
@@ -285,58 +308,60 @@ class OneCaptchaMiddleware:
             return False
         return True
 
-    def _warn_once(self, key: str, message: str) -> None:
-        if key not in self._warned:
-            self._warned.add(key)
-            logger.warning(message)
-
     # The gate
 
-    async def _pass(self, passage: Passage, request: Request) -> Response | Request:
+    async def _hold(self, session: Session) -> None:
+        with self._parking.park():
+            self._report.parked(self._parking.parked)
+            await self._waits.until_closing(session.until_passable())
+
+    async def _pass(
+        self, passage: Passage, courier: Courier, request: Request
+    ) -> Response | Request:
         with self._parking.park():
             self._report.parked(self._parking.parked)
             try:
                 page = await passage.page()
             except CrawlClosing:
-                return self._give_back(passage)
+                return self._give_back(courier.original, courier.gate)
             except (AccountError, BudgetExceeded) as error:
                 if not self._config.close_on_fatal:
-                    return self._lose(passage, request, error)
+                    return self._lose(courier, request, error)
                 await self._close(error)
-                return self._give_back(passage)
+                return self._give_back(courier.original, courier.gate)
             except OneCaptchaError as error:
-                return self._lose(passage, request, error)
+                return self._lose(courier, request, error)
         _spare(request)
+        page.request = courier.original
         return page
 
     def _lose(
-        self, passage: Passage, request: Request, error: OneCaptchaError
+        self, courier: Courier, request: Request, error: OneCaptchaError
     ) -> Response:
         """End a gated request as ``ONECAPTCHA_ON_FAILURE`` says."""
-        gate = passage.gate
+        gate = courier.gate
+        assert gate is not None  # noqa: S101  (a passage begins at one)
         error.response = gate.response
         error.challenge = gate.challenge
-        self._report.lost(gate.site, passage.original.url, error)
+        self._report.lost(gate.site, courier.original.url, error)
         if self._config.on_failure == "error":
             raise error
         _spare(request)
-        state.borrow(passage.original, handle_httpstatus_all=True)
+        state.borrow(courier.original, handle_httpstatus_all=True)
         gate.response.flags.append(FAILED)
-        gate.response.request = passage.original
+        gate.response.request = courier.original
         return gate.response
 
-    def _give_back(self, passage: Passage) -> Request:
-        """Return the request to the scheduler as it was, once."""
-        request = passage.original
+    def _give_back(self, request: Request, gate: Gate | None) -> Request:
+        """Return *request* to the scheduler as it was, once."""
         if (request.meta.get(state.KEY) or {}).get("given_back"):
             raise OneCaptchaError(
                 f"The crawl is closing: {request.url} stays gated",
-                response=passage.gate.response,
-                challenge=passage.gate.challenge,
+                response=gate.response if gate else None,
+                challenge=gate.challenge if gate else None,
             )
-        given = reissue.give_back(request)
-        logger.debug("Given back to the scheduler, unsolved: %s", given)
-        return given
+        logger.debug("Given back to the scheduler, unsolved: %s", request)
+        return reissue.give_back(request)
 
     async def _close(self, error: OneCaptchaError) -> None:
         """Close the spider, and return once it is closing."""
@@ -367,13 +392,19 @@ class OneCaptchaMiddleware:
                 response=response,
                 challenge=challenge,
             )
-        solution, unit = await self._waits.until_closing(
-            self._solver.solve(
-                task_of(challenge, request),
-                session_key(request).site,
-                Allowance(response.url, options.max_attempts),
-            )
+        work = self._solver.solve(
+            task_of(challenge, request),
+            session_key(request).site,
+            Allowance(response.url, options.max_attempts),
         )
+        try:
+            solution, unit = await self._waits.until_closing(work)
+        except CrawlClosing:
+            raise OneCaptchaError(
+                f"The crawl is closing: the widget of {response.url} stays unsolved",
+                response=response,
+                challenge=challenge,
+            ) from None
         unit.settle("void")  # what the site makes of the token is not seen here
         return solution
 
@@ -381,6 +412,11 @@ class OneCaptchaMiddleware:
 def _spare(request: Request) -> None:
     """Keep Scrapy's middlewares from retrying or refreshing what *request* brought."""
     state.borrow(request, dont_retry=True, dont_redirect=True)
+
+
+def _must_not_wait(request: Request) -> bool:
+    """Tell whether others wait for *request*, or it is what they wait for."""
+    return state.role_of(request) is not None or _is_robots(request)
 
 
 def _is_robots(request: Request) -> bool:

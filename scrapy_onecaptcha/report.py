@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.task import LoopingCall
 
+from scrapy_onecaptcha import exceptions
+from scrapy_onecaptcha.challenge import REASONS
+from scrapy_onecaptcha.errorcodes import RULES
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from scrapy.statscollectors import StatsCollector
 
@@ -18,12 +23,53 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.exceptions import OneCaptchaError
     from scrapy_onecaptcha.settings import Config
 
-__all__ = ["Report"]
+__all__ = ["STATS", "Report"]
 
 logger = logging.getLogger("scrapy_onecaptcha")
 
 #: Seconds for which a further loss of the same kind on the same site is only counted.
 QUIET = 60.0
+
+#: What a task can come to, beside a token: the service's codes and our own words.
+TASK_CODES = frozenset(RULES) | {"timeout", "abandoned", "other"}
+
+#: Every stat, without the ``onecaptcha/`` that each begins with, and what it counts.
+STATS: Mapping[str, str] = MappingProxyType(
+    {
+        "gates": "gates met in scope",
+        "widgets_ignored": "pages with an hCaptcha that gates nothing",
+        "unsolvable/{reason}": "gates that no token can pass",
+        "tasks": "tasks created, those given back by the service not counted",
+        "tasks/ready": "tasks that gave a token",
+        "tasks/failed/{code}": "tasks that gave none",
+        "tokens/accepted": "tokens that let their page pass",
+        "tokens/rejected": "tokens after which the gate still stood",
+        "tokens/expired": "tokens that grew too old to be sent",
+        "tokens/unused": "tokens whose gate was gone before they were sent",
+        "shared": "pages that passed on another's clearance",
+        "replayed": "requests sent again for their page",
+        "refetched": "gates fetched again for fresh hidden fields",
+        "refused/{reason}": "gates that were left alone",
+        "failed/{reason}": "gated pages that were lost",
+        "parked/max": "requests that waited at once, at most",
+        "seconds/total": "seconds that tasks took until their tokens, together",
+        "seconds/max": "seconds of the slowest of them",
+        "polls": "calls of getTaskResult",
+        "points": "points spent",
+    }
+)
+
+#: What stands in the braces of `STATS`.
+VARIANTS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "unsolvable/{reason}": frozenset(REASONS),
+        "tasks/failed/{code}": TASK_CODES,
+        "refused/{reason}": frozenset({"robots_txt", "scope"}),
+        "failed/{reason}": frozenset(
+            getattr(exceptions, name).reason for name in exceptions.__all__
+        ),
+    }
+)
 
 #: The service's price list: 1,000 points are 1 CNY.
 POINTS_PER_CNY = 1000
@@ -54,7 +100,6 @@ class Report:
         config: the settings.
         clock: for the progress line.
         waiting: how many requests are parked now.
-        codes: the service's error codes that have a stat of their own.
     """
 
     def __init__(
@@ -63,15 +108,14 @@ class Report:
         config: Config,
         clock: Clock,
         waiting: Callable[[], int],
-        codes: frozenset[str],
     ) -> None:
         self._stats = stats
         self._config = config
         self._clock = clock
         self._waiting = waiting
-        self._codes = codes
         self._sites: dict[str, _Tally] = {}
         self._quiet: dict[tuple[str, str], _Quiet] = {}
+        self._warned: set[str] = set()
         self._open_tasks = 0
         self._abandoned = 0
         self._progress = LoopingCall(self._tell_progress)
@@ -80,6 +124,12 @@ class Report:
     def count(self, name: str, by: Any = 1) -> None:
         """Raise ``onecaptcha/{name}``."""
         self._stats.inc_value(f"onecaptcha/{name}", by)
+
+    def warn_once(self, key: str, message: str) -> None:
+        """Log *message* as a WARNING, the first time that *key* is given."""
+        if key not in self._warned:
+            self._warned.add(key)
+            logger.warning(message)
 
     def site(self, site: str) -> _Tally:
         """Return the tally of *site*."""
@@ -192,7 +242,7 @@ class Report:
         """Count and tell a task that came to nothing."""
         self._open_tasks -= 1
         code = getattr(error, "code", "") or error.reason
-        self.count(f"tasks/failed/{code if code in self._codes else 'other'}")
+        self.count(f"tasks/failed/{code if code in TASK_CODES else 'other'}")
         self.site(site).failed += 1
         logger.info("No token for %s: %s", site, error)
 
@@ -214,6 +264,11 @@ class Report:
         self.count("tokens/rejected")
         self.site(site).failed += 1
         logger.info("%s refused the token: %s is gated again", site, url)
+
+    def unused(self, site: str) -> None:
+        """Count and tell a token that was not needed any more."""
+        self.count("tokens/unused")
+        logger.info("The token for %s was not needed: the site let the page pass", site)
 
     def expired(self, site: str, age: float) -> None:
         """Count and tell a token that grew too old to be sent."""

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from scrapy.utils.httpobj import urlparse_cached
+from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator
 
     from scrapy import Request
 
 __all__ = ["Session", "SessionKey", "Sessions", "session_key"]
+
+#: Responses in a row that were gates, after which a session counts as walled off.
+WALL = 16
 
 
 class SessionKey(NamedTuple):
@@ -73,6 +78,7 @@ class Session:
         user_agent: the one that the clearance is bound to; every request carries it.
         generation: how many clearances the site has granted.
         proven: the last of them that let another request pass.
+        cleared_by: the sitekey that earned the last one.
         cookies_set: how many responses have set cookies; a form that was read before
             may belong to a cookie that is gone.
     """
@@ -82,16 +88,57 @@ class Session:
         self.user_agent: str | None = None
         self.generation = 0
         self.proven = 0
+        self.cleared_by = ""
         self.cookies_set = 0
         self._turns: dict[str, Places] = {}
+        self._being_solved = 0
+        self._gates_in_a_row = 0
+        self._held: list[Deferred[None]] = []
 
     def turn(self, sitekey: str) -> Places:
         """Return the one place for a solve of *sitekey*."""
         return self._turns.setdefault(sitekey, Places(1))
 
-    def cleared(self) -> None:
-        """Note that the site has accepted a token."""
+    def cleared(self, sitekey: str) -> None:
+        """Note that the site has accepted a token for *sitekey*."""
         self.generation += 1
+        self.cleared_by = sitekey
+
+    # A bot wall is not hammered
+
+    @contextmanager
+    def being_solved(self) -> Iterator[None]:
+        """Count one request that solves, or waits for its turn to."""
+        self._being_solved += 1
+        try:
+            yield
+        finally:
+            self._being_solved -= 1
+            self._let_go()
+
+    def saw(self, *, gate: bool) -> None:
+        """Note whether the latest response was a gate."""
+        self._gates_in_a_row = self._gates_in_a_row + 1 if gate else 0
+        self._let_go()
+
+    @property
+    def is_walled(self) -> bool:
+        """Whether a request would only meet the gate that is being solved already."""
+        return self._being_solved > 0 and self._gates_in_a_row >= WALL
+
+    async def until_passable(self) -> None:
+        """Wait while the session `is_walled`."""
+        while self.is_walled:
+            change: Deferred[None] = Deferred()
+            self._held.append(change)
+            await change
+
+    def _let_go(self) -> None:
+        if not self.is_walled:
+            held, self._held = self._held, []
+            for change in held:
+                if not change.called:  # the crawl may have closed on it
+                    change.callback(None)
 
 
 class Sessions:
@@ -106,7 +153,7 @@ class Sessions:
         self._now = now
         self._memory = memory
         self._sessions: dict[SessionKey, Session] = {}
-        self._grants_nothing: dict[str, float] = {}
+        self._grants_nothing: dict[tuple[str, str], float] = {}
 
     def get(self, key: SessionKey) -> Session | None:
         """Return the session of *key* if it has ever met a gate."""
@@ -116,10 +163,10 @@ class Sessions:
         """Return the session of *key*."""
         return self._sessions.setdefault(key, Session(key))
 
-    def learn_grants_nothing(self, site: str) -> None:
+    def learn_grants_nothing(self, site: str, sitekey: str) -> None:
         """Note that *site* let one page pass and gated the next one all the same."""
-        self._grants_nothing[site] = self._now() + self._memory
+        self._grants_nothing[site, sitekey] = self._now() + self._memory
 
-    def grants_nothing(self, site: str) -> bool:
+    def grants_nothing(self, site: str, sitekey: str) -> bool:
         """Tell whether each page of *site* wants a token of its own."""
-        return self._grants_nothing.get(site, 0.0) > self._now()
+        return self._grants_nothing.get((site, sitekey), 0.0) > self._now()

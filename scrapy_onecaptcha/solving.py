@@ -76,6 +76,7 @@ class Solver:
         self._account: AccountError | None = None
         self._blocked: BlockedError | None = None
         self._blocked_until = 0.0
+        self._probing = False
         self._refused: dict[tuple[str, str], SiteRefusedError] = {}
 
     async def solve(
@@ -129,6 +130,7 @@ class Solver:
         self, task: Task, site: str, unit: Unit, allowance: Allowance
     ) -> Solution:
         """Create the task and wait for its token, accounting for what it came to."""
+        self._begin_probe()
         unit.spend(allowance)
         self._report.task_created(site)
         try:
@@ -148,12 +150,17 @@ class Solver:
 
     async def _create(self, task: Task, site: str, unit: Unit) -> str:
         try:
-            return await self._client.create_task(task)
+            task_id = await self._client.create_task(task)
         except ServiceError as error:
             if error.answered:
                 unit.refund()
                 self._report.task_refunded(site)
             raise
+        else:
+            self._blocked = None
+            return task_id
+        finally:
+            self._probing = False
 
     async def _poll(self, task_id: str, started: float) -> Solution:
         config = self._config
@@ -227,8 +234,12 @@ class Solver:
         """Raise what forbids any call; a copy, for each page adds its own response."""
         if self._account is not None:
             raise copy.copy(self._account)
-        if self._blocked is not None and self._is_blocked():
+        if self._blocked is not None and (self._probing or self._is_blocked()):
             raise copy.copy(self._blocked)
+
+    def _begin_probe(self) -> None:
+        """Make the first task after a block a probe: the others wait for its fate."""
+        self._probing = self._blocked is not None
 
     # Waiting
 
