@@ -1,0 +1,365 @@
+"""Real crawls: a Scrapy process against a sandbox process, both on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+HERE = Path(__file__).parent
+RUNNER = HERE / "crawl_runner.py"
+SERVERS = HERE / "crawl_servers.py"
+MIDDLEWARE = {"scrapy_onecaptcha.OneCaptchaMiddleware": 585}
+REACTORS = {
+    "asyncio": "twisted.internet.asyncioreactor.AsyncioSelectorReactor",
+    "select": "twisted.internet.selectreactor.SelectReactor",
+}
+#: Seconds after which a crawl that has not ended is taken for one that hangs.
+HANGS = 40.0
+
+# No proxy of this machine stands between us and loopback.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_LEVEL = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[([^]]+)\] ([A-Z]+): (.*)$")
+_TOKEN = re.compile(r"P1_[A-Za-z0-9_.%=-]{100,}")
+_OWN_GET = re.compile(r" \[scrapy\.core\.engine\] DEBUG: Crawled \(\d+\) <GET ")
+_NEVER = (
+    "Traceback",
+    "Unhandled error",
+    "Unhandled Error",
+    "was never awaited",
+    "was never retrieved",
+    "Task was destroyed",
+    "Exception ignored",
+    "Warning:",  # of the warnings module; the log's own level is "WARNING:"
+)
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without what would bend a crawl."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith("_proxy") and name != "ONECAPTCHA_API_KEY"
+    }
+
+
+@dataclass
+class Servers:
+    """A sandbox in a process of its own."""
+
+    info: dict[str, Any]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of a crawl that uses it; retries wait for a moment only."""
+        return {**self.info["settings"], "ONECAPTCHA_RETRY_DELAY": 0.05}
+
+    @property
+    def key(self) -> str:
+        return str(self.info["settings"]["ONECAPTCHA_API_KEY"])
+
+    def __getitem__(self, site: str) -> str:
+        """Return the URL of *site*."""
+        return str(self.info["sites"][site])
+
+    def fetch(self, url: str) -> str:
+        with _OPENER.open(url, timeout=20) as answer:
+            return str(answer.read().decode())
+
+    def ledger(self) -> Any:
+        """Return what the sandbox has counted."""
+        return json.loads(self.fetch(f"{self.info['service']}/_ledger"))
+
+    @property
+    def tasks(self) -> int:
+        return int(self.ledger()["tasks_created"])
+
+    def tasks_of(self, site: str) -> int:
+        urls = (task["fields"]["websiteURL"] for task in self.ledger()["tasks"])
+        return sum(url.startswith(f"{self[site]}/") for url in urls)
+
+    def hits(self, site: str, what: str) -> int:
+        """Return how often *site* did *what*: content, gates, accepted, rejected."""
+        paths = self.ledger()["sites"].get(site, {})
+        return sum(hits.get(what, 0) for hits in paths.values())
+
+
+@contextmanager
+def sandbox(*arguments: str, options: Any = None) -> Iterator[Servers]:
+    """Run a sandbox: the package's own, or `crawl_servers` with *options*."""
+    what = ["-m", "scrapy_onecaptcha.sandbox", "--json", "--until-eof", *arguments]
+    if options is not None:
+        what = [str(SERVERS), json.dumps(options)]
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", *what],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=_environment(),
+            cwd=tempfile.gettempdir(),
+        )
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            assert line, _read(errors)
+            yield Servers(json.loads(line))
+            process.communicate(timeout=20)  # its input ends, and so does it
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        assert (process.returncode, _read(errors)) == (0, "")
+
+
+def _read(file: Any) -> str:
+    file.seek(0)
+    return str(file.read())
+
+
+def ask(url: str, **values: Any) -> dict[str, Any]:
+    """Return one request of a plan."""
+    return {"url": url, **values}
+
+
+def pages(site: str, numbers: Iterable[int], **values: Any) -> list[dict[str, Any]]:
+    """Return requests for numbered pages of the site at the URL *site*."""
+    return [ask(f"{site}/page/{number}", **values) for number in numbers]
+
+
+@dataclass
+class Result:
+    """What became of a crawl."""
+
+    plan: list[dict[str, Any]]
+    key: str
+    code: int
+    log: str
+    events: list[dict[str, Any]] = field(repr=False)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["kind"] == kind]
+
+    @property
+    def pages(self) -> dict[int, dict[str, Any]]:
+        """The pages delivered, by the place of their request in the plan."""
+        return {event["number"]: event for event in self.of("page")}
+
+    @property
+    def errors(self) -> dict[int, dict[str, Any]]:
+        """The errors delivered, by the place of their request in the plan."""
+        return {event["number"]: event for event in self.of("error")}
+
+    @property
+    def ended(self) -> Counter[int]:
+        """How often each request of the plan ended in its callback or errback."""
+        ends = (*self.of("page"), *self.of("error"))
+        return Counter(event["number"] for event in ends)
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        return dict(self.of("stats")[0]["stats"])
+
+    def stat(self, name: str) -> int:
+        return int(self.stats.get(f"onecaptcha/{name}", 0))
+
+    @property
+    def places(self) -> int:
+        """The downloader's places when the spider had closed."""
+        return int(self.of("closed")[0]["places"])
+
+    def lines(self, *levels: str) -> list[str]:
+        """Return what was logged at *levels*."""
+        found = (_LEVEL.match(line) for line in self.log.splitlines())
+        return [line[3] for line in found if line and line[2] in levels]
+
+    def assert_clean(self, *, allowed: Sequence[str] = ()) -> None:
+        """Assert that nothing went wrong aloud; *allowed* are parts of error lines."""
+        assert [text for text in _NEVER if text in self.log] == [], self.log[-8000:]
+        loud = [
+            line
+            for line in self.lines("ERROR", "CRITICAL")
+            if not any(text in line for text in allowed)
+        ]
+        assert loud == []
+        told = json.dumps(self.events)
+        assert self.key not in self.log
+        assert self.key not in told
+        assert not _TOKEN.search(told)
+        leaks = [
+            line[:300]
+            for line in self.log.splitlines()
+            if _TOKEN.search(line) and not _OWN_GET.search(line)
+        ]
+        assert leaks == []
+
+    def assert_delivered(self, *, but: Iterable[int] = ()) -> None:
+        """Assert that each page came once, as it was asked for."""
+        wanted = sorted(set(range(len(self.plan))) - set(but))
+        assert self.code == 0, self.of("failed") or self.log[-4000:]
+        assert dict(self.ended) == dict.fromkeys(range(len(self.plan)), 1)
+        assert sorted(self.pages) == wanted
+        for number in wanted:
+            assert_as_asked(self.pages[number], self.plan[number])
+        assert self.places == 16 or "CONCURRENT_REQUESTS" in self.log
+
+
+#: What Scrapy itself leaves in the meta of a page that was not redirected.
+_SCRAPYS_OWN = {
+    "depth",
+    "download_latency",
+    "download_slot",
+    "download_timeout",
+    "is_start_request",
+}
+
+
+def assert_as_asked(page: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Assert that *page* is what *wanted* asked for, down to its meta."""
+    url = wanted["url"]
+    meta = wanted.get("meta", {})
+    expected = {
+        "url": url,
+        "status": wanted.get("status", 200),
+        "request_url": url,
+        "request_method": wanted.get("method", "GET"),
+        "request_body": wanted.get("body", ""),
+        "callback": wanted.get("callback", "parse"),
+        "cb_kwargs": {"number": page["number"], **wanted.get("cb_kwargs", {})},
+        "priority": wanted.get("priority", 0),
+        "meta": meta,
+    }
+    got = {name: page[name] for name in expected}
+    got["url"] = re.sub(r"[?&]pass=[0-9a-f]+$", "", page["url"])
+    got["meta"] = {
+        name: value for name, value in got["meta"].items() if name not in _SCRAPYS_OWN
+    }
+    assert got == expected, f"\ngot      {got}\nexpected {expected}"
+    assert page["cb_kwargs"] == page["request_cb_kwargs"], url
+    if "/page/" in url:
+        number = url.partition("/page/")[2].partition("?")[0]
+        assert page["h1"].startswith(f"Page {number} of "), (url, page["h1"])
+
+
+@dataclass
+class Crawl:
+    """A crawl under way."""
+
+    process: subprocess.Popen[bytes]
+    plan: list[dict[str, Any]]
+    key: str
+    log: Path
+    events: Path
+    hangs: float
+
+    def until(self, is_so: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Wait until *is_so*."""
+        give_up = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < give_up, self.log.read_text()[-4000:]
+            assert self.process.poll() is None, self.log.read_text()[-4000:]
+            time.sleep(0.05)
+
+    def says(self, text: str) -> bool:
+        return text in self.log.read_text()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    def result(self) -> Result:
+        """Wait for the end."""
+        try:
+            code = self.process.wait(timeout=self.hangs)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(
+                f"hangs; its last words:\n{self.log.read_text()[-6000:]}"
+            ) from None
+        lines = self.events.read_text().splitlines()
+        return Result(
+            plan=self.plan,
+            key=self.key,
+            code=code,
+            log=self.log.read_text(),
+            events=[json.loads(line) for line in lines],
+        )
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def crawling(
+    servers: Servers,
+    plan: list[dict[str, Any]],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    middlewares: Mapping[str, int] | None = None,
+    rotate: bool = False,
+    allowed_domains: Sequence[str] | None = ("127.0.0.1",),
+    hangs: float = HANGS,
+) -> Iterator[Crawl]:
+    """Start a crawl of *plan*; it is killed at the end if it still runs."""
+    middlewares = MIDDLEWARE if middlewares is None else middlewares
+    told = {
+        **servers.settings,
+        "DOWNLOADER_MIDDLEWARES": dict(middlewares),
+        "LOG_LEVEL": "DEBUG",
+        "TELNETCONSOLE_ENABLED": False,
+        **(settings or {}),
+    }
+    told = {name: value for name, value in told.items() if value is not None}
+    with tempfile.TemporaryDirectory(prefix="crawl-") as folder:
+        log, events = Path(folder, "log"), Path(folder, "events")
+        events.touch()
+        job = {
+            "requests": plan,
+            "settings": told,
+            "rotate": rotate,
+            "events": str(events),
+            "allowed_domains": allowed_domains,
+        }
+        Path(folder, "plan").write_text(json.dumps(job))
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-W", "error", str(RUNNER), f"{folder}/plan"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=_environment(),
+                cwd=folder,
+            )
+        running = Crawl(process, plan, servers.key, log, events, hangs)
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def crawl(
+    servers: Servers,
+    plan: list[dict[str, Any]],
+    settings: Mapping[str, Any] | None = None,
+    **keywords: Any,
+) -> Result:
+    """Crawl *plan* to its end."""
+    with crawling(servers, plan, settings, **keywords) as running:
+        return running.result()
