@@ -37,7 +37,7 @@ _WORDS = re.compile(
     r"|verificaci[óo]n de seguridad|no (?:eres|soy|es) un robot|un momento"
     r"|verificação|não (?:é|sou) um robô|verifica di sicurezza|non sei un robot"
     r"|geen robot|veiligheidscontrole|weryfikacja|nie jesteś robotem|robot değil"
-    r"|проверк|не робот|подтвердите|安全验证|安全驗證|人机|验证码|驗證碼|请稍候"
+    r"|проверк|не робот|подтвердите|安全验证|安全驗證|人机|人機|验证码|驗證碼|请稍候"
     r"|ロボットでは|人間である|認証|로봇이 아닙니다|보안 확인",
     re.IGNORECASE,
 )
