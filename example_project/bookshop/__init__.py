@@ -1,0 +1,1 @@
+"""A small crawl of a bookshop that stands behind an hCaptcha gate."""
