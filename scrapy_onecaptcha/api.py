@@ -23,6 +23,7 @@ from scrapy_onecaptcha.exchange import NoReply, pooled, post
 from scrapy_onecaptcha.replies import (
     NOT_READY,
     TaskResult,
+    one_line,
     read_balance,
     read_reply,
     read_result,
@@ -196,10 +197,8 @@ class Client:
                 timeout=self._timeout,
             )
         except NoReply as error:
-            fault = self._scrub(str(error))
-        raise Unavailable(
-            f"The service {fault} when asked for {method}; try again later."
-        )
+            fault = one_line(self._scrub(str(error)))
+        raise Unavailable(f"Asked for {method}, the service {fault}; try again later.")
 
     def _scrub(self, text: str) -> str:
         return re.sub(re.escape(self._key), "***", text, flags=re.IGNORECASE)

@@ -58,7 +58,7 @@ class _Hint(ValueError):
 
 def masked(text: str) -> str:
     """Return *text* without what a URL in it may hide, and not too long."""
-    text = re.sub(r"//[^/?#\s]*@", "//***@", text)
+    text = re.sub(r"(\w*:?//)?[^\s'\"]*@", r"\1***@", text)
     text = re.sub(r"(//[^?#\s]*[?#])[^\s'\"]+", r"\1***", text)
     return text if len(text) <= 200 else text[:199] + "…"  # noqa: PLR2004
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NOT_READY",
     "TaskResult",
+    "one_line",
     "read_balance",
     "read_reply",
     "read_result",
@@ -195,13 +196,10 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _line(text: str) -> str:
-    """Return *text* without what could forge a line of a log."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def one_line(text: str, limit: int = MAX_DESCRIPTION) -> str:
+    """Return *text* without what could forge a line of a log, and not too long."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def _parse(body: bytes) -> dict[str, Any] | None:
@@ -231,11 +229,11 @@ def _refuses(reply: dict[str, Any]) -> bool:
 def _raise_refusal(
     method: str, status: int, reply: dict[str, Any], scrub: Callable[[str], str]
 ) -> NoReturn:
-    stated = _line(_text(reply.get("errorDescription")))
-    raw = _line(_text(reply.get("errorCode"))).upper()
+    stated = _text(reply.get("errorDescription"))
+    raw = _text(reply.get("errorCode")).strip().upper()
     # Told by the code as it came: a key may be short enough to be a part of one.
-    code = raw if raw in RULES or raw == NOT_READY else _cut(scrub(raw), MAX_CODE)
-    description = _cut(scrub(stated), MAX_DESCRIPTION)
+    code = raw if raw in RULES or raw == NOT_READY else one_line(scrub(raw), MAX_CODE)
+    description = one_line(scrub(stated))
     kind, advice = rule(raw)
     if kind is ServiceError and _passing(status):
         kind, advice = Unavailable, "try again later"

@@ -512,9 +512,16 @@ def test_a_short_key_leaves_the_codes_alone() -> None:
 
 def test_a_fault_of_the_transport_does_not_carry_the_key() -> None:
     with pytest.raises(Unavailable) as caught:
-        now(Wire(post=lambda: fail(OSError(f"cannot send {KEY}"))).create())
+        now(
+            Wire(
+                post=lambda: fail(OSError(f"cannot send {KEY}\n" + "x" * 999))
+            ).create()
+        )
     assert "OSError: cannot send ***" in str(caught.value)
+    assert str(caught.value).startswith("Asked for createTask, the service could not")
     assert KEY not in everything_said(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
 
 
 def test_a_log_cannot_be_forged() -> None:

@@ -292,6 +292,8 @@ def test_bad_api_url(url: Any) -> None:
     [
         "https://me:hidden@api.example/",
         "https://hidden@api.example/",
+        "https://me:a/hidden@api.example/",
+        "me:hidden@api.example",
         "https://api.example/?key=hidden",
         "https://api.example/#hidden",
         "https://api.example:hidden@x:1",
