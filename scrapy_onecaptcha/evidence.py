@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha.controls import is_asked, is_search, label, owner, visitor_fields
+from scrapy_onecaptcha.controls import (
+    is_asked,
+    is_search,
+    label,
+    owner,
+    type_of,
+    visitor_fields,
+)
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -29,9 +36,10 @@ _WORDS = re.compile(
     r"you(?:'re| are) (?:a |not a )?(?:human|robot|bot)|not a (?:ro)?bot|just a moment"
     r"|attention required|access (?:is |has been )?(?:denied|blocked|restricted)"
     r"|(?:bot|robot|browser|human|security|captcha)[ -](?:check|detect|verif|challenge)"
-    r"|verif\w+ (?:your browser|you|that)|checking your browser|one more step"
+    r"|verif\w+ (?:your browser|you|that|required)|prove (?:that )?you|one more step"
     r"|(?:complete|solve) (?:the|this|a) (?:h?captcha|challenge|security)"
-    r"|unusual (?:traffic|activity)|too many requests|are you (?:a )?(?:human|robot)"
+    r"|checking (?:if|your)|been blocked|unusual (?:traffic|activity)|too many requests"
+    r"|are you (?:a )?(?:human|robot)"
     r"|forbidden|captcha\s*$|sicherheits(?:überprüfung|prüfung|abfrage)|kein roboter"
     r"|v[ée]rification de (?:la )?s[ée]curit[ée]|pas un robot|êtes[- ]vous humain"
     r"|verificaci[óo]n de seguridad|no (?:eres|soy|es) un robot|un momento"
@@ -99,9 +107,9 @@ def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
         (-5, text > MUCH_TEXT, f"There is the text of a whole page {said}."),
         (1, links <= FEW_LINKS, f"There are few links ({links})."),
         (-1, SOME_LINKS < links <= MANY_LINKS, f"There are many links ({links})."),
-        (-3, links > MANY_LINKS, f"There are the links of a whole page ({links})."),
+        (-2, links > MANY_LINKS, f"There are the links of a whole page ({links})."),
         (1, signs.led_from, f"The request was led here from {signs.led_from}."),
-        (2, signs.status in _GATE_STATUSES, f"The status is {signs.status}."),
+        (3, signs.status in _GATE_STATUSES, f"The status is {signs.status}."),
         (2, signs.words, f"Its title or a heading says “{signs.words}”."),
         (2, signs.lacks, f"It lacks the content expected ({signs.lacks})."),
     )
@@ -160,7 +168,9 @@ def _fields_outside(page: Page, forms: list[Node]) -> list[Node]:
     return [
         element
         for element in page.root.xpath("//input | //textarea")[:200]
-        if not is_search(element)
+        # A lone box or switch is no form: the page's colours, say.
+        if type_of(element) not in ("checkbox", "radio", "range", "color")
+        and not is_search(element)
         and is_asked(element)
         and owner(element, page) not in forms
     ]

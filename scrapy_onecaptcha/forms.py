@@ -32,7 +32,6 @@ __all__ = ["read_form"]
 _ENCTYPES = ("multipart/form-data", "text/plain", "application/x-www-form-urlencoded")
 _ONE_LINE = frozenset({"text", "search", "tel", "url", "email", "password"})
 _RESP_KEY = re.compile(r"(?:h-?captcha[-_]?)?resp[-_]?key", re.IGNORECASE)
-_LONE_NEWLINE = re.compile(r"\r(?!\n)|(?<!\r)\n")
 
 
 def read_form(
@@ -45,8 +44,8 @@ def read_form(
 ) -> Form | None:
     """Read what a browser would send for *form*.
 
-    Newlines in names and values become CRLF, as in every submission of a browser,
-    whatever its method and enctype.
+    Values are as in the page's tree. That newlines are sent as CRLF, whatever the
+    method and enctype, is a matter of their encoding (HTML, "form submission").
 
     Args:
         form: the form's element.
@@ -63,7 +62,7 @@ def read_form(
     button = None if by_script else _default_button(form, page, container)
     encoding = _encoding(form, page)
     pairs = [
-        (_crlf(name), _crlf(encoding if name == "_charset_" else value))
+        (name, encoding if name == "_charset_" else value)
         for element in controls(form, page)
         if not is_disabled(element) or element is button
         for name, value in _entries(element, pressed=element is button)
@@ -189,7 +188,3 @@ def _token_fields(wanted: tuple[str, ...], names: list[str]) -> tuple[str, ...]:
         return wanted
     present = [name for name in TOKEN_FIELDS if name in names and name not in wanted]
     return (*wanted, *present)
-
-
-def _crlf(text: str) -> str:
-    return _LONE_NEWLINE.sub("\r\n", text)

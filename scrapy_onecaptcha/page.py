@@ -169,6 +169,7 @@ def _nth(found: list[Node], number: int) -> Node | None:
 
 def _tree(response: TextResponse) -> Node | None:
     """Parse what is read of *response*."""
+    # Older versions of libxml2 end the page at a NUL.
     text = _TAG.sub(r"\1", _decoded(response).replace("\x00", ""))
     parser = etree.HTMLParser(
         encoding="utf-8",
@@ -189,10 +190,7 @@ def _decoded(response: TextResponse) -> str:
     """Decode the part of the page that is read."""
     body = response.body
     if len(body) <= MAX_BYTES and not body.startswith(BOM_UTF16):
-        try:
-            return response.text
-        except LookupError:  # an encoding that Python does not know
-            return body.decode("utf-8", "replace")
+        return response.text
     encoding = resolve_encoding(response.encoding or "") or "utf-8"
     return body[:MAX_BYTES].decode(encoding, "replace")
 
@@ -210,6 +208,6 @@ def _base(root: Node, url: str) -> str:
 def join(base: str, href: str) -> str | None:
     """Resolve *href* as browsers do, or return ``None`` where it is no URL."""
     try:
-        return urldefrag(urljoin(base, re.sub(r"[\t\r\n]", "", href.strip()))).url
+        return urldefrag(urljoin(base, href.strip())).url
     except ValueError:
         return None

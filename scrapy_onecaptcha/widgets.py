@@ -121,7 +121,7 @@ def read_captcha(page: Page) -> Captcha:
     compatible = not any("recaptchacompat=off" in url.lower() for url in urls)
     google = bool(urls) and compatible and not _has_recaptcha(page)
     widgets = [
-        *_containers(page, script, google=google),
+        *_containers(page, script, api=bool(urls), google=google),
         *_frames(page),
     ]
     widgets = _rendered(page, script, widgets, google=google)
@@ -155,13 +155,18 @@ def _is_active(script: Node) -> bool:
     return bool(_ACTIVE.fullmatch((script.get("type") or "").strip().lower()))
 
 
-def _containers(page: Page, script: Script, *, google: bool) -> Iterator[Widget]:
+def _containers(
+    page: Page, script: Script, *, api: bool, google: bool
+) -> Iterator[Widget]:
     """Read the containers that api.js renders by itself, or a web component does."""
-    for element in page.root.xpath(_CONTAINERS)[:MAX_WIDGETS]:
-        yield _container(element, script)
+    elements = page.root.xpath(_CONTAINERS)[:MAX_WIDGETS]
     if google:
-        for element in page.root.xpath(_COMPATIBLE)[:MAX_WIDGETS]:
-            yield _container(element, script)
+        elements += page.root.xpath(_COMPATIBLE)[:MAX_WIDGETS]
+    if api:  # then a script renders what bears a sitekey, whatever its class
+        keyed = page.root.xpath("//*[@data-sitekey]")[:MAX_WIDGETS]
+        elements += [e for e in keyed if valid_sitekey(e.get("data-sitekey"))]
+    for element in dict.fromkeys(elements):
+        yield _container(element, script)
 
 
 def _has_recaptcha(page: Page) -> bool:

@@ -13,7 +13,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, Response, TextResponse, XmlResponse
 
 from scrapy_onecaptcha.detection import MAX_RQDATA, Hints, detect
-from scrapy_onecaptcha.page import MAX_BYTES
+from scrapy_onecaptcha.page import MAX_ATTRIBUTES, MAX_BYTES, parse
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.challenge import Challenge
@@ -23,6 +23,7 @@ OTHER_KEY = "9b2c3d4e-0a0b-4c0d-8e0f-a1b2c3d4e5f6"
 API = '<script src="https://js.hcaptcha.com/1/api.js" async defer></script>'
 WIDGET = f'<div class="h-captcha" data-sitekey="{KEY}"></div>'
 URL = "https://shop.test/products/7?colour=red"
+FRAME = "https://newassets.hcaptcha.com/captcha/v1/1f/static/hcaptcha.html"
 LOREM = "The river bends twice before it reaches the old mill at the end. " * 80
 
 
@@ -286,15 +287,14 @@ def test_otherwise_they_are_recaptcha(script: str) -> None:
         (f"<input type=submit class=h-captcha data-sitekey={KEY}>", True),
         (f"<h-captcha site-key={KEY}></h-captcha>", False),
         (f"<h-captcha sitekey={KEY} size=invisible></h-captcha>", True),
+        (f"<p id=box data-sitekey={KEY}></p>", False),
         (f"<vue-hcaptcha sitekey={KEY}></vue-hcaptcha>", False),
         (
-            f"<iframe src='https://newassets.hcaptcha.com/captcha/v1/1f/static"
-            f"/hcaptcha.html#frame=checkbox&host=a&sitekey={KEY}'></iframe>",
+            f"<iframe src='{FRAME}#frame=checkbox&host=a&sitekey={KEY}'></iframe>",
             False,
         ),
         (
-            f"<iframe src='//assets.hcaptcha.com/x.html#a=b&size=invisible&sitekey={KEY}"
-            "'></iframe>",
+            f"<iframe src='{FRAME}#sitekey={KEY}&size=invisible'></iframe>",
             True,
         ),
     ],
@@ -601,6 +601,19 @@ def test_a_themed_gate() -> None:
     assert read(html.replace("Security check", "Poll of the day")).kind == "gate"
 
 
+def test_a_refusal_in_the_layout_of_its_site() -> None:
+    links = "".join(f"<a href=/{n}>page number {n}</a>" for n in range(80))
+    html = gate(more=f"<nav>{links}</nav><footer>{LOREM[:1500]}</footer>")
+    assert read(html).kind == "widget"
+    html = html.replace("Please wait", "Too many requests")
+    assert read(html, status=429).kind == "gate"
+
+
+def test_a_switch_for_the_colours() -> None:
+    html = gate(more="<label>Dark<input type=checkbox name=dark></label>")
+    assert read(html).kind == "gate"
+
+
 def test_the_text_of_a_whole_page() -> None:
     assert read(gate(more=f"<p>{LOREM}</p>")).kind == "widget"
 
@@ -782,16 +795,8 @@ def test_the_user_knows_the_field_of_a_page_without_a_form() -> None:
 PARTS = st.sampled_from(
     [
         *(API, WIDGET, "<form>", "</form>", "<div", ">", "<script>", "</script>"),
-        *(
-            "<!--",
-            "-->",
-            "<template>",
-            "<input name=a form='\x01'>",
-            "'",
-            '"',
-            "`",
-            "/*",
-        ),
+        *("<!--", "-->", "<template>", "<input name=a form='\x01'>", "'", '"'),
+        *("`", "/*"),
         *("<form id='&#1;'>", "hcaptcha.render(", "'\x01'", "{sitekey:", "rqdata:"),
         *("}", ")", "=>", "\\u{fffffff}", "\\ud800", "hcaptcha.execute(a,", "\x00"),
         *("document.forms[99].submit()", "function f(t){", "t.value=t;", "\xe9"),
@@ -851,7 +856,11 @@ def test_a_hostile_page_does_not_stop_the_crawl(hostile: str) -> None:
 
 def test_excess_attributes_are_dropped_and_the_rest_is_read() -> None:
     many = " ".join(f"a{n}=1" for n in range(5_000))
-    assert read(f"<div {many}></div>{gate()}").kind == "gate"
+    html = f"<div {many}></div>{gate()}"
+    page = parse(response_of(html))
+    assert page is not None
+    assert page.root.xpath("count((//div)[1]/@*)") == MAX_ATTRIBUTES
+    assert read(html).kind == "gate"
 
 
 def test_a_long_script_with_a_bare_less_than_keeps_the_page() -> None:
