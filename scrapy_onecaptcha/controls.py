@@ -31,7 +31,7 @@ __all__ = [
 TOKEN_FIELDS = ("h-captcha-response", "g-recaptcha-response")
 
 # No gate has that many controls; it bounds the work on a hostile page.
-MAX_CONTROLS = 500
+MAX_CONTROLS = 200
 # How far around a control its hiding is looked for.
 MAX_LEVELS = 32
 _CONTROLS = ("input", "select", "textarea", "button")

@@ -31,6 +31,9 @@ GATE = 4
 LITTLE_TEXT, SOME_TEXT, MUCH_TEXT = 800, 2000, 4000
 FEW_LINKS, SOME_LINKS, MANY_LINKS = 5, 20, 50
 
+# Fields outside the form that are looked at.
+MAX_FIELDS = 50
+
 _GATE_STATUSES = frozenset({401, 403, 405, 429, 503})
 _WORDS = re.compile(
     r"you(?:'re| are) (?:a |not a )?(?:human|robot|bot)|not a (?:ro)?bot|just a moment"
@@ -49,6 +52,7 @@ _WORDS = re.compile(
     r"|ロボットでは|人間である|認証|로봇이 아닙니다|보안 확인",
     re.IGNORECASE,
 )
+_FIELDS = "//input[not(@type='hidden')] | //textarea"
 _HEADINGS = "//title | //h1 | //h2 | //h3"
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _TEXT = (
@@ -167,7 +171,7 @@ def _fields_outside(page: Page, forms: list[Node]) -> list[Node]:
     """Return the fields for a visitor that stand in none of *forms*."""
     return [
         element
-        for element in page.root.xpath("//input | //textarea")[:200]
+        for element in page.root.xpath(_FIELDS)[:MAX_FIELDS]
         # A lone box or switch is no form: the page's colours, say.
         if type_of(element) not in ("checkbox", "radio", "range", "color")
         and not is_search(element)

@@ -531,6 +531,14 @@ def test_a_form_attribute_names_the_form() -> None:
     assert form.url == "https://shop.test/b"
 
 
+def test_a_container_without_the_class_stands_in_its_form() -> None:
+    html = f"""{API}<form action=/a></form><form action=/b>
+        <p id=box data-sitekey={KEY}></p></form>"""
+    form = read(html).form
+    assert form is not None
+    assert form.url == "https://shop.test/b"
+
+
 def test_the_only_silent_form_takes_the_token() -> None:
     html = f"""{API}<title>Security check</title><form action=/s><input name=q></form>
         {WIDGET}<form action=/b method=post><input type=hidden name=a value=1></form>"""
@@ -587,6 +595,12 @@ def test_no_way_to_submit() -> None:
 def test_a_search_box_beside_a_gate() -> None:
     html = gate(more="<form action=/search><input name=q></form>")
     assert read(html).kind == "gate"
+
+
+def test_fields_beside_many_hidden_ones() -> None:
+    hidden = "<input type=hidden name=a>" * 60
+    html = gate(more=f"<form>{hidden}<input type=email name=mail></form>")
+    assert read(html).kind == "widget"
 
 
 def test_fields_beside_a_silent_form() -> None:
@@ -821,6 +835,13 @@ def test_no_page_raises(parts: list[str], status: int) -> None:
 def test_no_bytes_raise(body: bytes) -> None:
     detect(HtmlResponse(URL, body=b"captcha " + body))
     detect(TextResponse("http://[", body=b"<h-captcha>" + body))
+
+
+def test_names_that_no_tree_can_hold() -> None:
+    html = gate(form="id='&#1;' action='/b'").replace("<button", "<button form='&#2;'")
+    challenge = read(html)
+    assert challenge.form is not None
+    assert challenge.form.url == "https://shop.test/b"
 
 
 def test_a_strange_chain_of_redirects() -> None:

@@ -143,6 +143,7 @@ def test_an_unclosed_form_keeps_its_controls() -> None:
         ("<form action='//else.test/a'>", "https://else.test/a"),
         ("<base href='/base/'><form action=a>", "https://site.test/base/a"),
         ("<base href='/base/'><form action=''>", "https://site.test/dir/page?x=1"),
+        ("<base href=' /b/ '><form action=a>", "https://site.test/b/a"),
         ("<base target=_top><base href='/b/'><form action=a>", "https://site.test/b/a"),
         ("<base href='javascript:0'><form action=a>", "https://site.test/dir/a"),
     ],
