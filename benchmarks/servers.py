@@ -1,0 +1,180 @@
+"""The servers of a benchmark, in a process of their own: a service and sites.
+
+They are the sandbox's, with what a benchmark wants beside: sites that take their time,
+gates that appear later, and the age of each token as it comes in. What to serve is the
+only argument, as JSON; where, the first line of the output. Ends with its input.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from twisted.internet.error import ReactorNotRunning
+from twisted.web.server import NOT_DONE_YET, Site
+
+from scrapy_onecaptcha.sandbox import AnswerResource, Gate, Sandbox, ServiceOptions
+from scrapy_onecaptcha.sandbox.messages import Reply, Visit, json_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__: list[str] = []
+
+LIFETIME = 600.0  # seconds, should whoever started it not end it
+
+
+class SlowResource(AnswerResource):
+    """Answers after a while, as a site far away does.
+
+    Args:
+        reactor: measures it.
+        answer: the answer.
+        delay: seconds.
+    """
+
+    def __init__(
+        self, reactor: Any, answer: Callable[[Visit], Reply], delay: float
+    ) -> None:
+        super().__init__(answer)
+        self._reactor = reactor
+        self._delay = delay
+
+    def render(self, request: Any) -> Any:
+        """Answer *request*, unless its sender hangs up before."""
+        call = self._reactor.callLater(self._delay, super().render, request)
+        request.notifyFinish().addErrback(lambda _: call.active() and call.cancel())
+        return NOT_DONE_YET
+
+
+class LateGate:
+    """A site that lets so many visits pass before its gate appears.
+
+    Args:
+        gated: answers once there is a gate.
+        free: answers as long as there is none.
+        visits: that pass.
+    """
+
+    def __init__(
+        self,
+        gated: Callable[[Visit], Reply],
+        free: Callable[[Visit], Reply],
+        visits: int,
+    ) -> None:
+        self._gated = gated
+        self._free = free
+        self._left = visits
+
+    def answer(self, visit: Visit) -> Reply:
+        """Answer one request."""
+        self._left -= 1
+        return self._free(visit) if self._left >= 0 else self._gated(visit)
+
+
+class Servers:
+    """Everything that one benchmark needs.
+
+    Args:
+        reactor: the installed one.
+        service: options of the sandbox's service.
+        sites: by name: ``gate`` (its fields, or none), ``delay``, ``free_visits``.
+    """
+
+    def __init__(
+        self, reactor: Any, service: dict[str, Any], sites: dict[str, dict[str, Any]]
+    ) -> None:
+        self._reactor = reactor
+        gates = {
+            name: Gate(**site["gate"]) if site["gate"] else None
+            for name, site in sites.items()
+        }
+        # Each site has a gateless twin, which answers until its gate appears.
+        twins = {f"{name}-free": None for name in sites if sites[name]["free_visits"]}
+        self._sandbox = Sandbox(
+            service=ServiceOptions(**service),
+            sites={**gates, **twins, "plain": None},
+            reactor=reactor,
+        )
+        self._sites = sites
+        self._ages: list[float] = []
+
+    def start(self) -> dict[str, Any]:
+        """Listen, and return where."""
+        self._sandbox.start()
+        urls = {name: self._listen(name, site) for name, site in self._sites.items()}
+        facts = self._serve(AnswerResource(lambda _: json_reply(self.facts())))
+        return {"sites": urls, "facts": facts, "settings": self._sandbox.settings()}
+
+    def facts(self) -> dict[str, Any]:
+        """Return what has happened so far."""
+        ledger = self._sandbox.ledger
+        return {
+            "tasks": len(ledger.tasks),
+            "open_tasks_max": ledger.open_tasks_max,
+            "rejections": dict(ledger.rejections),
+            "ages": self._ages,
+        }
+
+    def _listen(self, name: str, site: dict[str, Any]) -> str:
+        built = self._sandbox.sites
+        # The sandbox's "plain" is the one with pages of 100 KB.
+        answer = built["plain" if site["gate"] is None else name].answer
+        if site["free_visits"]:
+            free = built[f"{name}-free"].answer
+            answer = LateGate(answer, free, site["free_visits"]).answer
+
+        def timed(visit: Visit) -> Reply:
+            self._note_age(visit)
+            return answer(visit)
+
+        return self._serve(SlowResource(self._reactor, timed, site["delay"]))
+
+    def _note_age(self, visit: Visit) -> None:
+        if visit.method != "POST":
+            return
+        fields = parse_qs(visit.body.decode())
+        for value in fields.get("h-captcha-response", ()):
+            token = self._sandbox.ledger.tokens.get(value)
+            if token is not None:
+                self._ages.append(self._reactor.seconds() - token.issued_at)
+
+    def _serve(self, resource: AnswerResource) -> str:
+        untyped: Any = Site
+        site = untyped(resource, reactor=self._reactor)
+        site.noisy = False
+        site.log = lambda _: None
+        port = self._reactor.listenTCP(0, site, interface="127.0.0.1", backlog=2000)
+        return f"http://127.0.0.1:{port.getHost().port}"
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    from twisted.internet import reactor as installed  # noqa: PLC0415
+
+    reactor: Any = installed
+
+    def stop() -> None:
+        with suppress(ReactorNotRunning):
+            reactor.stop()
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            time.sleep(0)
+        reactor.callFromThread(stop)
+
+    servers = Servers(reactor, **json.loads(sys.argv[1]))
+    print(json.dumps(servers.start()), flush=True)
+    reactor.callWhenRunning(threading.Thread(target=watch, daemon=True).start)
+    reactor.callLater(LIFETIME, stop)
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()

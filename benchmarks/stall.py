@@ -1,0 +1,133 @@
+"""Does a crawl go on while captchas are being solved?
+
+600 plain pages and 60 gated ones, each of which needs a solve of its own that takes 5 s
+(the site grants nothing), with 16 places (``CONCURRENT_REQUESTS``) and 100 ms for each
+answer of a site. The time to the last page is held against a limit that no crawl can
+beat: the slower of
+
+- the crawl of the same 660 pages without any captcha, and
+- the solves: one gated page crawled all alone (gate, solve, submission, page).
+
+Both are measured in the same run. For this to be the limit
+
+- the service must take all 60 tasks at once: ``ONECAPTCHA_CONCURRENT_TASKS`` is 64, as
+  with 32 there would be two rounds of solves;
+- the gated pages are asked for first. A gate that is met last is a solve late, whoever
+  solves it; so much for the line "spread", where they come as every eleventh page: its
+  limit is the moment when the last of them comes in the crawl without captchas, and one
+  gated page alone from there.
+- the solves must not depend on each other, so the gated pages are on 60 sites.
+
+On *one* site that grants nothing, the first page is solved alone: nobody can know
+before that what its clearance is good for. Its limit is therefore two solves.
+
+For scale, the same where a page that waits keeps its place (``ONECAPTCHA_MAX_PARKED``
+is 0), which is what happens to a middleware that simply waits.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.harness import Ask, Plan, Servers, Site, crawl, serve
+from benchmarks.table import Row, at_most, show
+from scrapy_onecaptcha.sandbox import GATES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["rows"]
+
+PLAIN, GATED = 600, 60
+SOLVE = 5.0  # seconds
+ANSWER = 0.1  # seconds
+PLACES = 16
+TARGET = 1.10
+
+
+def rows() -> list[Row]:
+    """Measure."""
+    wall = Site(gate=GATES["wall"], delay=ANSWER)
+    sites = {f"wall{number}": wall for number in range(GATED)}
+    sites["plain"] = Site(delay=ANSWER)
+    with serve(sites, latency=SOLVE) as servers:
+        return _rows(servers)
+
+
+def _rows(servers: Servers) -> list[Row]:
+    plain = _pages(servers, "plain", PLAIN)
+    open_pages = _pages(servers, "plain", PLAIN + GATED)[PLAIN:]
+    many = [Ask(f"{servers.urls[f'wall{n}']}/page/{n}") for n in range(GATED)]
+    one = _pages(servers, "wall0", GATED)
+
+    without = crawl(Plan(requests=[*open_pages, *plain], settings=_settings()))
+    spread = crawl(Plan(requests=_spread(open_pages, plain), settings=_settings()))
+    alone = _crawl(servers, many[:1])
+    limit = max(without.wall, alone)
+    against = f"{limit:.2f} s: crawl {without.wall:.2f}, a solve {alone:.2f}"
+    last = max(end or 0.0 for end in spread.ends[: -(PLAIN // GATED)])
+    late = last + alone
+    return [
+        _row("stall", _crawl(servers, [*many, *plain]), limit, against),
+        _row(
+            "stall, gates spread through the crawl",
+            _crawl(servers, _spread(many, plain)),
+            late,
+            f"{late:.2f} s: last gate {last:.2f}, a solve {alone:.2f}",
+        ),
+        _row(
+            "stall, one site that grants nothing",
+            _crawl(servers, [*one, *plain]),
+            max(without.wall, 2 * alone),
+            f"{2 * alone:.2f} s: two solves",
+        ),
+        _unparked(_crawl(servers, [*many, *plain], MAX_PARKED=0), limit),
+    ]
+
+
+def _row(what: str, wall: float, limit: float, against: str) -> Row:
+    return at_most(
+        what, wall / limit, TARGET, measured=f"{wall:.2f} s", against=against
+    )
+
+
+def _unparked(wall: float, limit: float) -> Row:
+    return Row(
+        what="  the first, places not lent",
+        measured=f"{wall:.2f} s",
+        against=f"{limit:.2f} s",
+        figure=f"{wall / limit:.3g}x",
+    )
+
+
+def _pages(servers: Servers, site: str, count: int) -> list[Ask]:
+    return [Ask(f"{servers.urls[site]}/page/{number}") for number in range(count)]
+
+
+def _spread(few: Sequence[Ask], many: Sequence[Ask]) -> list[Ask]:
+    """Return *many* with one of *few* before each so many of them."""
+    step = len(many) // len(few)
+    parts = ([one, *many[n * step : (n + 1) * step]] for n, one in enumerate(few))
+    return [ask for part in parts for ask in part]
+
+
+def _settings(**settings: Any) -> dict[str, Any]:
+    return {
+        "CONCURRENT_REQUESTS": PLACES,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 10 * PLACES,  # loopback is one domain
+        **settings,
+    }
+
+
+def _crawl(servers: Servers, requests: Sequence[Ask], **settings: Any) -> float:
+    named = {f"ONECAPTCHA_{name}": value for name, value in settings.items()}
+    told = servers.with_middleware(ONECAPTCHA_CONCURRENT_TASKS=64, **named)
+    return crawl(Plan(requests=requests, settings=_settings(**told))).wall
+
+
+if __name__ == "__main__":
+    show(rows())
