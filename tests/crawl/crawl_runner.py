@@ -173,7 +173,8 @@ def _of_request(request: Request) -> dict[str, Any]:
         "request_cb_kwargs": request.cb_kwargs,
         "priority": request.priority,
         "dont_filter": request.dont_filter,
-        "meta": request.meta,
+        # Of what should not be there any more the name will do.
+        "meta": request.meta | {key: "" for key in request.meta if key[0] == "_"},
     }
 
 

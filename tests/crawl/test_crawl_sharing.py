@@ -1,0 +1,72 @@
+"""One solve for a session, and never more than the budget."""
+
+from __future__ import annotations
+
+import pytest
+from crawl_harness import ask, crawl, pages, sandbox
+
+pytestmark = pytest.mark.crawl
+
+
+@pytest.mark.parametrize("site", ["button", "bouncer"])
+def test_a_hundred_pages_at_once_are_one_task(site: str) -> None:
+    """By a cookie; by the address."""
+    with sandbox("--latency", "0.5", "--site", site) as servers:
+        plan = pages(servers[site], range(100))
+        settings = {"CONCURRENT_REQUESTS": 32, "CONCURRENT_REQUESTS_PER_DOMAIN": 32}
+        result = crawl(servers, plan, settings)
+        result.assert_clean()
+        result.assert_delivered()
+        assert servers.tasks == 1
+        assert result.stat("tasks") == 1
+        assert result.places == 32
+
+
+def test_each_cookiejar_is_a_session_and_a_wall_grants_nothing() -> None:
+    with sandbox("--latency", "0.3", "--site", "button", "--site", "wall") as servers:
+        plan = [
+            ask(f"{servers['button']}/page/{number}", meta={"cookiejar": number % 2})
+            for number in range(20)
+        ]
+        plan += pages(servers["wall"], range(12))
+        result = crawl(servers, plan)
+        result.assert_clean()
+        result.assert_delivered()
+        assert servers.tasks_of("button") == 2
+        assert servers.tasks_of("wall") == 12
+        assert servers.ledger()["rejections"] == {}
+
+
+def test_a_budget_holds_exactly() -> None:
+    with sandbox(
+        *("--latency", "0.1-0.4", "--site", "wall", "--failure-rate", "0.3")
+    ) as servers:
+        plan = pages(servers["wall"], range(20))
+        result = crawl(servers, plan, {"ONECAPTCHA_MAX_TASKS": 7})
+        result.assert_clean()
+        assert result.ended == dict.fromkeys(range(20), 1)
+        ledger = servers.ledger()
+        assert ledger["tasks_created"] == ledger["calls"]["createTask"] == 7
+        assert len(result.pages) == servers.hits("wall", "content")
+        assert 0 < len(result.pages) < 7
+        kinds = {error["error"] for error in result.errors.values()}
+        assert "BudgetExceeded" in kinds
+        assert kinds <= {"BudgetExceeded", "AttemptsExhausted"}
+        assert result.places == 16
+
+
+def test_a_site_that_refuses_everything_costs_five_tasks() -> None:
+    with sandbox("--latency", "0.2", "--site", "button", "--refused-rate", "1") as it:
+        plan = [
+            ask(f"{it['button']}/page/{number}", meta={"cookiejar": number % 10})
+            for number in range(50)
+        ]
+        result = crawl(it, plan)
+        result.assert_clean()
+        assert result.ended == dict.fromkeys(range(50), 1)
+        assert len(result.errors) == 50
+        kinds = {error["error"] for error in result.errors.values()}
+        assert "CircuitOpen" in kinds
+        assert kinds <= {"CircuitOpen", "AttemptsExhausted"}
+        assert it.tasks == it.ledger()["calls"]["createTask"] == 5
+        assert result.places == 16

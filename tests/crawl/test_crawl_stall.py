@@ -1,0 +1,50 @@
+"""A page that waits for a captcha keeps nobody else waiting."""
+
+from __future__ import annotations
+
+import pytest
+from crawl_harness import REACTORS, ask, crawl, pages, sandbox
+
+pytestmark = pytest.mark.crawl
+
+
+@pytest.mark.parametrize("reactor", REACTORS)
+def test_plain_pages_do_not_wait_for_gated_ones(reactor: str) -> None:
+    with sandbox("--latency", "2.5", "--site", "button", "--site", "plain") as servers:
+        gated = [
+            ask(f"{servers['button']}/page/{number}", priority=100)
+            for number in range(20)
+        ]
+        plan = gated + pages(servers["plain"], range(40))
+        settings = {"CONCURRENT_REQUESTS": 4, "TWISTED_REACTOR": REACTORS[reactor]}
+        result = crawl(servers, plan, settings)
+        result.assert_clean()
+        result.assert_delivered()
+        order = [
+            event
+            for event in result.events
+            if event["kind"] == "page" or event.get("token")
+        ]
+        first_token = next(n for n, event in enumerate(order) if event.get("token"))
+        before = {event["number"] for event in order[:first_token]}
+        assert before == set(range(20, 60))
+        assert servers.tasks == 1
+        assert result.stat("parked/max") > 4
+        assert result.places == 4
+
+
+def test_places_that_are_held_are_the_users_limit() -> None:
+    """Past ONECAPTCHA_MAX_PARKED a page that waits holds its own place."""
+    with sandbox("--latency", "0.3", "--site", "wall", "--site", "plain") as servers:
+        plan = pages(servers["wall"], range(12)) + pages(servers["plain"], range(12))
+        settings = {
+            "CONCURRENT_REQUESTS": 3,
+            "ONECAPTCHA_MAX_PARKED": 2,
+            "RETRY_ENABLED": False,
+        }
+        result = crawl(servers, plan, settings)
+        result.assert_clean()
+        result.assert_delivered()
+        assert servers.tasks == 12
+        assert result.stat("parked/max") <= 5
+        assert result.places == 3
