@@ -1,0 +1,49 @@
+# Each target does all its own set-up, in .venv. Another Python: make test PYTHON=python3.12
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+METADATA := setup.cfg pyproject.toml
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test bench clean
+
+help:
+	@echo "make demo   crawl a gated bookshop, no key needed"
+	@echo "make test   ruff, mypy and all tests"
+	@echo "make bench  the benchmarks"
+	@echo "make clean  remove what the others made"
+
+# Never by a key that happens to be set: the demo costs nothing.
+demo: $(VENV)/demo
+	cd example_project && env -u ONECAPTCHA_API_KEY ../$(BIN)/scrapy crawl books
+
+test: $(VENV)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -f example_project/books.jsonl
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: what they stand for is made again when the metadata changes.
+$(VENV)/demo: $(METADATA) $(VENV)/made
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/dev: $(METADATA) $(VENV)/made
+	$(PIP) install --editable ".[dev]"
+	@touch $@
+
+$(VENV)/made:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || { \
+	  echo "Python 3.10 or newer is needed; name one: make PYTHON=python3.12" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
