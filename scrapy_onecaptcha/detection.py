@@ -41,7 +41,9 @@ class Hints:
     """What the user said of this page; it overrules what is seen.
 
     Attributes:
-        gate: the user's own verdict.
+        gate: the user's own verdict on a page with an hCaptcha. It makes no gate of a
+            page without one, or what follows a gate could never be the content; only
+            together with *expect* does it, where that is lacking.
         expect: CSS selector of the real content: a page that has it is no gate.
         decide: the setting ``ONECAPTCHA_GATE``.
         sitekey: the sitekey, in place of the page's.
@@ -73,14 +75,14 @@ def detect(response: Response, hints: Hints = NO_HINTS) -> Challenge | None:
         return None
     # The word stands in the script's address and in the container's class alike; in
     # UTF-16 it does not look like this.
-    body = response.body
-    if not (b"captcha" in body or hints.gate or body.startswith(BOM_UTF16)):
+    body, insists = response.body, bool(hints.gate and hints.expect)
+    if not (b"captcha" in body or insists or body.startswith(BOM_UTF16)):
         return None
     page = parse(response) if is_html(response) else None
     if page is None:
-        return _unread(response) if hints.gate else None
+        return None
     captcha = read_captcha(page)
-    if not (captcha.widgets or captcha.api or captcha.place or hints.gate):
+    if not (captcha.widgets or captcha.api or captcha.place or insists):
         return None
     form = submitting_form(page, captcha)
     signs = gather(response, page, captcha, form, hints.expect)
@@ -101,12 +103,13 @@ def _verdict(
     hints: Hints,
 ) -> Challenge | None:
     """Let the user's word stand above the evidence."""
-    if not (is_gate or captcha.widgets or hints.gate):
+    if hints.expect and has(response, hints.expect):
+        content = _as(challenge, False, f"It has the content ({hints.expect}).")
+        return content if captcha.widgets else None
+    if not (is_gate or captcha.widgets or (hints.gate and hints.expect)):
         return None
     if hints.gate is not None:
         return _as(challenge, hints.gate, f"The user says gate={hints.gate}.")
-    if hints.expect and has(response, hints.expect):
-        return _as(challenge, False, f"It has the content ({hints.expect}).")
     if hints.decide is None:
         return _as(challenge, is_gate)
     decision = bool(hints.decide(response, _as(challenge, is_gate)))
@@ -169,17 +172,6 @@ def _challenge(
         solvable=reason is None,
         reason=reason,
         evidence=tuple(evidence),
-    )
-
-
-def _unread(response: Response) -> Challenge:
-    """Return the gate that the user insists on where nothing can be read."""
-    return Challenge(
-        kind="gate",
-        url=response.url,
-        solvable=False,
-        reason="no_sitekey",
-        evidence=("The user says gate=True.", "The response is no page."),
     )
 
 

@@ -13,7 +13,8 @@ _LITERAL = re.compile(
     r"""
     (?P<string> "(?:[^"\\\n]|\\.)*"? | '(?:[^'\\\n]|\\.)*'? | `(?:[^`\\]|\\.)*`? )
     | (?P<comment> //[^\n]* | /\*.*?(?:\*/|\Z) )
-    | (?<=[=(,:!&|?{};\[]) /(?![*/])(?:[^/\\\n]|\\.)+/     # a regular expression
+    # A regular expression, which follows what no division can follow.
+    | (?:(?<=[=(,:!&|?{};\[]) | (?<=[=(,:&|?]\ )) /(?![*/])(?:[^/\\\n]|\\.)+/
     """,
     re.DOTALL | re.VERBOSE,
 )

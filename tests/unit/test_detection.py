@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -317,7 +318,7 @@ def test_container(container: str, invisible: bool) -> None:
         f"cfg = {{k: {{hc: '{KEY}'}}}}; hcaptcha.render('box', {{sitekey: cfg.k.hc}})",
         f"hcaptcha.render('box', {{callback: t => f({{a: ')'}}), sitekey: '{KEY}'}})",
         f"var u='http://x'; /* it's */ hcaptcha.render('box', {{sitekey: '{KEY}'}})",
-        f"var r = /['\"]/; hcaptcha.render('box', {{sitekey: '{KEY}'}})",
+        f"hcaptcha.render('box', {{title: \"sitekey: 'x'\", sitekey: '{KEY}'}})",
         f"hcaptcha.render('box', {{sitekey: '{KEY.replace('-', chr(92) + 'x2d')}'}})",
         f"grecaptcha.render('box', {{sitekey: '{KEY}'}})",
         f'self.push([1, \'{{\\"sitekey\\":\\"{KEY}\\"}}\']); hcaptcha.render(a, b)',
@@ -337,6 +338,12 @@ def test_rendered_with_a_key_from_a_json_blob() -> None:
 
 def test_rendered_invisible() -> None:
     script = f"hcaptcha.render('box', {{sitekey: '{KEY}', size: 'invisible'}})"
+    assert read(scripted(script)).invisible
+
+
+@pytest.mark.parametrize("before", ["r=/'/;", "r = /[\"']/;", "f(/`/);", "a = 1 / 2;"])
+def test_a_quote_in_a_regular_expression_opens_no_string(before: str) -> None:
+    script = f"{before} hcaptcha.render('box', {{size: 'invisible'}})"
     assert read(scripted(script)).invisible
 
 
@@ -727,19 +734,23 @@ def test_the_user_says_no_gate_of_a_page_without_hcaptcha() -> None:
     assert detect(response_of("<p>hello"), Hints(gate=False)) is None
 
 
-def test_the_user_says_gate_of_a_page_that_shows_nothing() -> None:
-    challenge = read("<form method=post action=/b></form>", Hints(gate=True))
+def test_the_user_says_gate_of_a_page_without_hcaptcha() -> None:
+    # The content that follows a gate is read with the same hints.
+    assert detect(response_of("<p>The captcha is passed"), Hints(gate=True)) is None
+    html = f"<head>{API}</head><div id=root></div>"
+    assert detect(response_of(html), Hints(gate=True)) is None
+    assert detect(JsonResponse(URL, body=b'{"captcha": 1}'), Hints(gate=True)) is None
+
+
+def test_the_user_says_gate_of_a_page_without_the_content() -> None:
+    hints = Hints(gate=True, expect=".price")
+    html = "<form method=post action=/b></form>"
+    challenge = read(html, hints)
     assert (challenge.kind, challenge.reason) == ("gate", "no_sitekey")
-    challenge = read(
-        "<form method=post action=/b></form>", Hints(gate=True, sitekey=KEY.upper())
-    )
+    challenge = read(html, replace(hints, sitekey=KEY.upper()))
     assert (challenge.sitekey, challenge.solvable) == (KEY, True)
-
-
-def test_the_user_says_gate_of_what_is_no_page() -> None:
-    challenge = detect(JsonResponse(URL, body=b"{}"), Hints(gate=True))
-    assert challenge is not None
-    assert (challenge.kind, challenge.solvable) == ("gate", False)
+    assert detect(response_of("<p class=price>7"), hints) is None
+    assert read(gate(more="<p class=price>7"), hints).kind == "widget"
 
 
 def test_a_page_with_the_content_is_no_gate() -> None:
