@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from scrapy import Request
     from scrapy.crawler import Crawler
+    from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
     from scrapy.http import Response
 
 _T = TypeVar("_T")
@@ -28,7 +29,7 @@ _T = TypeVar("_T")
 HAS_DOWNLOAD_ASYNC = hasattr(ExecutionEngine, "download_async")
 
 #: Component methods may require a ``spider`` argument up to Scrapy 2.13.
-ROBOTS_NEEDS_SPIDER = (
+NEEDS_SPIDER = (
     inspect.signature(RobotsTxtMiddleware.process_request).parameters["spider"].default
     is inspect.Parameter.empty
 )
@@ -63,7 +64,7 @@ async def _ask_robots(
     robots: RobotsTxtMiddleware, crawler: Crawler, request: Request
 ) -> None:
     keywords: dict[str, Any] = {}
-    if ROBOTS_NEEDS_SPIDER:
+    if NEEDS_SPIDER:
         keywords["spider"] = crawler.spider
     verdict: Any = robots.process_request(request, **keywords)
     if isinstance(verdict, Deferred):
@@ -88,6 +89,17 @@ def drop_body(response: Response) -> None:
     for cached in ("_cached_selector", "_cached_ubody"):
         if hasattr(response, cached):
             setattr(response, cached, None)
+
+
+def decompress(
+    middleware: HttpCompressionMiddleware, request: Request, response: Response
+) -> Response:
+    """Return *response* as HttpCompressionMiddleware leaves it."""
+    keywords: dict[str, Any] = {"spider": None} if NEEDS_SPIDER else {}
+    return cast(
+        "Response",
+        middleware.process_response(request=request, response=response, **keywords),
+    )
 
 
 def is_closing(crawler: Crawler) -> bool:

@@ -58,6 +58,11 @@ logger = logging.getLogger(__name__)
 #: Flag of a gate that is handed to the callback (``ONECAPTCHA_ON_FAILURE``).
 FAILED = "onecaptcha-failed"
 
+NO_COOKIES = (
+    "most sites remember a solved captcha by a cookie, and will ask for another one on "
+    "every page"
+)
+
 
 class OneCaptchaMiddleware:
     """Passes hCaptcha gates, so that callbacks get the page they asked for.
@@ -95,10 +100,11 @@ class OneCaptchaMiddleware:
             crawler.stats, config, clock, lambda: self._parking.parked
         )
         self._waits = Waits(clock, lambda: _compat.is_closing(crawler))
+        self._policy = Policy(config, clock.seconds)
         self._solver = Solver(
             client,
             config,
-            Policy(config, clock.seconds),
+            self._policy,
             self._report,
             clock,
             lambda: _compat.is_paused(crawler),
@@ -170,11 +176,7 @@ class OneCaptchaMiddleware:
         """Tell what the crawl may solve and spend."""
         self._report.started(self._scope.domains, self._config.api_url)
         if not self._crawler.settings.getbool("COOKIES_ENABLED"):
-            self._report.warn_once(
-                "cookies",
-                "COOKIES_ENABLED is off: most sites remember a solved captcha by a "
-                "cookie, and will ask for another one on every page.",
-            )
+            self._report.warn_once("cookies", f"COOKIES_ENABLED is off: {NO_COOKIES}")
 
     async def spider_closed(self) -> None:
         """Tell the summary and hang up."""
@@ -238,6 +240,10 @@ class OneCaptchaMiddleware:
         if not self._may_pass(request, response):
             return response
         self._report.gate(challenge)
+        if request.meta.get("dont_merge_cookies"):
+            self._report.warn_once(
+                "cookies", f"{request} has dont_merge_cookies: {NO_COOKIES}"
+            )
         courier = Courier(self._road, request, options, hints)
         gate = courier.meet(request, response, challenge)
         passage = Passage(self._tools, courier, gate, options.max_attempts)
@@ -280,7 +286,8 @@ class OneCaptchaMiddleware:
 
     def _note(self, request: Request, response: Response, *, gated: bool) -> None:
         """Note what *response* tells of its session, if that has ever met a gate."""
-        session = self._sessions.get(session_key(request))
+        key = session_key(request)
+        session = self._sessions.open(key) if gated else self._sessions.get(key)
         if session is not None:
             session.saw(gate=gated)
             if "Set-Cookie" in response.headers:
@@ -324,16 +331,21 @@ class OneCaptchaMiddleware:
                 page = await passage.page()
             except CrawlClosing:
                 return self._give_back(courier.original, courier.gate)
-            except (AccountError, BudgetExceeded) as error:
-                if not self._config.close_on_fatal:
+            except OneCaptchaError as error:
+                if not self._is_fatal(error):
                     return self._lose(courier, request, error)
                 await self._close(error)
                 return self._give_back(courier.original, courier.gate)
-            except OneCaptchaError as error:
-                return self._lose(courier, request, error)
         _spare(request)
         page.request = courier.original
         return page
+
+    def _is_fatal(self, error: OneCaptchaError) -> bool:
+        """Tell whether *error* ends the crawl, with what waits kept for the next."""
+        spent = isinstance(error, BudgetExceeded) and self._policy.exhausted
+        return self._config.close_on_fatal and (
+            spent or isinstance(error, AccountError)
+        )
 
     def _lose(
         self, courier: Courier, request: Request, error: OneCaptchaError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import CancelledError
 
@@ -23,7 +23,7 @@ from scrapy_onecaptcha.exceptions import (
 from scrapy_onecaptcha.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from scrapy_onecaptcha.api import Client, Task
     from scrapy_onecaptcha.clock import Clock
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.settings import Config
 
 __all__ = ["Solver"]
+
+_T = TypeVar("_T")
 
 logger = logging.getLogger(__name__)
 
@@ -136,12 +138,11 @@ class Solver:
         try:
             started = self._clock.seconds()
             task_id = await self._create(task, site, unit)
-            solution = await self._poll(task_id, started)
+            solution = await self._poll(task_id, started, task, site)
         except CancelledError:
             self._report.task_abandoned()
             raise
         except OneCaptchaError as error:
-            self._learn(error, site, task.sitekey)
             if unit.spent:
                 self._report.task_failed(site, error)
             raise
@@ -150,7 +151,7 @@ class Solver:
 
     async def _create(self, task: Task, site: str, unit: Unit) -> str:
         try:
-            task_id = await self._client.create_task(task)
+            task_id = await self._heed(self._client.create_task(task), task, site)
         except ServiceError as error:
             if error.answered:
                 unit.refund()
@@ -162,7 +163,9 @@ class Solver:
         finally:
             self._probing = False
 
-    async def _poll(self, task_id: str, started: float) -> Solution:
+    async def _poll(
+        self, task_id: str, started: float, task: Task, site: str
+    ) -> Solution:
         config = self._config
         give_up = started + config.solve_timeout
         unready = started
@@ -182,7 +185,9 @@ class Solver:
             self._report.count("polls")
             try:
                 self._check_account()
-                result = await self._client.get_task_result(task_id)
+                result = await self._heed(
+                    self._client.get_task_result(task_id), task, site
+                )
             except Unavailable as error:
                 # The task goes on at the service: asking again loses nothing.
                 logger.debug("Task %s: %s", task_id, error)
@@ -200,7 +205,15 @@ class Solver:
 
     # What the service has said of us
 
-    def _learn(self, error: OneCaptchaError, site: str, sitekey: str) -> None:
+    async def _heed(self, call: Coroutine[Any, Any, _T], task: Task, site: str) -> _T:
+        """Return what *call* does; what its error says of us is known at once."""
+        try:
+            return await call
+        except ServiceError as error:
+            self._learn(error, site, task.sitekey)
+            raise
+
+    def _learn(self, error: ServiceError, site: str, sitekey: str) -> None:
         if isinstance(error, AccountError) and self._account is None:
             self._account = error
             logger.critical(
@@ -214,7 +227,7 @@ class Solver:
             logger.error("No call to the service for %.0f s: %s", error.seconds, error)
         elif isinstance(error, SiteRefusedError):
             self._refused[site, sitekey] = error
-        elif isinstance(error, ServiceError) and error.code == "ERROR_THREADS_MAXIMUM":
+        elif error.code == "ERROR_THREADS_MAXIMUM":
             self._open.limit = max(1, self._open.taken - 1)
             logger.warning(
                 "The service takes no more tasks at once: from now on at most %d.",

@@ -1,0 +1,94 @@
+"""Policies for Scrapy's HTTP cache that keep gates out of it.
+
+A stored gate would be served again and again in place of the page. The middleware
+fetches a gate that comes from the cache once more, but only a policy can keep it from
+being stored: the cache sees a response before any other middleware does, and still
+compressed.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
+from scrapy.exceptions import IgnoreRequest
+from scrapy.extensions.httpcache import DummyPolicy, RFC2616Policy
+from scrapy.signalmanager import SignalManager
+
+from scrapy_onecaptcha._compat import decompress
+from scrapy_onecaptcha.detection import Hints, detect
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.http import Response
+    from scrapy.settings import BaseSettings
+
+__all__ = ["GatelessDummyPolicy", "GatelessRFC2616Policy", "gateless"]
+
+
+class _Gateless:
+    """Goes before a policy class, and keeps gates from it."""
+
+    def __init__(self, settings: BaseSettings) -> None:
+        super().__init__(settings)  # type: ignore[call-arg]
+        crawler: Any = SimpleNamespace(
+            stats=None, settings=settings, signals=SignalManager()
+        )
+        self._expect: str | None = settings.get("ONECAPTCHA_EXPECT") or None
+        self._compression = HttpCompressionMiddleware(crawler=crawler)
+
+    def should_cache_response(self, response: Response, request: Request) -> bool:
+        """Store no gate."""
+        parent: Any = super()
+        return parent.should_cache_response(response, request) and not (
+            self._is_gate(response, request)
+        )
+
+    def is_cached_response_fresh(
+        self, cachedresponse: Response, request: Request
+    ) -> bool:
+        """Serve no gate that was stored before this policy was set."""
+        parent: Any = super()
+        return not self._is_gate(cachedresponse, request) and (
+            parent.is_cached_response_fresh(cachedresponse, request)
+        )
+
+    def is_cached_response_valid(
+        self, cachedresponse: Response, response: Response, request: Request
+    ) -> bool:
+        """Let whatever the site says now take the place of a stored gate."""
+        parent: Any = super()
+        return not self._is_gate(cachedresponse, request) and (
+            parent.is_cached_response_valid(cachedresponse, response, request)
+        )
+
+    def _is_gate(self, response: Response, request: Request) -> bool:
+        said = request.meta.get("onecaptcha")
+        if said is False:
+            return False
+        options = said if isinstance(said, dict) else {}
+        try:
+            page = decompress(self._compression, request, response.copy())
+        except (IgnoreRequest, OSError, ValueError):
+            return False  # too large once decompressed, or broken: Scrapy says so
+        hints = Hints(
+            gate=options.get("gate"), expect=options.get("expect") or self._expect
+        )
+        challenge = detect(page, hints)
+        return challenge is not None and challenge.kind == "gate"
+
+
+def gateless(policy: type[Any]) -> type[Any]:
+    """Return *policy*, a class for ``HTTPCACHE_POLICY``, so that it keeps gates out."""
+    if issubclass(policy, _Gateless):
+        return policy
+    return type(f"Gateless{policy.__name__}", (_Gateless, policy), {})
+
+
+class GatelessDummyPolicy(_Gateless, DummyPolicy):
+    """Scrapy's default policy, without gates."""
+
+
+class GatelessRFC2616Policy(_Gateless, RFC2616Policy):
+    """Scrapy's RFC 2616 policy, without gates."""

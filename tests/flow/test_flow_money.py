@@ -1,0 +1,334 @@
+"""Budget, attempts, circuit breaker: what a crawl may cost, to the task."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scrapy_onecaptcha.exceptions import (
+    AccountError,
+    AttemptsExhausted,
+    BlockedError,
+    BudgetExceeded,
+    CircuitOpen,
+    ServiceError,
+    SiteRefusedError,
+    SolveTimeout,
+    TaskFailed,
+    Unavailable,
+)
+
+from .test_flow_sharing import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .virtual import Crawl
+
+    Crawling = Callable[..., Crawl]
+
+
+def test_a_budget_of_seven_creates_seven_tasks(crawling: Crawling) -> None:
+    crawl = crawling(max_tasks=7)
+    crawl.site(grants="nothing")
+    crawl.ask(*paths(30))
+    crawl.run()
+    assert len(crawl.service.created) == 7
+    assert len(crawl.pages) == 7
+    assert {type(error) for error in crawl.errors} == {BudgetExceeded}
+    assert len(crawl.errors) == 23
+    assert crawl.stat("points") == 49
+    crawl.finish()
+
+
+def test_a_budget_of_a_site_leaves_the_other_sites_theirs(crawling: Crawling) -> None:
+    crawl = crawling(max_tasks_per_site=2)
+    for name in ("one.example", "two.example"):
+        crawl.site(name, grants="nothing")
+        crawl.ask(*[f"https://{name}/{n}" for n in range(5)])
+    crawl.run()
+    assert len(crawl.service.created) == 4
+    assert len(crawl.pages) == 4
+    crawl.finish()
+
+
+def test_a_task_that_the_service_refused_is_not_counted(crawling: Crawling) -> None:
+    crawl = crawling(max_tasks=1)
+    crawl.site()
+    full = Unavailable("full", code="ERROR_NO_SLOT_AVAILABLE", answered=True)
+    crawl.service.creating = lambda n: full if n < 4 else None
+    crawl.ask("/0")
+    crawl.run()
+    assert crawl.pages == ["/0"]
+    assert crawl.service.create_calls == 4
+    assert crawl.stat("tasks") == 1
+    assert crawl.stat("points") == 7
+    crawl.finish()
+
+
+def test_a_task_that_may_have_been_created_is_counted(crawling: Crawling) -> None:
+    crawl = crawling(max_tasks=1)
+    crawl.site()
+    crawl.service.creating = lambda _: Unavailable("connection lost")
+    crawl.ask("/0")
+    crawl.run()
+    assert crawl.service.create_calls == 1
+    assert {type(error) for error in crawl.errors} == {BudgetExceeded}
+    assert crawl.stat("tasks") == 1
+    crawl.finish()
+
+
+def test_attempts_of_a_page(crawling: Crawling) -> None:
+    crawl = crawling(max_attempts=2)
+    crawl.site(accepts=lambda _: False)
+    crawl.ask("/0")
+    crawl.ask("/1", meta={"onecaptcha": {"max_attempts": 1}})
+    crawl.run()
+    assert [type(error) for error in crawl.errors] == [AttemptsExhausted] * 2
+    assert len(crawl.service.created) == 3
+    for error in crawl.errors:
+        assert isinstance(error, AttemptsExhausted)
+        assert error.challenge is not None
+        assert error.challenge.kind == "gate"
+        assert error.response is not None
+        assert "refused the token" in str(error)
+    crawl.finish()
+
+
+@pytest.mark.parametrize("grants", ["cookie", "nothing"])
+def test_a_site_that_refuses_every_token_costs_max_failures(
+    crawling: Crawling, grants: str
+) -> None:
+    crawl = crawling(concurrency=50)
+    crawl.site(grants=grants, accepts=lambda _: False)
+    for jar in range(10):
+        crawl.ask(*[f"/{jar}-{n}" for n in range(20)], meta={"cookiejar": jar})
+    crawl.run()
+    assert len(crawl.service.created) == 5
+    assert len(crawl.errors) == 200
+    assert CircuitOpen in {type(error) for error in crawl.errors}
+    crawl.finish()
+
+
+def test_an_open_circuit_lets_one_task_probe_after_the_cooldown(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling(cooldown=100.0, max_failures=2)
+    site = crawl.site(accepts=lambda n: n > 3)
+    crawl.ask(*paths(4))
+    crawl.run()
+    assert len(crawl.service.created) == 2
+    crawl.ask("/early")
+    crawl.run()
+    assert len(crawl.service.created) == 2
+    crawl.advance(100)
+    crawl.ask("/probe", meta={"onecaptcha": {"max_attempts": 1}})
+    crawl.run()
+    assert len(site.submissions) == 3
+    crawl.advance(100)
+    crawl.ask("/late", "/later")
+    crawl.run()
+    assert sorted(crawl.pages) == ["/late", "/later"]
+    assert len(crawl.service.created) == 4
+    crawl.finish()
+
+
+def test_a_healthy_site_with_a_pass_rate_of_a_third_is_not_cut_off(
+    crawling: Crawling,
+) -> None:
+    """Of tokens that pass in 30 % of cases, rows of failures are ordinary."""
+    dice = random.Random(11)
+    verdicts = [True, *(dice.random() < 0.3 for _ in range(2000))]
+    crawl = crawling(max_attempts=10)
+    crawl.site(grants="nothing", accepts=lambda n: verdicts[n - 1])
+    crawl.ask(*paths(60))
+    crawl.run(seconds=20_000)
+    assert not [error for error in crawl.errors if isinstance(error, CircuitOpen)]
+    assert len(crawl.pages) >= 55
+    crawl.finish()
+
+
+def test_before_its_first_acceptance_a_site_has_few_tasks_open(
+    crawling: Crawling,
+) -> None:
+    """Those past MAX_FAILURES wait for a verdict; they do not fail."""
+    crawl = crawling(concurrency=40)
+    crawl.site()
+    for jar in range(20):
+        crawl.ask(f"/{jar}", meta={"cookiejar": jar})
+    crawl.advance(8)
+    assert len(crawl.service.created) == 5
+    crawl.run()
+    assert len(crawl.pages) == 20
+    assert len(crawl.service.created) == 20
+    crawl.finish()
+
+
+def test_an_account_error_ends_all_calls_and_every_page_alike(
+    crawling: Crawling, caplog: pytest.LogCaptureFixture
+) -> None:
+    crawl = crawling(concurrency=40)
+    crawl.site()
+    crawl.service.creating = lambda n: (
+        AccountError("no points", code="ERROR_ZERO_BALANCE", answered=True)
+        if n == 3
+        else None
+    )
+    for jar in range(20):
+        crawl.ask(f"/{jar}", meta={"cookiejar": jar})
+    crawl.run()
+    assert crawl.service.create_calls == 5  # those that were under way
+    assert {type(error) for error in crawl.errors} == {AccountError}
+    assert len(crawl.errors) == 20
+    assert crawl.service.polls == 0
+    urls = {error.response.url for error in crawl.errors}  # type: ignore[attr-defined]
+    assert len(urls) == 20, "each page's error carries its own gate"
+    criticals = [r for r in caplog.records if r.levelname == "CRITICAL"]
+    assert len(criticals) == 1
+    crawl.finish()
+
+
+def test_a_timed_block_ends_calls_for_its_time_then_one_probes(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling(max_failures=50)
+    crawl.site(grants="nothing")
+    blocked = BlockedError("wait", code="ERROR_IP_BLOCKED", answered=True)
+    crawl.service.creating = lambda n: blocked if n == 2 else None
+    crawl.ask("/0")
+    crawl.run()
+    crawl.ask("/1")
+    crawl.run()
+    assert [type(error) for error in crawl.errors] == [BlockedError]
+    crawl.ask(*[f"/blocked{n}" for n in range(5)])
+    crawl.run()
+    assert crawl.service.create_calls == 2
+    crawl.advance(600)
+    crawl.service.call_seconds = 1.0
+    crawl.ask(*[f"/after{n}" for n in range(5)])
+    crawl.advance(1)
+    assert crawl.service.create_calls == 3  # the probe
+    crawl.run()
+    assert "/after0" in crawl.pages
+    crawl.finish()
+
+
+def test_a_site_that_the_service_refuses_is_not_asked_for_again(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling()
+    crawl.site()
+    crawl.service.creating = lambda _: SiteRefusedError(
+        "not there", code="ERROR_DOMAIN_NOT_ALLOWED", answered=True
+    )
+    crawl.ask(*paths(10))
+    crawl.run()
+    assert crawl.service.create_calls == 1
+    assert {type(error) for error in crawl.errors} == {SiteRefusedError}
+    assert len(crawl.errors) == 10
+    assert crawl.stat("tasks") == 0
+    crawl.finish()
+
+
+def test_threads_maximum_lowers_the_number_of_open_tasks(crawling: Crawling) -> None:
+    crawl = crawling(share_clearance=False, max_failures=50)
+    crawl.site(grants="nothing")
+    limit = 4
+
+    def creating(_: int) -> Exception | None:
+        if crawl.service.open_now >= limit:
+            return Unavailable("full", code="ERROR_THREADS_MAXIMUM", answered=True)
+        return None
+
+    crawl.service.creating = creating
+    crawl.ask(*paths(12))
+    crawl.run()
+    assert len(crawl.pages) == 12
+    assert crawl.service.open_most <= limit
+    calls = crawl.service.create_calls
+    crawl.ask(*[f"/more{n}" for n in range(12)])
+    crawl.run()
+    assert crawl.service.create_calls == calls + 12, "no more than it may have open"
+    crawl.finish()
+
+
+def test_an_unknown_error_is_not_retried(crawling: Crawling) -> None:
+    crawl = crawling()
+    crawl.site()
+    crawl.service.creating = lambda _: ServiceError("new", code="NEW", answered=True)
+    crawl.ask("/0")
+    crawl.run()
+    assert crawl.service.create_calls == 1
+    assert [type(error) for error in crawl.errors] == [ServiceError]
+    crawl.finish()
+
+
+def test_a_failed_task_is_followed_by_another_within_attempts(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling()
+    crawl.site()
+    crawl.service.outcome = lambda n: TaskFailed("no") if n < 3 else None
+    crawl.ask("/0")
+    crawl.run()
+    assert crawl.pages == ["/0"]
+    assert len(crawl.service.created) == 3
+    crawl.finish()
+
+
+def test_a_task_that_never_ends_times_out(crawling: Crawling) -> None:
+    crawl = crawling(max_attempts=1)
+    crawl.site()
+    crawl.service.latency = 10_000.0
+    crawl.ask("/0")
+    crawl.run()
+    assert [type(error) for error in crawl.errors] == [AttemptsExhausted]
+    assert "ONECAPTCHA_SOLVE_TIMEOUT" in str(crawl.errors[0])
+    assert crawl.stat(f"tasks/failed/{SolveTimeout.reason}") == 1
+    assert 299 < crawl.clock.seconds() < 303
+    crawl.finish()
+
+
+def test_open_tasks_are_bounded_and_nobody_polls_while_queued(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling(concurrent_tasks=3, share_clearance=False, max_failures=50)
+    crawl.site(grants="nothing")
+    crawl.ask(*paths(9))
+    crawl.advance(6)
+    assert len(crawl.service.created) == 3
+    assert crawl.service.polls == 3
+    crawl.run()
+    assert crawl.service.open_most == 3
+    urls = [task.url.rpartition("/")[2] for task in crawl.service.created]
+    assert urls == [str(n) for n in range(9)], "first come, first served"
+    crawl.finish()
+
+
+def test_while_the_engine_is_paused_no_task_is_created(crawling: Crawling) -> None:
+    crawl = crawling()
+    crawl.site()
+    crawl.ask("/0")
+    crawl.engine.paused = True
+    crawl.advance(60)
+    assert crawl.service.create_calls == 0
+    crawl.engine.paused = False
+    crawl.run()
+    assert crawl.pages == ["/0"]
+    crawl.finish()
+
+
+def test_unsolvable_and_out_of_scope_gates_cost_nothing(crawling: Crawling) -> None:
+    crawl = crawling(allowed_domains=["shop.example"])
+    crawl.site(sitekey=lambda _: "your_site_key")
+    crawl.site("elsewhere.example")
+    crawl.ask("/0", "https://elsewhere.example/1")
+    crawl.run()
+    assert crawl.service.create_calls == 0
+    assert [type(error).__name__ for error in crawl.errors] == ["UnsolvableGate"]
+    outside = [event.response for event in crawl.events if event.response is not None]
+    assert [page.url for page in outside] == ["https://elsewhere.example/1"]
+    assert crawl.stat("refused/scope") == 1
+    crawl.finish()

@@ -1,0 +1,231 @@
+"""One solve serves a session; whoever waits is never forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from twisted.internet.error import ConnectionLost
+
+from scrapy_onecaptcha.exceptions import TaskFailed
+
+from .virtual import OTHER_SITEKEY, SITEKEY, Crawl, lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Crawling = Callable[..., Crawl]
+
+
+def paths(number: int) -> list[str]:
+    """Return so many paths."""
+    return [f"/{n}" for n in range(number)]
+
+
+@pytest.mark.parametrize("grants", ["cookie", "ip"])
+def test_one_task_lets_a_hundred_pages_pass(crawling: Crawling, grants: str) -> None:
+    crawl = crawling()
+    crawl.site(grants=grants)
+    crawl.ask(*paths(100))
+    crawl.run()
+    assert sorted(crawl.pages) == sorted(paths(100))
+    assert len(crawl.service.created) == 1
+    assert crawl.stat("tokens/accepted") == 1
+    gated = crawl.stat("gates")
+    assert crawl.stat("shared") == gated - 1
+    crawl.finish()
+
+
+def test_the_clearance_is_probed_by_one_request_before_the_rest(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling(concurrency=8)
+    site = crawl.site(latency=1.0)
+    crawl.ask(*paths(8))
+    crawl.advance(3)
+    sent = len(crawl.sent)
+    while not crawl.events:
+        crawl.clock.advance(0.1)
+    # The leader's submission and replay, then the probe alone.
+    crawl.clock.advance(0.5)
+    assert len(crawl.sent) - sent == 3
+    crawl.clock.advance(1.0)
+    assert len(crawl.sent) - sent == 3 + 6
+    crawl.run()
+    assert len(site.delivered) == 8
+    crawl.finish()
+
+
+def test_a_site_that_grants_nothing_is_solved_side_by_side(crawling: Crawling) -> None:
+    crawl = crawling()
+    crawl.site(grants="nothing")
+    crawl.ask(*paths(12))
+    crawl.run()
+    assert sorted(crawl.pages) == sorted(paths(12))
+    assert len(crawl.service.created) == 12
+    assert crawl.service.open_most == 11  # all but the first, which told
+    assert crawl.clock.seconds() < 3 * 13
+    crawl.finish()
+
+
+def test_that_a_site_grants_nothing_is_forgotten_after_the_cooldown(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling(cooldown=60.0)
+    site = crawl.site(grants="nothing")
+    crawl.ask(*paths(3))
+    crawl.run()
+    crawl.advance(61)
+    site.grants = "cookie"
+    crawl.ask("/a", "/b", "/c")
+    crawl.run()
+    assert len(crawl.pages) == 6
+    assert len(crawl.service.created) == 3 + 1
+    crawl.finish()
+
+
+def test_a_clearance_that_expires_starts_one_new_solve(crawling: Crawling) -> None:
+    crawl = crawling(concurrency=50)
+    site = crawl.site()
+    crawl.ask(*paths(50))
+    crawl.run()
+    site.clearances.clear()
+    crawl.ask(*[f"/again{n}" for n in range(50)])
+    crawl.run()
+    assert len(crawl.pages) == 100
+    assert len(crawl.service.created) == 2
+    crawl.finish()
+
+
+def test_two_cookiejars_have_a_clearance_each(crawling: Crawling) -> None:
+    crawl = crawling()
+    crawl.site()
+    for jar in (1, 2):
+        crawl.ask(*[f"/{jar}-{n}" for n in range(5)], meta={"cookiejar": jar})
+    crawl.run()
+    assert len(crawl.pages) == 10
+    assert len(crawl.service.created) == 2
+    crawl.finish()
+
+
+def test_two_proxies_have_a_clearance_each(crawling: Crawling) -> None:
+    crawl = crawling()
+    crawl.site(grants="ip")
+    for proxy in ("http://one.proxy:8080", "http://two.proxy:8080"):
+        crawl.ask(*[f"/{proxy[7:10]}{n}" for n in range(5)], meta={"proxy": proxy})
+    crawl.run()
+    assert len(crawl.pages) == 10
+    assert len(crawl.service.created) == 2
+    crawl.finish()
+
+
+def test_two_sitekeys_of_a_site_do_not_confuse_each_other(crawling: Crawling) -> None:
+    crawl = crawling()
+    crawl.site(sitekey=lambda path: OTHER_SITEKEY if "b" in path else SITEKEY)
+    crawl.ask(*[f"/a{n}" for n in range(5)], *[f"/b{n}" for n in range(5)])
+    crawl.run()
+    assert len(crawl.pages) == 10
+    assert sorted(t.sitekey for t in crawl.service.created) == [SITEKEY, OTHER_SITEKEY]
+    crawl.finish()
+
+
+def test_without_sharing_every_gated_page_is_solved(crawling: Crawling) -> None:
+    crawl = crawling(share_clearance=False)
+    crawl.site()
+    crawl.ask(*paths(5))
+    crawl.run()
+    assert len(crawl.pages) == 5
+    assert len(crawl.service.created) == 5
+    crawl.finish()
+
+
+def test_a_leader_that_fails_hands_over(crawling: Crawling) -> None:
+    crawl = crawling(max_attempts=1)
+    crawl.site()
+    crawl.service.outcome = lambda n: TaskFailed("no") if n == 1 else None
+    crawl.ask(*paths(5))
+    crawl.run()
+    assert len(crawl.pages) == 4
+    assert [type(error).__name__ for error in crawl.errors] == ["AttemptsExhausted"]
+    assert len(crawl.service.created) == 2
+    crawl.finish()
+
+
+def test_a_leader_whose_submission_is_dropped_hands_over(crawling: Crawling) -> None:
+    crawl = crawling()
+    site = crawl.site()
+    # The submission and the replay after it, of the first leader only.
+    site.fault = lambda n, _: ConnectionLost() if n in (6, 7) else None
+    crawl.ask(*paths(5))
+    crawl.run()
+    assert len(crawl.pages) == 4
+    assert [type(error) for error in crawl.errors] == [ConnectionLost]
+    crawl.finish()
+
+
+def test_a_lost_submission_is_followed_by_a_free_replay(crawling: Crawling) -> None:
+    """The token may have arrived: the site has granted, though no answer came."""
+    crawl = crawling()
+    site = crawl.site(fault=lost(2))
+    site.clearances[None, SITEKEY] = ["crawler/1.0", 0]  # gone at the first look
+
+    crawl.ask("/0")
+    crawl.advance(8)
+    site.clearances[None, SITEKEY] = ["crawler/1.0", None]
+    crawl.run()
+    assert crawl.pages == ["/0"]
+    assert len(crawl.service.created) == 1
+    crawl.finish()
+
+
+def test_late_gates_of_an_older_clearance_are_replayed_free(crawling: Crawling) -> None:
+    crawl = crawling()
+    site = crawl.site(latency=0.1)
+    crawl.ask("/0")
+    crawl.advance(1)
+    site.latency = 30.0  # sent before the clearance, gated after it
+    crawl.ask("/late")
+    crawl.clock.advance(0.01)
+    crawl.clock.advance(0.01)
+    site.latency = 0.1
+    crawl.run()
+    assert sorted(crawl.pages) == ["/0", "/late"]
+    assert len(crawl.service.created) == 1
+    crawl.finish()
+
+
+def test_a_walled_session_waits_unsent(crawling: Crawling) -> None:
+    crawl = crawling(concurrency=4)
+    site = crawl.site()
+    crawl.ask(*paths(60))
+    crawl.advance(5)
+    assert site.gates == 16  # no more than it takes to know
+    assert crawl.middleware._parking.parked == 60
+    crawl.run()
+    assert sorted(crawl.pages) == sorted(paths(60))
+    assert len(crawl.service.created) == 1
+    crawl.finish()
+
+
+def test_a_walled_session_does_not_hold_other_sessions(crawling: Crawling) -> None:
+    crawl = crawling(concurrency=4)
+    crawl.site()
+    crawl.site("other.example", gated=lambda _: False)
+    crawl.ask(*paths(40))
+    crawl.advance(3)
+    crawl.ask("https://other.example/free", "/x")
+    crawl.advance(1)
+    assert crawl.pages == ["/free"]
+    crawl.run()
+    assert len(crawl.pages) == 42
+    crawl.finish()
+
+
+def test_held_requests_go_on_when_the_solve_fails(crawling: Crawling) -> None:
+    crawl = crawling(concurrency=4, max_failures=1)
+    crawl.site(accepts=lambda _: False)
+    crawl.ask(*paths(40))
+    crawl.run()
+    assert len(crawl.errors) == 40
+    assert len(crawl.service.created) == 1
+    crawl.finish()

@@ -1,0 +1,519 @@
+"""A crawl in virtual time: the real middleware between a model engine and model sites.
+
+No reactor, no socket, no sleeping. `Crawl` stands for Scrapy's engine, as far as a
+downloader middleware can see it: places in ``CONCURRENT_REQUESTS``, a scheduler, and
+downloads of a middleware's own. `Site` stands for a gated site and `Service` for the
+solving service; both keep the books that the tests read.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+from scrapy import Request, Spider
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import HtmlResponse, Response
+from scrapy.settings import Settings
+from scrapy.statscollectors import MemoryStatsCollector
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock
+
+from scrapy_onecaptcha import OneCaptchaMiddleware, _compat
+from scrapy_onecaptcha.api import Task, TaskResult
+from scrapy_onecaptcha.clock import sleep
+from scrapy_onecaptcha.settings import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import pytest
+
+SITEKEY = "b1b2c3d4-0000-4000-8000-000000000001"
+OTHER_SITEKEY = "b1b2c3d4-0000-4000-8000-000000000002"
+KEY = "0123456789abcdef-the-key"
+AGENT = "crawler/1.0"
+
+GATE = """<!DOCTYPE html><html><head><title>Security check</title>
+<script src="https://js.hcaptcha.com/1/api.js" async defer></script></head><body>
+<h1>Please show that you are human</h1>
+<form method="post" action="{action}">
+<input type="hidden" name="ticket" value="{ticket}">
+<div class="h-captcha" data-sitekey="{sitekey}"></div>
+<button type="submit">Go on</button></form></body></html>"""
+
+PAGE = """<!DOCTYPE html><html><head><title>{path}</title></head><body>
+<h1 class="content">{path}</h1><p>This is what was asked for.</p></body></html>"""
+
+
+@dataclass
+class Service:
+    """The solving service: answers after *latency* seconds, as *verdict* says.
+
+    Attributes:
+        latency: seconds from creation until a task is ready.
+        call_seconds: seconds of one call.
+        outcome: what a task with that number comes to: ``"ok"`` or an exception.
+        creating: what ``createTask`` number n raises, if anything.
+        user_agent: returned with each token.
+    """
+
+    clock: Clock
+    latency: float | Callable[[int], float] = 10.0
+    call_seconds: float = 0.01
+    outcome: Callable[[int], Exception | None] = lambda _: None
+    creating: Callable[[int], Exception | None] = lambda _: None
+    polling: Callable[[int], Exception | None] = lambda _: None
+    user_agent: str | None = None
+    resp_key: str | None = None
+    create_calls: int = 0
+    polls: int = 0
+    created: list[Task] = field(default_factory=list)
+    ready_at: dict[str, float] = field(default_factory=dict)
+    tokens: dict[str, Task] = field(default_factory=dict)
+    open_now: int = 0
+    open_most: int = 0
+
+    async def create_task(self, task: Task) -> str:
+        """Stand for ``createTask``."""
+        self.create_calls += 1
+        number = self.create_calls
+        await sleep(self.clock, self.call_seconds)
+        error = self.creating(number)
+        if error is not None:
+            raise error
+        self.created.append(task)
+        name = f"task-{len(self.created)}"
+        latency = (
+            self.latency(len(self.created)) if callable(self.latency) else self.latency
+        )
+        self.ready_at[name] = self.clock.seconds() + latency
+        self.open_now += 1
+        self.open_most = max(self.open_most, self.open_now)
+        return name
+
+    async def get_task_result(self, task_id: str) -> TaskResult | None:
+        """Stand for ``getTaskResult``."""
+        self.polls += 1
+        number = self.polls
+        await sleep(self.clock, self.call_seconds)
+        fault = self.polling(number)
+        if fault is not None:
+            raise fault
+        if self.clock.seconds() < self.ready_at[task_id]:
+            return None
+        self.open_now -= 1
+        index = int(task_id.partition("-")[2])
+        error = self.outcome(index)
+        if error is not None:
+            raise error
+        token = f"P1_token-number-{index}-of-the-service"
+        self.tokens[token] = self.created[index - 1]
+        return TaskResult(
+            token=token, user_agent=self.user_agent, resp_key=self.resp_key
+        )
+
+    async def close(self) -> None:
+        """Stand for the client's ``close``."""
+
+
+@dataclass
+class Site:
+    """A gated site.
+
+    Attributes:
+        grants: ``"cookie"`` (to a cookiejar), ``"ip"`` (to a proxy) or ``"nothing"``.
+        accepts: whether the token of submission number n is accepted.
+        status: of its gates.
+        pages: content pages that a clearance lasts for, or ``None``.
+        latency: seconds of a download.
+        fault: what a download with that number raises, if anything.
+        gated: whether the URL is gated at all.
+        redirects: whether its gate stands at ``/captcha?next=…``.
+        answer: what follows a right token: ``redirect``, ``content`` or ``json``.
+        action: of the gate's form; ``{url}`` stands for the gated URL.
+    """
+
+    clock: Clock
+    service: Service
+    grants: str = "cookie"
+    accepts: Callable[[int], bool] = lambda _: True
+    status: int = 200
+    pages: int | None = None
+    latency: float = 0.1
+    fault: Callable[[int, Request], Exception | None] = lambda _n, _r: None
+    gated: Callable[[str], bool] = lambda path: not path.startswith("/open")
+    sitekey: Callable[[str], str] = lambda _: SITEKEY
+    redirects: bool = False
+    answer: str = "redirect"
+    action: str = "{url}"
+    bind_agent: bool = True
+    downloads: int = 0
+    gates: int = 0
+    submissions: list[str] = field(default_factory=list)
+    delivered: list[str] = field(default_factory=list)
+    agents: list[tuple[str, str]] = field(default_factory=list)
+    clearances: dict[Any, list[Any]] = field(default_factory=dict)
+    passes: set[str] = field(default_factory=set)
+
+    async def download(self, request: Request) -> Response:
+        """Return the site's answer."""
+        self.downloads += 1
+        number = self.downloads
+        await sleep(self.clock, self.latency)
+        error = self.fault(number, request)
+        if error is not None:
+            raise error
+        agent = (request.headers.get("User-Agent") or b"").decode()
+        self.agents.append((request.url, agent))
+        fields = parse_qs(request.body.decode("latin-1"))
+        if "h-captcha-response" in fields:
+            return self._submitted(request, fields, agent)
+        return self._page(request, agent)
+
+    def _identity(self, request: Request) -> Any:
+        if self.grants == "ip":
+            return request.meta.get("proxy")
+        return request.meta.get("cookiejar")
+
+    def _page(self, request: Request, agent: str) -> Response:
+        path = urlsplit(request.url).path
+        if path == "/captcha":
+            return self._gate(request)
+        if not self.gated(path) or self._is_clear(request, agent):
+            self.delivered.append(request.url)
+            return self._content(request)
+        if self.redirects:
+            return Response(
+                request.url,
+                status=302,
+                headers={"Location": f"/captcha?next={path}"},
+                request=request,
+            )
+        return self._gate(request)
+
+    def _is_clear(self, request: Request, agent: str) -> bool:
+        if request.url in self.passes:
+            self.passes.discard(request.url)
+            return True
+        key = (self._identity(request), self.sitekey(urlsplit(request.url).path))
+        clearance = self.clearances.get(key)
+        if clearance is None or (self.bind_agent and clearance[0] != agent):
+            return False
+        if clearance[1] is not None:
+            if clearance[1] <= 0:
+                del self.clearances[key]
+                return False
+            clearance[1] -= 1
+        return True
+
+    def _gate(self, request: Request) -> Response:
+        self.gates += 1
+        body = GATE.format(
+            action=self.action.format(url=request.url),
+            ticket=self.gates,
+            sitekey=self.sitekey(urlsplit(request.url).path),
+        )
+        return HtmlResponse(
+            request.url,
+            status=self.status,
+            body=body,
+            encoding="utf-8",
+            request=request,
+        )
+
+    def _content(self, request: Request) -> Response:
+        body = PAGE.format(path=urlsplit(request.url).path)
+        return HtmlResponse(request.url, body=body, encoding="utf-8", request=request)
+
+    def _submitted(
+        self, request: Request, fields: dict[str, list[str]], agent: str
+    ) -> Response:
+        token = fields["h-captcha-response"][0]
+        self.submissions.append(token)
+        task = self.service.tokens.get(token)
+        path = urlsplit(request.url).path
+        if "next=" in request.url:
+            path = parse_qs(urlsplit(request.url).query)["next"][0]
+        key = self.sitekey(path)
+        right = (
+            task is not None
+            and self.submissions.count(token) == 1
+            and task.sitekey == key
+            and self.accepts(len(self.submissions))
+            and agent == (self.service.user_agent or task.user_agent)
+        )
+        if not right:
+            return self._gate(request)
+        target = (
+            f"{urlsplit(request.url).scheme}://{urlsplit(request.url).netloc}{path}"
+        )
+        if self.grants == "nothing":
+            target += "?pass=1"
+            self.passes.add(target)
+        else:
+            self.clearances[self._identity(request), key] = [agent, self.pages]
+        if self.answer == "content":
+            self.passes.discard(target)
+            self.delivered.append(request.url)
+            return self._content(request)
+        if self.answer == "json":
+            headers = {"Content-Type": "application/json"}
+            return Response(
+                request.url, body=b'{"ok":1}', headers=headers, request=request
+            )
+        return Response(
+            request.url, status=302, headers={"Location": target}, request=request
+        )
+
+
+@dataclass(frozen=True)
+class Event:
+    """How one request ended: with a response or an error."""
+
+    request: Request
+    response: Response | None = None
+    error: BaseException | None = None
+
+
+class _NextCall:
+    def __init__(self, crawl: Crawl) -> None:
+        self._crawl = crawl
+
+    def schedule(self) -> None:
+        self._crawl.clock.callLater(0, self._crawl.pump)
+
+
+class Crawl:
+    """The engine's side: runs requests through the middleware.
+
+    Args:
+        monkeypatch: points `_compat`'s seam at this model.
+        concurrency: ``CONCURRENT_REQUESTS``.
+        settings: of the middleware, without their prefix.
+    """
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        concurrency: int = 16,
+        allowed_domains: Iterable[str] = (),
+        seed: int = 0,
+        **settings: Any,
+    ) -> None:
+        self.clock = Clock()
+        self.concurrency = concurrency
+        self.service = Service(self.clock)
+        self.sites: dict[str, Site] = {}
+        self.events: list[Event] = []
+        self.given_back: list[Request] = []
+        self.sent: list[Request] = []
+        self.closed_as = ""
+        self.robots: Callable[[Request], bool] = lambda _: True
+        self._scheduled: deque[Request] = deque()
+        self._slot = SimpleNamespace(closing=None, nextcall=_NextCall(self))
+        self.downloader = SimpleNamespace(
+            total_concurrency=concurrency, active=set(), slots={}
+        )
+        self.engine = SimpleNamespace(
+            running=True, paused=False, _slot=self._slot, downloader=self.downloader
+        )
+        spider = Spider("virtual", allowed_domains=list(allowed_domains))
+        scrapy_settings = Settings()
+        crawler: Any = SimpleNamespace(
+            engine=self.engine, settings=scrapy_settings, spider=spider
+        )
+        scrapy: Any = SimpleNamespace(settings=scrapy_settings)
+        self.stats = MemoryStatsCollector(scrapy)
+        crawler.stats = self.stats
+        values = {
+            f"ONECAPTCHA_{name.upper()}": value for name, value in settings.items()
+        }
+        values.setdefault("ONECAPTCHA_API_KEY", KEY)
+        values.setdefault("ONECAPTCHA_API_URL", "http://127.0.0.1:1")
+        config = Config.from_settings(Settings(values), {})
+        monkeypatch.setattr(_compat, "download", self._download)
+        monkeypatch.setattr(_compat, "robots_check", self._robots_check)
+        monkeypatch.setattr(_compat, "as_scrapy", Deferred.fromCoroutine)
+        monkeypatch.setattr(_compat, "close_spider", self._close_spider)
+        self.middleware = OneCaptchaMiddleware(
+            crawler,
+            config,
+            cast("Any", self.service),
+            self.clock,
+            random.Random(seed).random,
+        )
+        self.middleware.spider_opened()
+
+    def site(self, name: str = "shop.example", **options: Any) -> Site:
+        """Add a site at ``https://{name}``."""
+        self.sites[name] = Site(self.clock, self.service, **options)
+        return self.sites[name]
+
+    def ask(self, *urls: str, **options: Any) -> list[Request]:
+        """Schedule requests for *urls*, paths of the first site unless absolute."""
+        host = next(iter(self.sites))
+        requests = [
+            Request(
+                url if "://" in url else f"https://{host}{url}",
+                headers={"User-Agent": AGENT},
+                **options,
+            )
+            for url in urls
+        ]
+        self._scheduled.extend(requests)
+        self._slot.nextcall.schedule()
+        return requests
+
+    def run(self, seconds: float = 3600, step: float = 0.5) -> list[Event]:
+        """Let virtual time pass until all requests have ended, *seconds* at most."""
+        until = self.clock.seconds() + seconds
+        while self.clock.seconds() < until and not self.is_idle:
+            self.clock.advance(step)
+        return self.events
+
+    def advance(self, seconds: float, step: float = 0.1) -> None:
+        """Let virtual time pass."""
+        until = self.clock.seconds() + seconds
+        while self.clock.seconds() < until:
+            self.clock.advance(step)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is scheduled or under way."""
+        return not self._scheduled and not self.downloader.active
+
+    def stop(self) -> None:
+        """Begin to close the crawl, as Ctrl-C does."""
+        self.engine.running = False
+        self._slot.closing = Deferred()
+
+    def finish(self) -> None:
+        """Close the crawl, and check that it left nothing behind."""
+        Deferred.fromCoroutine(self.middleware.spider_closed())
+        assert self.downloader.total_concurrency == self.concurrency
+        assert not self.downloader.active
+        left: list[Any] = [
+            call for call in self.clock.getDelayedCalls() if cast("Any", call).active()
+        ]
+        assert not left, left
+
+    # The engine
+
+    def pump(self) -> None:
+        """Send what there are places for."""
+        while (
+            self._scheduled
+            and not self._slot.closing
+            and (
+                not self.downloader.total_concurrency
+                or len(self.downloader.active) < self.downloader.total_concurrency
+            )
+        ):
+            request = self._scheduled.popleft()
+            Deferred.fromCoroutine(self._crawl(request))
+
+    async def _crawl(self, request: Request) -> None:
+        try:
+            result = await self._fetch(request)
+        except Exception as error:  # noqa: BLE001
+            self.events.append(Event(request, error=error))
+        else:
+            if isinstance(result, Request):
+                if self._slot.closing:
+                    self.given_back.append(result)
+                else:
+                    self._scheduled.append(result)
+            else:
+                assert result.request is not None
+                self.middleware.response_received(result.request)
+                self.events.append(Event(result.request, response=result))
+        self._slot.nextcall.schedule()
+
+    async def _fetch(self, request: Request) -> Response | Request:
+        self.downloader.active.add(request)
+        try:
+            asked = await self.middleware.process_request(request)
+            if asked is not None:
+                return asked
+            self.sent.append(request)
+            host = urlsplit(request.url).hostname or ""
+            response = await self.sites[host].download(request)
+            redirect = self._redirected(request, response)
+            if redirect is not None:
+                return redirect
+            return await self.middleware.process_response(request, response)
+        finally:
+            self.downloader.active.remove(request)
+
+    def _redirected(self, request: Request, response: Response) -> Request | None:
+        """Stand for RedirectMiddleware."""
+        location = response.headers.get("Location")
+        if location is None or request.meta.get("dont_redirect"):
+            return None
+        urls = [*request.meta.get("redirect_urls", ()), request.url]
+        meta = request.meta | {"redirect_urls": urls, "redirect_times": len(urls)}
+        url = response.urljoin(location.decode())
+        return request.replace(url=url, method="GET", body=b"", meta=meta)
+
+    def _download(self, _crawler: Any, request: Request) -> Deferred[Response]:
+        """Stand for ``engine.download_async``."""
+
+        async def download(request: Request) -> Response:
+            while True:
+                result = await self._fetch(request)
+                if isinstance(result, Response):
+                    if result.request is None:
+                        result.request = request
+                    self.middleware.response_received(result.request)
+                    return result
+                request = result
+
+        return Deferred.fromCoroutine(download(request))
+
+    def _robots_check(self, _crawler: Any, request: Request) -> Deferred[None]:
+        async def check() -> None:
+            if not self.robots(request):
+                raise IgnoreRequest("Forbidden by robots.txt")
+
+        return Deferred.fromCoroutine(check())
+
+    def _close_spider(self, _crawler: Any, reason: str) -> Deferred[None]:
+        async def close() -> None:
+            self.closed_as = reason
+            self._slot.closing = Deferred()
+
+        return Deferred.fromCoroutine(close())
+
+    # What the tests ask
+
+    def stat(self, name: str) -> Any:
+        """Return the value of ``onecaptcha/{name}``."""
+        return self.stats.get_value(f"onecaptcha/{name}", 0)
+
+    @property
+    def pages(self) -> list[str]:
+        """The paths that were delivered, with their content."""
+        return [
+            urlsplit(event.request.url).path
+            for event in self.events
+            if event.response is not None
+            and event.response.css("h1.content::text").get()
+            == urlsplit(event.request.url).path
+        ]
+
+    @property
+    def errors(self) -> list[BaseException]:
+        """What the other requests ended with."""
+        return [event.error for event in self.events if event.error is not None]
+
+
+def lost(*numbers: int) -> Callable[[int, Request], Exception | None]:
+    """Return a fault: the downloads with these numbers lose their connection."""
+    return lambda number, _: ConnectionLost() if number in numbers else None
