@@ -14,6 +14,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, Response, TextResponse, XmlResponse
 
 from scrapy_onecaptcha.detection import MAX_RQDATA, Hints, detect
+from scrapy_onecaptcha.evidence import Signs, weigh
 from scrapy_onecaptcha.page import MAX_ATTRIBUTES, MAX_BYTES, parse
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ ARTICLE_WITH_VOTE = f"""<html><head><title>On mills</title>{API}</head><body><na
 <button class=h-captcha data-sitekey={KEY} data-callback=liked>Like</button></form>
 </body></html>"""
 
-JS_LOGIN = f"""<html><head><title>App</title>{API}</head><body><form action=/logout
+JS_LOGIN = f"""<html><head><title>Security check</title>{API}</head><body>
+<form action=/logout
  method=post><input type=hidden name=c value=1></form><div id=app>
 <input type=email id=m>
 <input type=password id=p>{WIDGET}<button>Log in</button></div></body></html>"""
@@ -184,6 +186,8 @@ NEITHER = {
     "script in the layout": f"<head>{API}</head><title>Mills</title><p>{LOREM}</p>",
     "script on an application's shell": f"<head>{API}</head><div id=root></div>",
     "dead script": f'<script type="text/template">{WIDGET}</script><p>captcha',
+    "script of another type": '<script type="text/plain">hcaptcha.render("a", '
+    f'{{sitekey: "{KEY}"}})</script><p>hi',
     "commented script": f"<script>/* hcaptcha.render('a', {{sitekey: '{KEY}'}}) */\n"
     f"// hcaptcha.render('a', {{sitekey: '{KEY}'}})\n</script><p>hi",
     "quoted script": f"<script>x = \"hcaptcha.render('a', {{sitekey: '{KEY}'}})\";"
@@ -320,7 +324,6 @@ def test_container(container: str, invisible: bool) -> None:
         f"var u='http://x'; /* it's */ hcaptcha.render('box', {{sitekey: '{KEY}'}})",
         f"hcaptcha.render('box', {{title: \"sitekey: 'x'\", sitekey: '{KEY}'}})",
         f"hcaptcha.render('box', {{sitekey: '{KEY.replace('-', chr(92) + 'x2d')}'}})",
-        f"grecaptcha.render('box', {{sitekey: '{KEY}'}})",
         f'self.push([1, \'{{\\"sitekey\\":\\"{KEY}\\"}}\']); hcaptcha.render(a, b)',
     ],
 )
@@ -347,6 +350,11 @@ def test_a_quote_in_a_regular_expression_opens_no_string(before: str) -> None:
     assert read(scripted(script)).invisible
 
 
+def test_rendered_under_the_name_of_recaptcha() -> None:
+    script = f"grecaptcha.render('box', {{sitekey: '{KEY}', size: 'invisible'}})"
+    assert read(scripted(script)).invisible
+
+
 def test_rendered_into_a_button() -> None:
     html = scripted(
         f"hcaptcha.render('go', {{sitekey: '{KEY}'}})", "<button id=go>Go</button>"
@@ -357,7 +365,8 @@ def test_rendered_into_a_button() -> None:
 def test_a_placeholder_gives_way_to_the_rendered_key() -> None:
     html = scripted(
         f"hcaptcha.render('box', {{sitekey: '{KEY}'}})",
-        "<div id=box class=h-captcha data-sitekey=your_site_key></div>",
+        "<div id=box class=h-captcha data-sitekey=your_site_key></div>"
+        f"<script>other = {{sitekey: '{OTHER_KEY}'}}</script>",
     )
     assert read(html).sitekey == KEY
 
@@ -373,7 +382,10 @@ def test_a_container_keeps_its_key_where_the_rendered_one_is_unknown() -> None:
 
 
 def test_the_widget_with_a_key_is_the_one() -> None:
-    html = gate(f"<div class=h-captcha></div>{WIDGET}")
+    html = gate(
+        f"<div class=h-captcha></div>{WIDGET}"
+        f"<div class=h-captcha data-sitekey={OTHER_KEY}></div>"
+    )
     assert read(html).sitekey == KEY
 
 
@@ -555,6 +567,15 @@ def test_the_only_silent_form_takes_the_token() -> None:
     assert challenge.form.url == "https://shop.test/b"
 
 
+def test_a_form_for_a_visitor_beside_its_widget() -> None:
+    html = f"""{API}<title>Security check</title><form action=/s><input name=q></form>
+        {WIDGET}<form action=/in method=post><input type=password name=p></form>"""
+    challenge = read(html)
+    assert challenge.kind == "widget"
+    assert challenge.form is not None
+    assert challenge.form.url == "https://shop.test/in"
+
+
 def test_a_visitor_presses_the_button_but_a_callback_does_not() -> None:
     html = gate(
         f"<input type=hidden name=a value=1><div class=h-captcha data-sitekey={KEY}"
@@ -597,6 +618,60 @@ def test_no_way_to_submit() -> None:
 
 
 # --- gate or widget
+
+
+NO_SIGNS: dict[str, Any] = {
+    "asked": (),
+    "has_form": True,
+    "others": (),
+    "text": 1000,
+    "links": 10,
+    "led_from": None,
+    "status": 200,
+    "words": None,
+    "lacks": None,
+}
+
+
+@pytest.mark.parametrize(
+    "signs",
+    [
+        {"text": 10},
+        {"links": 0},
+        {"led_from": "https://shop.test/products/7"},
+        {"status": 401},
+        {"status": 403},
+        {"status": 405},
+        {"status": 429},
+        {"status": 503},
+        {"words": "Access denied"},
+        {"lacks": ".price"},
+    ],
+)
+def test_what_speaks_for_a_gate(signs: dict[str, Any]) -> None:
+    plain = weigh(Signs(**NO_SIGNS))
+    weight, evidence = weigh(Signs(**NO_SIGNS | signs))
+    assert weight > plain[0]
+    assert set(evidence) - set(plain[1])
+
+
+@pytest.mark.parametrize(
+    "signs",
+    [
+        {"asked": ("email",)},
+        {"has_form": False},
+        {"others": ("password",)},
+        {"text": 3000},
+        {"text": 5000},
+        {"links": 30},
+        {"links": 90},
+    ],
+)
+def test_what_speaks_for_a_widget(signs: dict[str, Any]) -> None:
+    plain = weigh(Signs(**NO_SIGNS))
+    weight, evidence = weigh(Signs(**NO_SIGNS | signs))
+    assert weight < plain[0]
+    assert set(evidence) - set(plain[1])
 
 
 def test_a_search_box_beside_a_gate() -> None:
