@@ -219,8 +219,8 @@ class Result:
         assert self.places == 16 or "CONCURRENT_REQUESTS" in self.log
 
 
-#: What Scrapy itself leaves in the meta of a page that was not redirected.
-_SCRAPYS_OWN = {
+#: What Scrapy itself leaves in the meta of a request that was not redirected.
+SCRAPYS_OWN = {
     "cache_timestamp",
     "depth",
     "download_latency",
@@ -248,7 +248,7 @@ def assert_as_asked(page: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     got = {name: page[name] for name in expected}
     got["url"] = re.sub(r"[?&]pass=[0-9a-f]+$", "", page["url"])
     got["meta"] = {
-        name: value for name, value in got["meta"].items() if name not in _SCRAPYS_OWN
+        name: value for name, value in got["meta"].items() if name not in SCRAPYS_OWN
     }
     assert got == expected, f"\ngot      {got}\nexpected {expected}"
     assert page["cb_kwargs"] == page["request_cb_kwargs"], url

@@ -5,55 +5,91 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crawl_harness import crawl, pages, sandbox
+from crawl_harness import Servers, crawl, pages, sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.crawl
+
+GATES = ("button", "wall", "antibot")
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    sites = {name: {"gate": name} for name in GATES}
+    sites |= {name: {"gate": "button"} for name in ("shop", "kept")}
+    with sandbox(options={"sites": sites, "service": {"latency": 0.1}}) as running:
+        yield running
 
 
 def cache(folder: Path, **more: Any) -> dict[str, Any]:
     return {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(folder), **more}
 
 
-def test_a_second_run_is_served_from_the_cache(tmp_path: Path) -> None:
-    """And never with the gate."""
-    with sandbox("--latency", "0.1", "--site", "button") as servers:
-        plan = pages(servers["button"], [1])
-        plan += pages(servers["button"], range(2, 6), after=0)
-        first = crawl(servers, plan, cache(tmp_path))
-        first.assert_clean()
-        first.assert_delivered()
-        assert servers.tasks == 1
-        content = servers.hits("button", "content")
-        second = crawl(servers, plan, cache(tmp_path))
-        second.assert_clean()
-        second.assert_delivered()
-        cached = {n for n, page in second.pages.items() if "cached" in page["flags"]}
-        assert cached >= {1, 2, 3, 4}
-        # At most the page that met the gate is asked for, and at most once paid for.
-        assert servers.hits("button", "content") - content <= 1
-        assert servers.tasks <= 2
-
-
-@pytest.mark.parametrize("name", ["button", "wall", "antibot"])
-def test_a_cached_gate_is_fetched_again_before_it_is_paid_for(
-    tmp_path: Path, name: str
+def test_a_second_run_is_served_from_the_cache(
+    servers: Servers, tmp_path: Path
 ) -> None:
-    sites = {name: {"gate": name}}
-    with sandbox(options={"sites": sites}) as servers:
-        plan = pages(servers[name], range(3))
-        for wanted in plan:
-            wanted["meta"] = {"handle_httpstatus_list": [503]}
-        settings = cache(tmp_path, RETRY_ENABLED=False, REDIRECT_PRIORITY_ADJUST=0)
-        filled = crawl(servers, plan, settings, middlewares={})
-        filled.assert_clean()
-        gates = {page["h1"] for page in filled.pages.values()}
-        assert gates == {"Checking that you are human"}
+    """And never with the gate."""
+    plan = pages(servers["shop"], [1])
+    plan += pages(servers["shop"], range(2, 6), after=0)
+    first = crawl(servers, plan, cache(tmp_path))
+    first.assert_clean()
+    first.assert_delivered()
+    assert servers.tasks_of("shop") == 1
+    content = servers.hits("shop", "content")
+    second = crawl(servers, plan, cache(tmp_path))
+    second.assert_clean()
+    second.assert_delivered()
+    cached = {n for n, page in second.pages.items() if "cached" in page["flags"]}
+    assert cached >= {1, 2, 3, 4}
+    # At most the page that met the gate is asked for, and at most once paid for.
+    assert servers.hits("shop", "content") - content <= 1
+    assert servers.tasks_of("shop") <= 2
+
+
+def test_cached_gates_are_fetched_again_before_they_are_paid_for(
+    servers: Servers, tmp_path: Path
+) -> None:
+    plan = [
+        wanted
+        for name in GATES
+        for wanted in pages(
+            servers[name], range(3), meta={"handle_httpstatus_list": [503]}
+        )
+    ]
+    settings = cache(tmp_path, RETRY_ENABLED=False, REDIRECT_PRIORITY_ADJUST=0)
+    filled = crawl(servers, plan, settings, middlewares={})
+    filled.assert_clean()
+    shown = {page["h1"] for page in filled.pages.values()}
+    assert shown == {"Checking that you are human"}
+    for name in GATES:
         servers.fetch(f"{servers[name]}/_open")
-        result = crawl(servers, plan, settings)
-        result.assert_clean()
-        result.assert_delivered()
-        assert result.stats["httpcache/hit"] >= 3
-        assert servers.ledger()["calls"] == {}
+    result = crawl(servers, plan, settings)
+    result.assert_clean()
+    result.assert_delivered()
+    assert result.stats["httpcache/hit"] >= len(plan)
+    assert [servers.tasks_of(name) for name in GATES] == [0, 0, 0]
+
+
+def test_the_add_on_keeps_gates_out_of_the_cache(
+    servers: Servers, tmp_path: Path
+) -> None:
+    plan = pages(servers["kept"], [1])
+    plan += pages(servers["kept"], range(2, 5), after=0)
+    settings = cache(tmp_path, ADDONS={"scrapy_onecaptcha.Addon": 500})
+    result = crawl(servers, plan, settings, middlewares={})
+    result.assert_clean()
+    result.assert_delivered()
+    assert result.stats["httpcache/store"] == 3
+    # Seen without us: what is in the cache is content, and the first page is not there.
+    result = crawl(servers, plan, cache(tmp_path), middlewares={})
+    result.assert_clean()
+    shown = {n: (page["h1"], page["flags"]) for n, page in result.pages.items()}
+    assert shown == {
+        0: ("Checking that you are human", []),
+        1: ("Page 2 of kept", ["cached"]),
+        2: ("Page 3 of kept", ["cached"]),
+        3: ("Page 4 of kept", ["cached"]),
+    }

@@ -143,3 +143,26 @@ def test_a_spider_that_closes_itself_goes_on_where_it_was(tmp_path: Path) -> Non
         second = crawl(servers, plan, quick)
         second.assert_clean()
         assert_resumed(first, second)
+
+
+def test_a_spent_budget_closes_the_spider_where_that_is_wanted(tmp_path: Path) -> None:
+    """ONECAPTCHA_CLOSE_ON_FATAL: what waits is kept for the next run."""
+    with sandbox(options=SLOW) as servers:
+        plan = [ask(f"{servers['wall']}/page/{number}") for number in range(8)]
+        settings = {
+            "JOBDIR": str(tmp_path),
+            "ONECAPTCHA_API_URL": servers.info["quick"],
+            "ONECAPTCHA_CLOSE_ON_FATAL": True,
+            "ONECAPTCHA_MAX_TASKS": 3,
+        }
+        with crawling(servers, plan, settings) as running:
+            first = running.result()
+        first.assert_clean(allowed=["ONECAPTCHA_CLOSE_ON_FATAL"])
+        assert first.stats["finish_reason"] == "onecaptcha_budget"
+        assert servers.tasks == 3
+        assert (len(first.pages), first.errors) == (3, {})
+        second = crawl(servers, plan, settings | {"ONECAPTCHA_MAX_TASKS": 0})
+        second.assert_clean()
+        assert first.ended + second.ended == dict.fromkeys(range(8), 1)
+        assert second.errors == {}
+        assert servers.tasks == 8
