@@ -322,7 +322,6 @@ def test_container(container: str, invisible: bool) -> None:
         f"cfg = {{k: {{hc: '{KEY}'}}}}; hcaptcha.render('box', {{sitekey: cfg.k.hc}})",
         f"hcaptcha.render('box', {{callback: t => f({{a: ')'}}), sitekey: '{KEY}'}})",
         f"var u='http://x'; /* it's */ hcaptcha.render('box', {{sitekey: '{KEY}'}})",
-        f"hcaptcha.render('box', {{title: \"sitekey: 'x'\", sitekey: '{KEY}'}})",
         f"hcaptcha.render('box', {{sitekey: '{KEY.replace('-', chr(92) + 'x2d')}'}})",
         f'self.push([1, \'{{\\"sitekey\\":\\"{KEY}\\"}}\']); hcaptcha.render(a, b)',
     ],
@@ -342,6 +341,11 @@ def test_rendered_with_a_key_from_a_json_blob() -> None:
 def test_rendered_invisible() -> None:
     script = f"hcaptcha.render('box', {{sitekey: '{KEY}', size: 'invisible'}})"
     assert read(scripted(script)).invisible
+
+
+def test_an_option_in_a_string_is_none() -> None:
+    script = "hcaptcha.render('box', {title: \"size: 'normal'\", size: 'invisible'})"
+    assert read(scripted(script, WIDGET)).invisible
 
 
 @pytest.mark.parametrize("before", ["r=/'/;", "r = /[\"']/;", "f(/`/);", "a = 1 / 2;"])

@@ -66,6 +66,11 @@ def asked_by(html: str) -> list[str]:
             id="selected options",
         ),
         pytest.param(
+            "<select name=a><option selected>1<option selected>2</select>",
+            [("a", "2")],
+            id="the last of several in a list that takes one",
+        ),
+        pytest.param(
             "<select name=a><optgroup disabled><option selected>1</optgroup>"
             "<option>2</select>",
             [],
