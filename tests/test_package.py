@@ -1,0 +1,208 @@
+"""The package as a whole: what it exports, how its modules depend on each other."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from scrapy.exceptions import IgnoreRequest
+
+import scrapy_onecaptcha
+from scrapy_onecaptcha import exceptions
+
+PACKAGE = Path(scrapy_onecaptcha.__file__).parent
+
+#: A module imports from levels below its own only, for types as well.
+LEVELS = (
+    "_compat _version answers challenge clock literals page parking parsing places "
+    "state",
+    "controls exceptions exchange options reissue scripts sessions stopping",
+    "errorcodes forms scope settings submission widgets",
+    "evidence plan policy replies report",
+    "api detection",
+    "gate httpcache solving",
+    "courier",
+    "passage rush",
+    "middleware",
+    "addon",
+    "__init__",
+)
+LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
+
+#: The one that looks up, and only for a type: defaults of a request are a crawl's.
+UPWARDS = {("options", "settings")}
+
+
+def modules(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.py"))
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Return the modules of this package that *path* imports, wherever in its code."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    found = set()
+    for name in names:
+        _, mine, rest = name.partition("scrapy_onecaptcha")
+        if mine:
+            parts = [part for part in rest.split(".") if part]
+            known = parts and (parts[0] in LEVEL or parts[0] == "sandbox")
+            found.add(parts[0] if known else "__init__")
+    return frozenset(found)
+
+
+def test_what_the_package_exports() -> None:
+    assert scrapy_onecaptcha.__all__ == [
+        "AccountError",
+        "Addon",
+        "AttemptsExhausted",
+        "BadTaskError",
+        "BlockedError",
+        "BudgetExceeded",
+        "Challenge",
+        "CircuitOpen",
+        "OneCaptchaError",
+        "OneCaptchaMiddleware",
+        "PolicyError",
+        "ServiceError",
+        "SiteRefusedError",
+        "Solution",
+        "SolveTimeout",
+        "SubmissionRefused",
+        "TaskFailed",
+        "Unavailable",
+        "UnsolvableGate",
+        "__version__",
+        "detect",
+    ]
+
+
+def test_all_that_is_exported_exists() -> None:
+    for name in scrapy_onecaptcha.__all__:
+        assert hasattr(scrapy_onecaptcha, name)
+    assert set(exceptions.__all__) <= set(scrapy_onecaptcha.__all__)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert version("scrapy-onecaptcha") == scrapy_onecaptcha.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", scrapy_onecaptcha.__version__)
+
+
+def test_it_is_typed() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+
+
+# Errors
+
+
+def tree(error: type[Exception], depth: int = 0) -> list[tuple[str, int]]:
+    """Return the classes below *error*, each with its depth, in the order written."""
+    found = [(error.__name__, depth)]
+    for child in error.__subclasses__():
+        if child.__module__ == exceptions.__name__:
+            found += tree(child, depth + 1)
+    return found
+
+
+def drawn() -> list[tuple[str, int]]:
+    """Return the same from the drawing in the docstring."""
+    doc = exceptions.__doc__ or ""
+    lines = re.findall(
+        r"^ {4}([│├└─ ]*)(\w+)(?: \(IgnoreRequest\))?$", doc, re.MULTILINE
+    )
+    return [(name, len(indent) // 4) for indent, name in lines]
+
+
+def test_the_error_tree_is_complete() -> None:
+    assert drawn() == tree(exceptions.OneCaptchaError)
+
+
+def test_every_error_is_exported_and_can_be_ignored() -> None:
+    assert sorted(name for name, _ in drawn()) == sorted(exceptions.__all__)
+    for name in exceptions.__all__:
+        assert issubclass(getattr(exceptions, name), IgnoreRequest)
+
+
+def test_every_error_has_a_reason_of_its_own_and_an_advice() -> None:
+    errors = [getattr(exceptions, name) for name in exceptions.__all__]
+    assert len({error.reason for error in errors}) == len(errors)
+    for error in errors:
+        assert error.advice.endswith(".")
+
+
+# Levels
+
+
+def test_every_module_has_its_level() -> None:
+    assert sorted(path.stem for path in modules(PACKAGE)) == sorted(LEVEL)
+
+
+@pytest.mark.parametrize("path", modules(PACKAGE), ids=lambda path: path.stem)
+def test_a_module_imports_downwards_only(path: Path) -> None:
+    up = {
+        (path.stem, name)
+        for name in imports(path)
+        if LEVEL.get(name, len(LEVELS)) >= LEVEL[path.stem]
+    }
+    assert up == {pair for pair in UPWARDS if pair[0] == path.stem}
+
+
+@pytest.mark.parametrize(
+    "path", modules(PACKAGE / "sandbox"), ids=lambda path: path.stem
+)
+def test_the_sandbox_imports_nothing_of_the_rest(path: Path) -> None:
+    assert imports(path) <= {"sandbox"}
+    assert "from .." not in path.read_text(encoding="utf-8")
+
+
+# Importing
+
+
+def run(code: str) -> str:
+    """Run *code* in an interpreter of its own; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+NAMES = sorted(
+    ".".join(["scrapy_onecaptcha", *path.relative_to(PACKAGE).with_suffix("").parts])
+    for path in PACKAGE.rglob("*.py")
+)
+
+
+def test_importing_it_all_installs_no_reactor() -> None:
+    code = f"""
+import importlib, sys
+for name in {NAMES!r}:
+    importlib.import_module(name.removesuffix(".__init__"))
+    if "twisted.internet.reactor" in sys.modules:
+        print(name)
+        break
+"""
+    assert run(code) == ""
+
+
+def test_the_sandbox_is_imported_by_nobody() -> None:
+    assert run(
+        "import sys, scrapy_onecaptcha\n"
+        "print([n for n in sys.modules if n.startswith('scrapy_onecaptcha.sandbox')])"
+    ) == ("[]\n")
