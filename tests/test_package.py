@@ -20,8 +20,10 @@ PACKAGE = Path(scrapy_onecaptcha.__file__).parent
 
 #: A module imports from levels below its own only, for types as well.
 LEVELS = (
-    "_compat _version answers challenge clock literals page parking parsing places "
-    "state",
+    (
+        "_compat _version answers challenge clock literals page parking parsing places "
+        "state"
+    ),
     "controls exceptions exchange options reissue scripts sessions stopping",
     "errorcodes forms scope settings submission widgets",
     "evidence plan policy replies report",
