@@ -8,7 +8,9 @@ from typing import Literal, get_args
 __all__ = ["REASONS", "Challenge", "Form", "Solution", "mask"]
 
 Kind = Literal["gate", "widget"]
-Reason = Literal["no_sitekey", "bad_sitekey", "proof_of_work", "no_submission"]
+Reason = Literal[
+    "no_sitekey", "bad_sitekey", "bad_rqdata", "proof_of_work", "no_submission"
+]
 
 #: Why a gate may be unsolvable.
 REASONS: tuple[Reason, ...] = get_args(Reason)

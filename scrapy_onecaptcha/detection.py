@@ -155,7 +155,7 @@ def _challenge(
         )
     elif rqdata and len(rqdata) > MAX_RQDATA:
         # Without its rqdata a token is refused: better not to pay for one.
-        reason, rqdata = "bad_sitekey", None
+        reason, rqdata = "bad_rqdata", None
         evidence.append(f"Its rqdata is longer than {MAX_RQDATA} characters.")
     elif _wants_proof_of_work(page):
         reason = "proof_of_work"
