@@ -36,11 +36,13 @@ class Site:
 
     Attributes:
         gate: that stands before it, if any.
+        size: of the pages that stand behind no gate, in bytes.
         delay: seconds before each answer.
         free_visits: that pass before the gate appears.
     """
 
     gate: Gate | None = None
+    size: int = 2000
     delay: float = 0.0
     free_visits: int = 0
 
@@ -158,19 +160,23 @@ def serve(
         latency: of a solve, in seconds, or the least and the most.
         service: further options of the sandbox's service.
     """
+    span = latency if isinstance(latency, tuple) else (latency, latency)
     options = {
-        "service": {"latency": latency, **service},
+        "service": {"latency": span, **service},
         "sites": {name: asdict(site) for name, site in sites.items()},
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.servers", json.dumps(options)],
+        [sys.executable, "-m", "benchmarks.servers"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=_environment(),
         text=True,
     )
+    assert process.stdin is not None
     assert process.stdout is not None
     try:
+        process.stdin.write(json.dumps(options) + "\n")
+        process.stdin.flush()
         told = json.loads(process.stdout.readline())
         yield Servers(
             urls=told["sites"], settings=told["settings"], facts_url=told["facts"]

@@ -2,7 +2,7 @@
 
 They are the sandbox's, with what a benchmark wants beside: sites that take their time,
 gates that appear later, and the age of each token as it comes in. What to serve is the
-only argument, as JSON; where, the first line of the output. Ends with its input.
+first line of the input, as JSON; where, that of the output. Ends with its input.
 """
 
 from __future__ import annotations
@@ -20,13 +20,26 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.web.server import NOT_DONE_YET, Site
 
 from scrapy_onecaptcha.sandbox import AnswerResource, Gate, Sandbox, ServiceOptions
-from scrapy_onecaptcha.sandbox.messages import Reply, Visit, json_reply
+from scrapy_onecaptcha.sandbox.messages import (
+    Reply,
+    Visit,
+    html_reply,
+    json_reply,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__: list[str] = []
 
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><title>{path}</title></head>
+<body><h1 class="content">{path}</h1>
+{text}</body></html>
+"""
+LINE = (
+    "<p class='entry'>An <a href='/'>ordinary</a> line; there are many of them.</p>\n"
+)
 LIFETIME = 600.0  # seconds, should whoever started it not end it
 
 
@@ -51,6 +64,15 @@ class SlowResource(AnswerResource):
         call = self._reactor.callLater(self._delay, super().render, request)
         request.notifyFinish().addErrback(lambda _: call.active() and call.cancel())
         return NOT_DONE_YET
+
+
+def ordinary(visit: Visit, size: int) -> Reply:
+    """Return a page of at least *size* bytes in which no captcha is spoken of.
+
+    Those of the sandbox do so in their style sheet, in order to be looked at closely.
+    """
+    text = LINE * (size // len(LINE) + 1)
+    return html_reply(PAGE.format(path=visit.path, text=text))
 
 
 class LateGate:
@@ -84,22 +106,21 @@ class Servers:
     Args:
         reactor: the installed one.
         service: options of the sandbox's service.
-        sites: by name: ``gate`` (its fields, or none), ``delay``, ``free_visits``.
+        sites: by name: ``gate`` (its fields, or none), ``size``, ``delay`` and
+            ``free_visits``; see `harness.Site`.
     """
 
     def __init__(
         self, reactor: Any, service: dict[str, Any], sites: dict[str, dict[str, Any]]
     ) -> None:
         self._reactor = reactor
+        low, high = service.pop("latency")
         gates = {
-            name: Gate(**site["gate"]) if site["gate"] else None
-            for name, site in sites.items()
+            name: Gate(**site["gate"]) for name, site in sites.items() if site["gate"]
         }
-        # Each site has a gateless twin, which answers until its gate appears.
-        twins = {f"{name}-free": None for name in sites if sites[name]["free_visits"]}
         self._sandbox = Sandbox(
-            service=ServiceOptions(**service),
-            sites={**gates, **twins, "plain": None},
+            service=ServiceOptions(latency=(low, high), **service),
+            sites=gates,
             reactor=reactor,
         )
         self._sites = sites
@@ -123,11 +144,12 @@ class Servers:
         }
 
     def _listen(self, name: str, site: dict[str, Any]) -> str:
-        built = self._sandbox.sites
-        # The sandbox's "plain" is the one with pages of 100 KB.
-        answer = built["plain" if site["gate"] is None else name].answer
+        def free(visit: Visit) -> Reply:
+            return ordinary(visit, site["size"])
+
+        gated = self._sandbox.sites.get(name)
+        answer = free if gated is None else gated.answer
         if site["free_visits"]:
-            free = built[f"{name}-free"].answer
             answer = LateGate(answer, free, site["free_visits"]).answer
 
         def timed(visit: Visit) -> Reply:
@@ -169,7 +191,7 @@ def main() -> None:
             time.sleep(0)
         reactor.callFromThread(stop)
 
-    servers = Servers(reactor, **json.loads(sys.argv[1]))
+    servers = Servers(reactor, **json.loads(sys.stdin.readline()))
     print(json.dumps(servers.start()), flush=True)
     reactor.callWhenRunning(threading.Thread(target=watch, daemon=True).start)
     reactor.callLater(LIFETIME, stop)

@@ -1,25 +1,27 @@
 """Does a crawl go on while captchas are being solved?
 
-600 plain pages and 60 gated ones, each of which needs a solve of its own that takes 5 s
-(the site grants nothing), with 16 places (``CONCURRENT_REQUESTS``) and 100 ms for each
-answer of a site. The time to the last page is held against a limit that no crawl can
-beat: the slower of
+600 plain pages and 60 gated ones, each of which needs a solve of its own that takes
+5 s, with 16 places (``CONCURRENT_REQUESTS``) and 50 ms for each answer of a site. The
+time to the last page is held against the slower of
 
 - the crawl of the same 660 pages without any captcha, and
-- the solves: one gated page crawled all alone (gate, solve, submission, page).
+- the solves: the 60 gated pages without the plain ones.
 
-Both are measured in the same run. For this to be the limit
+Both are measured in the same run. A crawl in which nothing stands in the way of
+anything else takes no longer than that. For this to be so
 
-- the service must take all 60 tasks at once: ``ONECAPTCHA_CONCURRENT_TASKS`` is 64, as
-  with 32 there would be two rounds of solves;
+- the gated pages are on 60 sites, as on one site that grants nothing the first page is
+  solved alone: nobody can know before that what its clearance is good for. That site's
+  limit is two solves; ``sharing`` holds it against them;
+- the service takes all 60 tasks at once: ``ONECAPTCHA_CONCURRENT_TASKS`` is 64, as with
+  32 there would be two rounds of solves;
 - the gated pages are asked for first. A gate that is met last is a solve late, whoever
-  solves it; so much for the line "spread", where they come as every eleventh page: its
-  limit is the moment when the last of them comes in the crawl without captchas, and one
-  gated page alone from there.
-- the solves must not depend on each other, so the gated pages are on 60 sites.
-
-On *one* site that grants nothing, the first page is solved alone: nobody can know
-before that what its clearance is good for. Its limit is therefore two solves.
+  solves it: in the line "spread", where they come as every eleventh page, the limit is
+  the moment when the last of them comes in the crawl without captchas, and one gated
+  page crawled all alone from there;
+- the sites are fast enough for the solves to be the slower of the two. Each gated page
+  takes two requests more than without its gate, here 780 instead of 660: where the
+  sites are what a crawl waits for, 1.18 is the least that there can be.
 
 For scale, the same where a page that waits keeps its place (``ONECAPTCHA_MAX_PARKED``
 is 0), which is what happens to a middleware that simply waits.
@@ -44,7 +46,7 @@ __all__ = ["rows"]
 
 PLAIN, GATED = 600, 60
 SOLVE = 5.0  # seconds
-ANSWER = 0.1  # seconds
+ANSWER = 0.05  # seconds
 PLACES = 16
 TARGET = 1.10
 
@@ -61,37 +63,43 @@ def rows() -> list[Row]:
 def _rows(servers: Servers) -> list[Row]:
     plain = _pages(servers, "plain", PLAIN)
     open_pages = _pages(servers, "plain", PLAIN + GATED)[PLAIN:]
-    many = [Ask(f"{servers.urls[f'wall{n}']}/page/{n}") for n in range(GATED)]
-    one = _pages(servers, "wall0", GATED)
+    gated = [Ask(f"{servers.urls[f'wall{n}']}/page/{n}") for n in range(GATED)]
 
-    without = crawl(Plan(requests=[*open_pages, *plain], settings=_settings()))
-    spread = crawl(Plan(requests=_spread(open_pages, plain), settings=_settings()))
-    alone = _crawl(servers, many[:1])
-    limit = max(without.wall, alone)
-    against = f"{limit:.2f} s: crawl {without.wall:.2f}, a solve {alone:.2f}"
-    last = max(end or 0.0 for end in spread.ends[: -(PLAIN // GATED)])
+    plan = Plan(requests=_spread(open_pages, plain), settings=_settings())
+    without = crawl(plan)
+    solves = _crawl(servers, gated)
+    mixed = _crawl(servers, [*gated, *plain])
+    limit = max(without.wall, solves)
+    alone = _crawl(servers, gated[:1])
+    last = max(end or 0.0 for end in without.ends[:: PLAIN // GATED + 1])
     late = last + alone
     return [
-        _row("stall", _crawl(servers, [*many, *plain]), limit, against),
+        _row(
+            "stall, 600 plain pages and 60 gated",
+            mixed,
+            limit,
+            f"{limit:.2f} s: crawl {without.wall:.2f}, solves {solves:.2f}",
+            note=f"Against one gated page all alone ({alone:.2f} s) it is "
+            f"{mixed / alone:.2f}x, against the bare {SOLVE:g} s {mixed / SOLVE:.2f}x.",
+        ),
         _row(
             "stall, gates spread through the crawl",
-            _crawl(servers, _spread(many, plain)),
+            _crawl(servers, _spread(gated, plain)),
             late,
             f"{late:.2f} s: last gate {last:.2f}, a solve {alone:.2f}",
         ),
-        _row(
-            "stall, one site that grants nothing",
-            _crawl(servers, [*one, *plain]),
-            max(without.wall, 2 * alone),
-            f"{2 * alone:.2f} s: two solves",
-        ),
-        _unparked(_crawl(servers, [*many, *plain], MAX_PARKED=0), limit),
+        _unparked(_crawl(servers, [*gated, *plain], MAX_PARKED=0), limit),
     ]
 
 
-def _row(what: str, wall: float, limit: float, against: str) -> Row:
+def _row(what: str, wall: float, limit: float, against: str, note: str = "") -> Row:
     return at_most(
-        what, wall / limit, TARGET, measured=f"{wall:.2f} s", against=against
+        what,
+        wall / limit,
+        TARGET,
+        measured=f"{wall:.2f} s",
+        against=against,
+        note=note,
     )
 
 

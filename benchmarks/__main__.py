@@ -1,0 +1,52 @@
+"""``python -m benchmarks [name …]``: measure, and print one table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from benchmarks import (
+    detection,
+    overhead,
+    refusal,
+    sharing,
+    solves,
+    stall,
+    token_age,
+)
+from benchmarks.table import show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from benchmarks.table import Row
+
+BENCHMARKS: Mapping[str, Callable[[], list[Row]]] = {
+    "stall": stall.rows,
+    "sharing": sharing.rows,
+    "overhead": overhead.rows,
+    "detection": detection.rows,
+    "solves": solves.rows,
+    "token_age": token_age.rows,
+    "refusal": refusal.rows,
+}
+
+
+def main() -> None:
+    """Run the benchmarks that are named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="*", help=", ".join(BENCHMARKS))
+    names = parser.parse_args().name or list(BENCHMARKS)
+    for name in names:
+        if name not in BENCHMARKS:
+            parser.error(f"{name}: there are {', '.join(BENCHMARKS)}")
+    rows: list[Row] = []
+    for name in names:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        rows += BENCHMARKS[name]()
+    show(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""What do 1,000 solves cost that are open at once?
+
+1,000 pages wait for a solve of 30 s each, asked for every 3 s (the default), with 16
+places for the crawl. Looked at is the time during which all of the tasks are open:
+nothing happens then but polls, some 330 a second. Three things are to hold:
+
+- the crawl's process takes a quarter of a core at most;
+- its event loop stays on time: of calls that are due every 10 ms, 99 % are late by at
+  most 20 ms. How late a process is that does nothing else, on the same machine at the
+  same time, stands beside it: that much is not the crawl's doing;
+- its memory is bounded: it does not grow while nothing is added. The growth until then
+  is told for each page that waits.
+
+Each page has a cookiejar, so a session, and so a solve of its own. The circuit breaker
+lets ``ONECAPTCHA_MAX_FAILURES`` tasks be open on a site that has not accepted a token
+yet; to have them all open at once without a first acceptance it is 1,000 here, as are
+``ONECAPTCHA_CONCURRENT_TASKS`` and ``ONECAPTCHA_MAX_PARKED``.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.harness import Ask, Outcome, Plan, Sample, Site, crawl, serve
+from benchmarks.table import Row, at_most, show
+from scrapy_onecaptcha.sandbox import GATES
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["rows"]
+
+SOLVES = 1000
+SOLVE = 30.0  # seconds
+BEAT = 0.01  # seconds
+CPU_TARGET, LAG_TARGET, GROWTH_TARGET = 25.0, 20.0, 1.05
+MEGABYTE = 2**20
+
+
+class Idler:
+    """A thread that does nothing but note how late it is woken."""
+
+    def __init__(self) -> None:
+        self.lags: list[tuple[float, float]] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            due = time.monotonic() + BEAT
+            time.sleep(BEAT)
+            now = time.monotonic()
+            self.lags.append((now, now - due))
+
+
+def rows() -> list[Row]:
+    """Measure."""
+    with serve({"shop": Site(gate=GATES["bookshop"])}, latency=SOLVE) as servers:
+        url = servers.urls["shop"]
+        settings = servers.with_middleware(
+            CONCURRENT_REQUESTS_PER_DOMAIN=SOLVES,
+            ONECAPTCHA_CONCURRENT_TASKS=SOLVES,
+            ONECAPTCHA_MAX_FAILURES=SOLVES,
+            ONECAPTCHA_MAX_PARKED=SOLVES,
+        )
+        pages = [Ask(f"{url}/page/{number}", number) for number in range(SOLVES)]
+        with Idler() as idler:
+            outcome = crawl(Plan(requests=pages, settings=settings, watch=True))
+    return _rows(outcome, idler)
+
+
+def _rows(outcome: Outcome, idler: Idler) -> list[Row]:
+    all_open = [
+        each for each in outcome.samples if each.tasks == SOLVES and not each.ready
+    ]
+    if len(all_open) < 4:
+        raise RuntimeError("The machine is too slow: the tasks were never all open.")
+    first, last = all_open[0], all_open[-1]
+    seconds = last.at - first.at
+    share = 100 * (last.cpu - first.cpu) / seconds
+    late = _p99([lag.late for lag in outcome.lags if first.at <= lag.at <= last.at])
+    idle = _p99([lag for at, lag in idler.lags if first.at <= at <= last.at])
+    whole = _p99([lag.late for lag in outcome.lags])
+    what = f"{SOLVES:,} open solves"
+    return [
+        at_most(
+            f"{what}, share of a core",
+            share,
+            CPU_TARGET,
+            measured=f"{last.cpu - first.cpu:.2f} s of CPU",
+            against=f"{seconds:.1f} s with all of them open",
+            unit=" %",
+        ),
+        at_most(
+            f"{what}, event loop p99 late",
+            late * 1000,
+            LAG_TARGET,
+            measured=f"{late * 1000:.1f} ms",
+            against=f"{idle * 1000:.1f} ms: an idle process",
+            unit=" ms",
+        ),
+        Row(
+            what="  the whole crawl, pages and tokens included",
+            measured=f"{whole * 1000:.1f} ms",
+            against=f"{outcome.cpu:.1f} s of CPU in {outcome.wall:.0f} s",
+            figure=f"{whole * 1000:.3g} ms",
+        ),
+        _memory(what, outcome.samples[0], first, last),
+    ]
+
+
+def _memory(what: str, empty: Sample, first: Sample, last: Sample) -> Row:
+    each = (first.memory - empty.memory) / SOLVES
+    return at_most(
+        f"{what}, memory while they wait",
+        last.memory / first.memory,
+        GROWTH_TARGET,
+        measured=f"{last.memory / MEGABYTE:.0f} MB at the end",
+        against=f"{first.memory / MEGABYTE:.0f} MB; {empty.memory / MEGABYTE:.0f} at "
+        f"the start, {each / 1024:.0f} KB each",
+    )
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[int(0.99 * len(values))]
+
+
+if __name__ == "__main__":
+    show(rows())
