@@ -21,15 +21,15 @@ PACKAGE = Path(scrapy_onecaptcha.__file__).parent
 #: A module imports from levels below its own only, for types as well.
 LEVELS = (
     (
-        "_compat _version answers challenge clock literals page parking parsing places "
-        "state"
+        "_compat _version answers blobs challenge clock headers literals page parking "
+        "parsing places state"
     ),
-    "controls exceptions exchange options reissue scripts sessions stopping",
-    "errorcodes forms scope settings submission widgets",
-    "evidence plan policy replies report",
-    "api detection",
-    "commands gate httpcache solving",
-    "courier",
+    "controls exceptions exchange options reissue repeats scripts sessions stopping",
+    "errorcodes expressions forms scope settings submission widgets",
+    "calls evidence policy replies report",
+    "api demands plan",
+    "detection gate solving",
+    "commands courier httpcache",
     "passage rush",
     "middleware",
     "addon",
