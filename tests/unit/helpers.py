@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -18,7 +19,7 @@ from scrapy_onecaptcha.api import TaskResult
 from scrapy_onecaptcha.settings import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from twisted.internet.task import Clock
 
@@ -164,11 +165,19 @@ async def _answer(answer: Any) -> Any:
     return answer
 
 
+def spider_argument(method: Callable[..., Any]) -> dict[str, Spider]:
+    """Return the argument that Scrapy's methods require up to 2.13."""
+    parameter = inspect.signature(method).parameters["spider"]
+    required = parameter.default is inspect.Parameter.empty
+    return {"spider": Spider("test")} if required else {}
+
+
 def redirected(request: Request, status: int, location: str) -> Request:
     """Return what Scrapy's own middleware makes of a redirect."""
     middleware = RedirectMiddleware(Settings())
     middleware.crawler = spider_with_crawler().crawler
     response = Response(request.url, status=status, headers={"Location": location})
-    result = middleware.process_response(request, response)
+    process = middleware.process_response
+    result = process(request, response, **spider_argument(process))
     assert isinstance(result, Request)
     return result

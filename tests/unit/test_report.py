@@ -215,6 +215,11 @@ def test_a_crawl_that_nothing_bounds_is_warned_of(
         assert name in lines.messages[1]
 
 
+def test_a_scope_is_bound_enough(lines: pytest.LogCaptureFixture) -> None:
+    Desk().report.started(("shop.example",), "https://api.example")
+    assert levels(lines) == [logging.INFO]
+
+
 @pytest.mark.parametrize("budget", ["max_tasks", "max_tasks_per_site"])
 def test_a_budget_is_bound_enough(budget: str, lines: pytest.LogCaptureFixture) -> None:
     Desk(**{budget: 1}).report.started((), "https://api.example")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +29,31 @@ class Downloader:
     """Queues requests in Scrapy's own slots, as Scrapy's downloader does."""
 
     def __init__(self) -> None:
-        self.slots: dict[str, Slot] = {KEY: Slot(1, 1.0)}
+        # Scrapy 2.13 requires the third argument, later versions deprecate it.
+        names = inspect.signature(Slot).parameters
+        third: Any = {} if "jitter" in names else {"randomize_delay": False}
+        self.slots: dict[str, Slot] = {KEY: Slot(1, 1.0, **third)}
+
+
+class StrictClock(Clock):
+    """Takes no moment that is past, as a reactor."""
+
+    def callLater(  # noqa: N802
+        self,
+        delay: float,
+        callable: Any,  # noqa: A002
+        *args: object,
+        **kw: object,
+    ) -> Any:
+        assert delay >= 0
+        return super().callLater(delay, callable, *args, **kw)
 
 
 class Crawl:
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, downloader: Any | None = None
     ) -> None:
-        self.clock = Clock()
+        self.clock = StrictClock()
         self.downloader = downloader or Downloader()
         crawler: Any = SimpleNamespace(
             engine=SimpleNamespace(downloader=self.downloader)
@@ -143,6 +161,17 @@ def test_what_is_queued_too_long_is_withdrawn(crawl: Crawl) -> None:
     assert crawl.urls == ["a"]
     assert isinstance(results[0].value, TokenExpired)
     assert crawl.clock.getDelayedCalls() == []
+
+
+def test_no_other_is_withdrawn(crawl: Crawl) -> None:
+    results = crawl.send_by("X", 30)
+    advance(crawl.clock, 0)
+    crawl.add("Y", "submission")
+    advance(crawl.clock, 0)
+    assert crawl.urls == list("YX")
+    advance(crawl.clock, 30)
+    assert crawl.urls == ["Y"]
+    assert len(results) == 1
 
 
 def test_what_is_late_already_does_not_leave(crawl: Crawl) -> None:

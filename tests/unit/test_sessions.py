@@ -20,7 +20,7 @@ from scrapy_onecaptcha.sessions import (
     session_key,
 )
 
-from .helpers import OTHER_SITE, OTHER_SITEKEY, SITE, SITEKEY, Run
+from .helpers import OTHER_SITE, OTHER_SITEKEY, SITE, SITEKEY, Run, spider_argument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,8 @@ def proxied(url: str = URL, *, proxy: str, authorization: str = "") -> Request:
 def keys_of(request: Request, encoding: str = "latin-1") -> tuple[Any, Any]:
     """Return the key in ``process_request``, and the one in ``process_response``."""
     before = session_key(request)
-    HttpProxyMiddleware(encoding).process_request(request)
+    process = HttpProxyMiddleware(encoding).process_request
+    process(request, **spider_argument(process))
     return before, session_key(request)
 
 

@@ -467,9 +467,25 @@ def test_an_account_may_be_refused_at_a_poll_too() -> None:
     assert len(world.polled) == 1
 
 
-def test_each_page_has_an_error_of_its_own() -> None:
+def test_an_account_that_is_refused_twice_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     world = World()
-    world.service.on_create.append(account())
+    answers: list[Deferred[Any]] = [Deferred(), Deferred()]
+    world.service.on_create.extend(answers)
+    runs = [world.solve(), world.solve()]
+    for answer in answers:
+        answer.callback(account())
+    assert all(isinstance(run.error, AccountError) for run in runs)
+    assert [one.levelno for one in caplog.records].count(logging.CRITICAL) == 1
+
+
+@pytest.mark.parametrize(
+    "kind", [AccountError, BlockedError, SiteRefusedError], ids=lambda kind: kind.reason
+)
+def test_each_page_has_an_error_of_its_own(kind: type[ServiceError]) -> None:
+    world = World()
+    world.service.on_create.append(kind("no", answered=True))
     errors = [world.solve().error for _ in range(4)]
     assert len({id(error) for error in errors}) == 4
     responses = [HtmlResponse(f"{SITE}/{number}") for number in range(4)]
@@ -514,6 +530,17 @@ def test_a_block_is_waited_out_then_one_probes() -> None:
     assert probe.value
     assert third.value
     assert world.created == [0, 30, 30]
+
+
+def test_after_the_probe_all_may_go() -> None:
+    world = World()
+    world.service.on_create.append(block(30))
+    world.solve()
+    world.pass_time(30)
+    world.solve()
+    world.service.on_create.extend([Deferred(), Deferred()])
+    assert not any(world.solve().done for _ in range(2))
+    assert len(world.created) == 4
 
 
 def test_a_probe_that_is_blocked_again_begins_a_new_wait(
@@ -638,6 +665,14 @@ def test_those_who_are_queued_when_their_site_is_refused_make_no_call() -> None:
     answer.callback(SiteRefusedError("no", answered=True))
     assert [type(run.error) for run in runs] == [SiteRefusedError] * 3
     assert len(world.created) == 1
+
+
+def test_who_is_refused_does_not_queue_first() -> None:
+    world = World(concurrent_tasks=1)
+    world.service.on_create.append(SiteRefusedError("no", answered=True))
+    world.solve()
+    world.solve(OTHER_SITE)
+    assert isinstance(world.solve().error, SiteRefusedError)
 
 
 def test_a_site_may_be_refused_at_a_poll_too() -> None:

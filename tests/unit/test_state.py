@@ -53,7 +53,9 @@ def test_what_it_was_at_first_is_noted_once() -> None:
 
 
 def test_of_a_plain_get_no_more_is_noted_than_there_is() -> None:
-    assert set(state.first_of(stamped(Request(URL)))) == {"url", "headers"}
+    first = state.first_of(stamped(Request(URL)))
+    assert first["url"] == URL
+    assert not {"method", "body", "download_slot"} & set(first)
 
 
 def test_a_get_with_a_body_is_noted_whole() -> None:
@@ -71,7 +73,9 @@ def test_a_stamp_leaves_the_copies_of_a_request_alone() -> None:
 @pytest.mark.parametrize("status", [301, 302, 303])
 def test_it_survives_a_redirect_that_makes_a_get_of_a_post(status: int) -> None:
     hop = redirected(stamped(post()), status, "/captcha")
-    assert (hop.method, hop.body, hop.url) == ("GET", b"", f"{URL[:-4]}captcha")
+    if status != 301:  # which keeps the method up to Scrapy 2.13
+        assert (hop.method, hop.body) == ("GET", b"")
+    assert hop.url == "https://shop.example/captcha"
     hop = redirected(stamped(hop), 302, "https://gate.example/")
     stamped(hop, 5)
     first = state.first_of(hop)
@@ -125,13 +129,17 @@ def test_it_survives_pickling_and_external_schedulers() -> None:
 @pytest.mark.parametrize("meta", ["copied", "shared"])
 def test_the_state_of_another_page_is_not_taken_for_its_own(meta: str) -> None:
     one = stamped(post(), 7)
+    state.borrow(one, dont_retry=True)
+    one.meta[state.KEY]["given_back"] = True
     other = Request(
         "https://shop.example/other",
         meta=dict(one.meta) if meta == "copied" else one.meta,
     )
     stamped(other, 1)
-    assert state.first_of(other) == {"url": other.url, "headers": {}}
-    assert state.first_of(one)["url"] == URL
+    assert set(other.meta[state.KEY]) == {"first", "generation"}
+    first = state.first_of(other)
+    assert (first["url"], first["headers"]) == (other.url, {})
+    assert not {"method", "body"} & set(first)
 
 
 @pytest.mark.xfail(

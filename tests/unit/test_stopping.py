@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 
+import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
@@ -49,20 +50,21 @@ def test_what_ends_at_once_starts_no_look_out() -> None:
     assert crawl.clock.getDelayedCalls() == []
 
 
-def test_all_waits_end_soon_after_the_crawl_closes() -> None:
+@pytest.mark.parametrize("count", range(1, 5))
+def test_all_waits_end_soon_after_the_crawl_closes(count: int) -> None:
     crawl = Crawl()
     cancelled: list[object] = []
     runs = [
         Run(crawl.waits.until_closing(wait_for(Deferred(cancelled.append))))
-        for _ in range(3)
+        for _ in range(count)
     ]
     advance(crawl.clock, 10.1)
     crawl.closing = True
     assert not any(run.done for run in runs)
     advance(crawl.clock, LOOK_INTERVAL)
     assert LOOK_INTERVAL <= 1  # parked requests go back within two seconds
-    assert [type(run.error) for run in runs] == [CrawlClosing] * 3
-    assert len(cancelled) == 3
+    assert [type(run.error) for run in runs] == [CrawlClosing] * count
+    assert len(cancelled) == count
     assert crawl.clock.getDelayedCalls() == []
 
 
