@@ -39,7 +39,12 @@ def is_page(
 
 def expected(response: Response, selector: str) -> bool:
     """Tell whether *response* has what *selector* selects."""
-    return isinstance(response, TextResponse) and bool(response.css(selector))
+    if not isinstance(response, TextResponse):
+        return False
+    try:
+        return bool(response.css(selector))
+    except ValueError:
+        return False  # JSON, which has no elements; a bad selector never gets here
 
 
 def same_page(asked: str, got: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 __all__ = ["REASONS", "Challenge", "Form", "Solution", "mask"]
 
 Kind = Literal["gate", "widget"]
+FormKind = Literal["form", "call", "repeat"]
 Reason = Literal[
     "no_sitekey", "bad_sitekey", "bad_rqdata", "proof_of_work", "no_submission"
 ]
@@ -26,27 +27,38 @@ def mask(secret: str | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """How a page takes its token: what a browser would send on submit.
+    """How a page takes its token: what a browser would send.
 
     Attributes:
-        url: absolute URL that the form is sent to.
-        method: ``GET`` or ``POST``.
-        enctype: ``application/x-www-form-urlencoded``, ``multipart/form-data`` or
-            ``text/plain``; without a meaning for ``GET``.
+        kind: ``"form"`` (what a browser sends on submit), ``"call"`` (what the widget's
+            callback sends by itself: its answer is never the page) or ``"repeat"`` (the
+            gated request once more, the token added: its answer is the page).
+        url: absolute URL that it is sent to.
+        method: ``GET``, ``POST`` or, but for forms, another one.
+        enctype: ``application/x-www-form-urlencoded``, ``multipart/form-data``,
+            ``text/plain`` or, but for forms, ``application/json``; without a meaning
+            for ``GET``. Of a repeat: what its body is read as, to add the token.
         fields: names and values of the successful controls in the order of the page,
-            entities decoded; without the fields that take the token.
+            entities decoded; without the fields that take the token. In JSON a value
+            is itself JSON, and a name ``a.b`` stands for ``b`` within ``a``.
         token_fields: the fields that the token goes into.
         resp_key_field: the field that the solution's ``respKey`` goes into, if any.
         encoding: of the names and values when they are sent.
+        header: the header that the token goes into as well, or, without
+            *token_fields*, alone.
+        headers: others that a call sets.
     """
 
+    kind: FormKind = "form"
     url: str
-    method: Literal["GET", "POST"] = "POST"
+    method: str = "POST"
     enctype: str = "application/x-www-form-urlencoded"
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     token_fields: tuple[str, ...] = ("h-captcha-response", "g-recaptcha-response")
     resp_key_field: str = "respKey"
     encoding: str = "utf-8"
+    header: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

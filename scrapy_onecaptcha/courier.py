@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,8 +15,7 @@ from scrapy_onecaptcha.answers import is_page
 from scrapy_onecaptcha.detection import detect
 from scrapy_onecaptcha.exceptions import OneCaptchaError, SubmissionRefused
 from scrapy_onecaptcha.gate import Gate
-from scrapy_onecaptcha.sessions import session_key
-from scrapy_onecaptcha.submission import submit, submit_by
+from scrapy_onecaptcha.submission import submit, submit_by, without_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,7 +98,8 @@ class Courier:
     def meet(self, request: Request, response: Response, challenge: Challenge) -> Gate:
         """Return *response* as a gate, met now."""
         noted = request.meta.get(state.KEY) or {}
-        session = self._road.sessions.open(session_key(request))
+        sessions = self._road.sessions
+        session = sessions.open(sessions.key_of(request))
         self.gate = Gate(
             request=request,
             response=response,
@@ -128,6 +128,8 @@ class Courier:
 
     async def refetch(self, gate: Gate, user_agent: str | None) -> Response | Gate:
         """Fetch the gate page once more, for hidden fields that are fresh."""
+        if self._kind(gate) == "repeat":
+            return gate  # it has no fields that age
         self._road.report.count("refetched")
         request = reissue.refetch(gate.request, user_agent)
         answer = await self._road.download(request)
@@ -227,7 +229,7 @@ class Courier:
     def _watch_proxy(self, gate: Gate, answer: Response) -> None:
         if answer.request is None:
             return
-        left_by = session_key(answer.request).proxy
+        left_by = self._road.sessions.key_of(answer.request).proxy
         if left_by != gate.session.key.proxy:
             self._road.report.warn_once(
                 f"proxy {gate.site}",
@@ -235,6 +237,26 @@ class Courier:
                 "by: the site may refuse it. Order the middleware that sets the proxy "
                 "below 585.",
             )
+
+    def _kind(self, gate: Gate) -> str:
+        """Return what is sent for *gate*; the user's own is like a form."""
+        form = gate.challenge.form
+        return "form" if form is None or self.submitter(gate) else form.kind
+
+    def _repeated(self, gate: Gate, answer: Response) -> Response | Gate:
+        """Judge the answer to a repeated request, which is the page or a refusal.
+
+        It is read as the answer to the gate's own request, which had no token.
+        """
+        answer = answer.replace(url=gate.response.url, request=gate.request)
+        known = replace(self._hints, sitekey=gate.challenge.sitekey)
+        challenge = detect(answer, known)
+        if challenge is None or challenge.kind != "gate":
+            return answer
+        if challenge.solvable:
+            return self.meet(gate.request, answer, challenge)
+        self.gate = gate  # a mere "invalid" does not say again what it wants
+        return gate
 
     async def _follow(
         self,
@@ -244,7 +266,10 @@ class Courier:
         user_agent: str | None,
     ) -> Response | Gate:
         """Go where the answer leads, as a browser would, but without the token."""
-        redirected = False
+        redirected, kind = False, self._kind(gate)
+        form = gate.challenge.form
+        if form is not None:
+            submission = without_token(submission, form)
         for _ in range(MAX_HOPS):
             target = reissue.redirect_target(answer)
             if target is None or not self._may_go(gate, target):
@@ -253,12 +278,31 @@ class Courier:
                 return await self.replay(user_agent)
             redirected = True
             answer = await self._road.download(reissue.hop(submission, target))
-        refusal = self._read(gate.request, answer)
+        if kind == "repeat" and not redirected:
+            return self._repeated(gate, answer)
+        if kind == "call":
+            return await self.replay(user_agent)  # what it was told is no page
+        refusal = self._refusal(gate, answer)
         if refusal is not None:
             return refusal
-        if self._is_page(answer, redirected=redirected):
+        if kind == "repeat" or self._is_page(answer, redirected=redirected):
             return answer
         return await self.replay(user_agent)
+
+    def _refusal(self, gate: Gate, answer: Response) -> Gate | None:
+        """Return the gate that *answer* is, as one of the page that *gate* was.
+
+        The URL of the answer to a form that is sent by GET holds the token, and so does
+        the request that brought it; neither is for the errback, or for the service.
+        """
+        challenge = detect(answer, self._hints)
+        if challenge is None or challenge.kind != "gate":
+            return None
+        return self.meet(
+            gate.request,
+            answer.replace(url=gate.response.url, request=gate.request),
+            replace(challenge, url=gate.challenge.url),
+        )
 
     def _may_go(self, gate: Gate, target: str) -> bool:
         try:

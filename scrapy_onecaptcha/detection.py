@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from scrapy.http import TextResponse
 
 from scrapy_onecaptcha.challenge import Challenge
+from scrapy_onecaptcha.demands import is_json, read_demand, weigh_demand
 from scrapy_onecaptcha.evidence import GATE, gather, weigh
 from scrapy_onecaptcha.page import BOM_UTF16, has, is_html, parse
-from scrapy_onecaptcha.plan import planned_form, submitting_form
+from scrapy_onecaptcha.plan import make_plan
+from scrapy_onecaptcha.repeats import repeat
 from scrapy_onecaptcha.widgets import read_captcha, valid_sitekey
 
 if TYPE_CHECKING:
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
 
     from scrapy.http import Response
 
-    from scrapy_onecaptcha.challenge import Reason
-    from scrapy_onecaptcha.page import Node, Page
+    from scrapy_onecaptcha.challenge import Form, Reason
+    from scrapy_onecaptcha.page import Page
+    from scrapy_onecaptcha.plan import Plan
     from scrapy_onecaptcha.widgets import Captcha
 
 __all__ = ["NO_HINTS", "Hints", "detect"]
@@ -75,6 +78,8 @@ def detect(response: Response, hints: Hints = NO_HINTS) -> Challenge | None:
         return None
     # The word stands in the script's address and in the container's class alike; in
     # UTF-16 it does not look like this.
+    if is_json(response):
+        return _detect_demand(response, hints)
     body, insists = response.body, bool(hints.gate and hints.expect)
     if not (b"captcha" in body or insists or body.startswith(BOM_UTF16)):
         return None
@@ -84,14 +89,44 @@ def detect(response: Response, hints: Hints = NO_HINTS) -> Challenge | None:
     captcha = read_captcha(page)
     if not (captcha.widgets or captcha.api or captcha.place or insists):
         return None
-    form = submitting_form(page, captcha)
-    signs = gather(response, page, captcha, form, hints.expect)
+    plan = make_plan(page, captcha, response, hints.field)
+    signs = gather(response, page, captcha, plan.element, hints.expect)
+    signs = replace(signs, called=plan.called)
     weight, evidence = weigh(signs)
     # Traces of hCaptcha stand in the layout of many a page: they need more.
     is_gate = weight >= GATE and (captcha.certain or signs.refused)
-    challenge = _challenge(page, captcha, form, hints)
+    challenge = _challenge(page.url, _of_page(page, captcha, plan, hints))
     challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
     return _verdict(response, challenge, captcha, is_gate=is_gate, hints=hints)
+
+
+def _detect_demand(response: TextResponse, hints: Hints) -> Challenge | None:
+    """Read the hCaptcha that a reply of an API demands."""
+    # In any case: what names no captcha is not worth a parse.
+    if b"aptcha" not in response.body and b"APTCHA" not in response.body:
+        return None
+    demand = read_demand(response, known=hints.sitekey is not None)
+    if demand is None:
+        return None
+    weight, evidence = weigh_demand(demand, response)
+    form = repeat(response, hints.field or demand.field, demand.along)
+    asks = _Asks(
+        written=hints.sitekey or demand.sitekey,
+        rqdata=hints.rqdata or demand.rqdata,
+        invisible=demand.invisible if hints.invisible is None else hints.invisible,
+        form=form,
+        seen="A reply in JSON names hCaptcha.",
+    )
+    challenge = _challenge(response.url, asks)
+    challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
+    if hints.gate is not None:
+        return _as(challenge, hints.gate, f"The user says gate={hints.gate}.")
+    is_gate = weight >= GATE
+    if hints.decide is None:
+        # What configures a page is not worth a word.
+        return _as(challenge, is_gate) if weight > 0 else None
+    decision = bool(hints.decide(response, _as(challenge, is_gate)))
+    return _as(challenge, decision, f"ONECAPTCHA_GATE says {decision}.")
 
 
 def _verdict(
@@ -134,17 +169,36 @@ def _as(challenge: Challenge, is_gate: bool, sentence: str = "") -> Challenge:
     )
 
 
-def _challenge(
-    page: Page, captcha: Captcha, element: Node | None, hints: Hints
-) -> Challenge:
-    """Put together what a solve of the page would need, as if it were a gate."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asks:
+    """What a page or reply asks for, the user's word put above its own."""
+
+    written: str | None
+    rqdata: str | None
+    invisible: bool
+    form: Form | None
+    seen: str
+    proof_of_work: bool = False
+
+
+def _of_page(page: Page, captcha: Captcha, plan: Plan, hints: Hints) -> _Asks:
     widget = captcha.widget
-    written = hints.sitekey or (widget.sitekey if widget else None)
-    sitekey = valid_sitekey(written)
-    rqdata = hints.rqdata or (widget.rqdata if widget else None)
     invisible = widget.invisible if widget else False
-    form = planned_form(page, captcha, element, hints.field)
-    evidence = [widget.seen] if widget else ["No widget is in sight."]
+    return _Asks(
+        written=hints.sitekey or (widget.sitekey if widget else None),
+        rqdata=hints.rqdata or (widget.rqdata if widget else None),
+        invisible=invisible if hints.invisible is None else hints.invisible,
+        form=plan.form,
+        seen=widget.seen if widget else "No widget is in sight.",
+        proof_of_work=_wants_proof_of_work(page),
+    )
+
+
+def _challenge(url: str, asks: _Asks) -> Challenge:
+    """Put together what a solve of the page would need, as if it were a gate."""
+    written, rqdata = asks.written, asks.rqdata
+    sitekey = valid_sitekey(written)
+    evidence = [asks.seen]
     reason: Reason | None = None
     if sitekey is None:
         reason = "bad_sitekey" if written else "no_sitekey"
@@ -157,18 +211,19 @@ def _challenge(
         # Without its rqdata a token is refused: better not to pay for one.
         reason, rqdata = "bad_rqdata", None
         evidence.append(f"Its rqdata is longer than {MAX_RQDATA} characters.")
-    elif _wants_proof_of_work(page):
+    elif asks.proof_of_work:
         reason = "proof_of_work"
         evidence.append("It wants a proof of work as well.")
-    elif form is None:
+    elif asks.form is None:
         reason = "no_submission"
+        evidence.append("No way to send a token is in sight.")
     return Challenge(
         kind="gate",
-        url=page.url,
+        url=url,
         sitekey=sitekey,
-        invisible=invisible if hints.invisible is None else hints.invisible,
+        invisible=asks.invisible,
         rqdata=rqdata,
-        form=form,
+        form=asks.form,
         solvable=reason is None,
         reason=reason,
         evidence=tuple(evidence),

@@ -75,6 +75,7 @@ class Signs:
         status: the HTTP status.
         words: what its title or headings say that a gate would.
         lacks: the selector of the content, where the user gave one.
+        called: whether a script sends the token off by itself.
     """
 
     asked: tuple[str, ...]
@@ -86,6 +87,7 @@ class Signs:
     status: int
     words: str | None
     lacks: str | None
+    called: bool = False
 
     @property
     def refused(self) -> bool:
@@ -103,7 +105,8 @@ def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
     weights = (
         (-8, signs.asked, f"The form asks its visitor for {', '.join(signs.asked)}."),
         (3, signs.has_form and not signs.asked, "Its form asks for the captcha only."),
-        (-1, not signs.has_form, "No form takes the token."),
+        (2, signs.called and not signs.asked, "A script sends its token off."),
+        (-1, not signs.has_form and not signs.called, "No form takes the token."),
         (-3, signs.others, f"It also asks for {', '.join(signs.others)} elsewhere."),
         (2, text <= LITTLE_TEXT, f"There is little text {said}."),
         (1, LITTLE_TEXT < text <= SOME_TEXT, f"There is some text {said}."),

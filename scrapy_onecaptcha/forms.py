@@ -39,6 +39,7 @@ def read_form(
     page: Page,
     *,
     by_script: bool = False,
+    button: Node | None = None,
     container: Node | None = None,
     token_fields: tuple[str, ...] = TOKEN_FIELDS,
 ) -> Form | None:
@@ -52,6 +53,7 @@ def read_form(
         page: the page that it stands in.
         by_script: whether a script submits it, which sends no button; else its first
             submit button is pressed.
+        button: the one that a script clicks, if it does.
         container: the widget's element, which is no button to press.
         token_fields: the fields that take the token. Those of the widget that the
             form already has are added, unless *token_fields* names others only.
@@ -59,7 +61,8 @@ def read_form(
     Returns:
         The form, or ``None`` where its action is no HTTP URL.
     """
-    button = None if by_script else _default_button(form, page, container)
+    if button is None and not by_script:
+        button = _default_button(form, page, container)
     encoding = _encoding(form, page)
     pairs = [
         (name, encoding if name == "_charset_" else value)

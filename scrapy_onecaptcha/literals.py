@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from functools import partial
 
-__all__ = ["STRING", "unescape", "without_comments", "without_strings"]
+__all__ = [
+    "STRING",
+    "TOKEN",
+    "Unreadable",
+    "unescape",
+    "without_comments",
+    "without_strings",
+]
+
+#: Stands for the token in what is read of a script: a character of private use.
+TOKEN = "\ue000"  # noqa: S105
 
 # A literal or comment that lacks its end runs to the end of the line or text: so
 # nothing is scanned twice.
@@ -29,6 +39,10 @@ _ESCAPE = re.compile(
 )
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
 _ESCAPES |= {"0": "\0", "\n": "", "\r\n": ""}
+
+
+class Unreadable(Exception):
+    """An expression that is not known without running the script."""
 
 
 def without_comments(code: str) -> str:

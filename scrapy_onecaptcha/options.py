@@ -8,6 +8,7 @@ from dataclasses import field as data
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from scrapy_onecaptcha.headers import HEADER, is_settable
 from scrapy_onecaptcha.parsing import (
     ATTEMPTS,
     SELECTOR,
@@ -27,6 +28,15 @@ __all__ = ["KEYS", "RequestOptions"]
 
 MAX_RQDATA = 16 * 1024  # characters
 
+
+def _token_field(value: Any) -> str:
+    """Accept the name of a field, or ``header:`` and that of a header."""
+    name = text(200)(value)
+    if name.startswith(HEADER) and not is_settable(name.removeprefix(HEADER)):
+        raise ValueError
+    return name
+
+
 #: Every key of ``meta["onecaptcha"]``. As in Scrapy's settings, ``None`` is unset.
 KEYS: Mapping[str, Row] = MappingProxyType(
     {
@@ -39,7 +49,11 @@ KEYS: Mapping[str, Row] = MappingProxyType(
             secret=True,
         ),
         "invisible": Row(parse=boolean, allowed="True or False"),
-        "field": Row(parse=text(200), allowed="the name of a form field"),
+        "field": Row(
+            parse=_token_field,
+            allowed='the name of a field, or "header:" and the name of a header that '
+            "a script may set",
+        ),
         "submitter": Row(
             parse=function, allowed=f"{SUBMITTER}, or the dotted path of one"
         ),
@@ -59,7 +73,9 @@ class RequestOptions:
         sitekey: in place of the one that the page shows; a UUID in lower case.
         rqdata: in place of the page's.
         invisible: in place of what the page says.
-        field: the form field that the token goes into.
+        field: where the token goes: the name of a form's field or of a key in a JSON
+            body (``a.b`` for ``b`` within ``a``), or, as ``header:x-captcha-response``,
+            a header of the request repeated.
         submitter: builds the submission, in place of ours.
         max_attempts: tasks for this page.
     """

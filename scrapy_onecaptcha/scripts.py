@@ -35,6 +35,8 @@ MAX_NAME = 100
 MAX_REFERENCES = 8
 
 _BRACKET = re.compile(r"[()\[\]{},]")
+# A line goes on where the next begins with an operator, or this one ends with one.
+_STATEMENT = re.compile(r"[()\[\]{};,]|(?<![+=?:&|(])\n(?!\s{0,99}[+.?:&|])")
 _NAME = re.compile(r"\s*(?:[\w$]+\s*(?:\?\.|\.)\s*)*([\w$]+)\s*\Z")
 _REFERENCE = r"""
     (?: getElementById\(\s*["'](?P<id>[^"']*)["']\s*\)
@@ -48,7 +50,9 @@ _REFERENCE = r"""
 """
 _REFERENCES = re.compile(_REFERENCE, re.VERBOSE)
 _SUBMIT = re.compile(
-    _REFERENCE + r"""\s*\??\.\s*(?:(?:requestS|s)ubmit\s*\(|trigger\(\s*["']submit)""",
+    _REFERENCE
+    + r"""\s*\??\.\s*(?:(?:requestS|s)ubmit\s*\(
+    |trigger\(\s*["'](?:submit|click)|click\s*\(\s*\))""",
     re.VERBOSE,
 )
 
@@ -100,20 +104,20 @@ class Script:
         for count, call in enumerate(re.finditer(pattern, self.bare)):
             if count == MAX_CALLS:
                 return
-            yield call[1], self._split(call.end() - 1)
+            yield call[1], self.arguments(call.end() - 1)
 
     def option(self, span: tuple[int, int], key: str) -> tuple[int, int] | None:
         """Return where the value of *key* stands in the object literal at *span*.
 
         A name stands for the object literal that is assigned to it.
         """
-        if name := self._name(span):
+        if name := self.name(span):
             assigned = re.search(
                 rf"(?<![\w$.]){re.escape(name)}\s*=\s*(?=\{{)", self.bare
             )
             if assigned is None:
                 return None
-            span = (assigned.end(), self._end(assigned.end()))
+            span = (assigned.end(), self.end(assigned.end()))
         pattern = re.compile(rf"""(?<![\w$.-])(["']?){re.escape(key)}\1\s*([:,}}])""")
         for found in pattern.finditer(self.code, *span):
             if self.bare[found.start()] != self.code[found.start()]:
@@ -142,7 +146,7 @@ class Script:
         literal = STRING.match(self.code, *span)
         if literal:
             return unescape(literal)
-        name = self._name(span)
+        name = self.name(span)
         if not name:
             return None
         setting = re.compile(
@@ -173,18 +177,18 @@ class Script:
         ).match(self.bare, start)
         if head is None:
             return None
-        end = self._end(head.end() - 1) if head[1] else head.end()
+        end = self.end(head.end() - 1) if head[1] else head.end()
         inside = head[2] or self.bare[head.end() : end - 1]
         names = tuple(part.split("=")[0].strip() for part in inside.split(","))
         body = re.compile(r"\s*(?:=>)?\s*").match(self.bare, end)
         begin = body.end() if body else end
         if self.bare[begin : begin + 1] == "{":
-            return Function(names, begin, self._end(begin))
+            return Function(names, begin, self.end(begin))
         line = re.compile(r"[^;\n]*").match(self.bare, begin)
         return Function(names, begin, line.end() if line else begin)
 
     def submits(self, function: Function) -> Iterator[Reference]:
-        """Yield what *function* calls ``submit()`` on."""
+        """Yield what *function* calls ``submit()``, or a button's ``click()``, on."""
         calls = _SUBMIT.finditer(self.code, function.start, function.end)
         for found in islice(calls, MAX_REFERENCES):
             yield self._reference(found)
@@ -226,12 +230,12 @@ class Script:
             return self._reference(variable)
         return Reference("name", name)
 
-    def _name(self, span: tuple[int, int]) -> str | None:
+    def name(self, span: tuple[int, int]) -> str | None:
         """Return the last part of the dotted name at *span*, if it is one."""
         found = _NAME.match(self.code[slice(*span)])
         return found[1] if found and len(found[1]) <= MAX_NAME else None
 
-    def _end(self, start: int) -> int:
+    def end(self, start: int) -> int:
         """Return the position after the bracket that closes the one at *start*."""
         depth, limit = 0, min(len(self.bare), start + MAX_SPAN)
         for bracket in _BRACKET.finditer(self.bare, start, limit):
@@ -240,15 +244,32 @@ class Script:
                 return bracket.end()
         return limit
 
-    def _split(self, start: int) -> list[tuple[int, int]]:
-        """Return where the arguments in the brackets at *start* stand."""
-        end, depth, begin, spans = self._end(start) - 1, 0, start + 1, []
-        for bracket in _BRACKET.finditer(self.bare, begin, end):
-            depth += (bracket[0] in "([{") - (bracket[0] in ")]}")
-            if bracket[0] == "," and depth == 0:
-                spans.append((begin, bracket.start()))
-                begin = bracket.end()
-        return [*spans, (begin, end)]
+    def arguments(self, start: int) -> list[tuple[int, int]]:
+        """Return where the parts between the brackets at *start* stand."""
+        return self.split((start + 1, self.end(start) - 1), ",")
+
+    def split(self, span: tuple[int, int], mark: str) -> list[tuple[int, int]]:
+        """Return where the parts of *span* stand that *mark* parts, brackets aside."""
+        begin, depth, spans = span[0], 0, []
+        marks = re.compile(rf"[()\[\]{{}}{re.escape(mark)}]")
+        for found in marks.finditer(self.bare, *span):
+            depth += (found[0] in "([{") - (found[0] in ")]}")
+            if found[0] == mark and depth == 0:
+                spans.append((begin, found.start()))
+                begin = found.end()
+        return [*spans, (begin, span[1])]
+
+    def statement_end(self, start: int) -> int:
+        """Return where the expression that begins at *start* ends.
+
+        At a line's end too, unless the expression goes on, as it does in brackets.
+        """
+        depth, limit = 0, min(len(self.bare), start + MAX_SPAN)
+        for found in _STATEMENT.finditer(self.bare, start, limit):
+            depth += (found[0] in "([{") - (found[0] in ")]}")
+            if depth < 0 or (depth == 0 and found[0][0] in ";,\n"):
+                return found.start()
+        return limit
 
     def _value_end(self, start: int, limit: int) -> int:
         """Return where the value that begins at *start* of an object ends."""

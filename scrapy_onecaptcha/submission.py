@@ -1,30 +1,34 @@
-"""The request that carries the token: what a browser would send on submit."""
+"""The request that carries the token: what a browser or an API's client would send."""
 
 from __future__ import annotations
 
 import codecs
 import hashlib
+import json
 import re
-from typing import TYPE_CHECKING
-from urllib.parse import quote_plus, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus, unquote_plus, urlsplit, urlunsplit
 
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_onecaptcha import state
+from scrapy_onecaptcha.blobs import parse_json, put
 from scrapy_onecaptcha.reissue import ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from scrapy.http import Response
+    from scrapy.http import Headers, Response
 
     from scrapy_onecaptcha.challenge import Challenge, Form, Solution
 
     Submitter = Callable[[Request, Response, Challenge, Solution], Request]
     Encoded = Iterable[tuple[bytes, bytes]]
 
-__all__ = ["submit", "submit_by"]
+__all__ = ["submit", "submit_by", "without_token"]
+
+JSON = "application/json"
 
 
 def submit(
@@ -38,19 +42,24 @@ def submit(
         form: how the gate takes its token.
         solution: the token, and what goes along with it.
     """
-    pairs = tuple(_encode(form, _fields(form, solution)))
-    headers = request.headers.copy()
-    for name in ("Content-Type", "Content-Length", "Origin"):
-        headers.pop(name, None)
-    page = urlsplit(response.url)
-    netloc = page.netloc.rpartition("@")[2]
-    headers["Referer"] = urlunsplit(page._replace(netloc=netloc, fragment=""))
+    headers = _headers(request, response, form)
     url, body = form.url, b""
-    if form.method == "GET":
+    if form.kind == "repeat":
+        url, body = _repeated(request, form, solution.token)
+        headers = request.headers.copy()
+        headers.pop("Content-Length", None)
+        if body and not request.body:
+            headers["Content-Type"] = form.enctype
+    elif form.method == "GET":
+        pairs = tuple(_encode(form, _fields(form, solution)))
         url = urlunsplit(urlsplit(url)._replace(query=_urlencoded(pairs).decode()))
+    elif form.enctype == JSON:
+        headers["Content-Type"], body = JSON, _json({}, form, solution.token)
     else:
-        headers["Origin"] = f"{page.scheme}://{netloc}"
+        pairs = tuple(_encode(form, _fields(form, solution)))
         headers["Content-Type"], body = _body(form.enctype, pairs)
+    if form.header:
+        headers[form.header] = solution.token
     return Request(
         url,
         method=form.method,
@@ -82,14 +91,44 @@ def submit_by(
             "it must return a scrapy.Request"
         )
     kept = state.mark(request, "submission", solution.user_agent)
-    return made.replace(meta=kept | made.meta | ONCE, callback=NO_CALLBACK)
+    # One that was made of the gate's request has the state of that one.
+    meta = kept | made.meta | {state.KEY: kept[state.KEY]} | ONCE
+    return made.replace(meta=meta, callback=NO_CALLBACK)
+
+
+def without_token(submission: Request, form: Form) -> Request:
+    """Return *submission* for what is made of it: a header's token stays behind."""
+    if form.header is None:
+        return submission
+    headers = submission.headers.copy()
+    headers.pop(form.header, None)
+    return submission.replace(headers=headers)
+
+
+def _headers(request: Request, response: Response, form: Form) -> Headers:
+    """Return what a browser would say of where the submission comes from."""
+    headers = request.headers.copy()
+    for name in ("Content-Type", "Content-Length", "Origin"):
+        headers.pop(name, None)
+    page = urlsplit(response.url)
+    netloc = page.netloc.rpartition("@")[2]
+    if urlsplit(form.url).netloc.rpartition("@")[2] != netloc:
+        for name in ("Authorization", "Cookie"):
+            headers.pop(name, None)  # they are that host's
+    headers["Referer"] = urlunsplit(page._replace(netloc=netloc, fragment=""))
+    if form.method != "GET":
+        headers["Origin"] = f"{page.scheme}://{netloc}"
+    for name, value in form.headers:
+        headers[name] = value
+    return headers
 
 
 def _fields(form: Form, solution: Solution) -> Iterable[tuple[str, str]]:
     yield from form.fields
     for name in form.token_fields:
         yield name, solution.token
-    if solution.resp_key:
+    # A script sends just what it was written to send.
+    if solution.resp_key and form.kind == "form":
         yield form.resp_key_field, solution.resp_key
 
 
@@ -125,6 +164,45 @@ def _body(enctype: str, pairs: Encoded) -> tuple[str, bytes]:
     if enctype == "text/plain":
         return enctype, b"".join(b"%s=%s\r\n" % pair for pair in pairs)
     return "application/x-www-form-urlencoded", _urlencoded(pairs)
+
+
+def _json(onto: dict[str, Any], form: Form, token: str) -> bytes:
+    """Return *onto* as JSON, the fields and the token added; ASCII, so never broken."""
+    for name, value in form.fields:
+        put(onto, name, parse_json(value))
+    for name in form.token_fields:
+        put(onto, name, token)
+    return json.dumps(onto).encode()
+
+
+def _repeated(request: Request, form: Form, token: str) -> tuple[str, bytes]:
+    """Return URL and body of *request*, the fields and *token* of *form* added.
+
+    Fields of the same names make room; all others stay as they are, to the byte where
+    the body is no JSON.
+    """
+    if not form.token_fields:
+        return request.url, request.body
+    if form.method != "GET" and form.enctype == JSON:
+        held = parse_json(request.body) if request.body else {}
+        return request.url, _json(held, form, token)
+    pairs = [*form.fields, *((name, token) for name in form.token_fields)]
+    if form.method != "GET":
+        return request.url, _with_pairs(request.body.decode("latin-1"), pairs).encode(
+            "latin-1"
+        )
+    parts = urlsplit(request.url)
+    return urlunsplit(parts._replace(query=_with_pairs(parts.query, pairs))), b""
+
+
+def _with_pairs(query: str, pairs: list[tuple[str, str]]) -> str:
+    names = {name for name, _ in pairs}
+    kept = [
+        part
+        for part in query.split("&")
+        if part and unquote_plus(part.partition("=")[0]) not in names
+    ]
+    return "&".join([*kept, *(f"{quote_plus(n)}={quote_plus(v)}" for n, v in pairs)])
 
 
 def _urlencoded(pairs: Encoded) -> bytes:

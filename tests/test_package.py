@@ -24,7 +24,10 @@ LEVELS = (
         "_compat _version answers blobs challenge clock headers literals page parking "
         "parsing places state"
     ),
-    "controls exceptions exchange options reissue repeats scripts sessions stopping",
+    (
+        "controls exceptions exchange options outgoing reissue repeats scripts "
+        "sessions stopping"
+    ),
     "errorcodes expressions forms scope settings submission widgets",
     "calls evidence policy replies report",
     "api demands plan",

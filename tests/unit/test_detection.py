@@ -106,6 +106,9 @@ NGX_WAF = f"""<!DOCTYPE html><html><head><title>Please complete the captcha</tit
  var x = new XMLHttpRequest(); x.open('POST', '/captcha');
  x.send('h-captcha-response=' + t); }}</script></body></html>"""
 
+# A call whose address is known only when it runs.
+NO_WAY = NGX_WAF.replace("'/captcha'", "address()")
+
 BASEDFLARE = f"""<!DOCTYPE html><html><head><title>Bot check</title>
 <script src="/.basedflare/js/argon2.min.js"></script>{API}</head>
 <body data-pow="ab#cd#ef" data-diff="20" data-time="2" data-kb="1024"
@@ -616,7 +619,7 @@ def test_a_field_that_the_callback_fills_beside_the_widget_s_own() -> None:
 
 
 def test_no_way_to_submit() -> None:
-    challenge = read(NGX_WAF, status=503)
+    challenge = read(NO_WAY, status=503)
     assert (challenge.kind, challenge.solvable) == ("gate", False)
     assert (challenge.reason, challenge.form) == ("no_submission", None)
 
@@ -886,7 +889,7 @@ def test_the_user_knows_the_field() -> None:
 
 
 def test_the_user_knows_the_field_of_a_page_without_a_form() -> None:
-    challenge = read(NGX_WAF, Hints(field="captcha"), status=503)
+    challenge = read(NO_WAY, Hints(field="captcha"), status=503)
     assert challenge.solvable
     assert challenge.form is not None
     assert (challenge.form.url, challenge.form.method) == (URL, "POST")

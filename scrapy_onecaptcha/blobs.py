@@ -1,0 +1,65 @@
+"""JSON of any origin: parsed and walked with bounds on its size and depth."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["leaves", "parse_json", "prefix", "put"]
+
+# In bytes or characters. A longer text is not parsed.
+MAX_JSON = 1_000_000
+# Of objects in objects, and of all values together, that are looked at.
+MAX_DEPTH = 12
+MAX_LEAVES = 5_000
+
+Path = tuple[str, ...]
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of *text*, or ``None`` where it is no JSON, or too much."""
+    if len(text) > MAX_JSON:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def prefix(text: str, start: int) -> Any:
+    """Return the JSON value that begins at *start*, whatever follows it."""
+    try:
+        return json.JSONDecoder().raw_decode(text, start)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def leaves(value: Any) -> Iterator[tuple[Path, Any]]:
+    """Yield what is neither object nor list, each with the keys that lead to it."""
+    yield from islice(_leaves(value, ()), MAX_LEAVES)
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if not isinstance(value, dict | list):
+        yield path, value
+    elif len(path) < MAX_DEPTH:
+        # A list adds no name of its own, but a level.
+        pairs = value.items() if isinstance(value, dict) else (("", v) for v in value)
+        for key, inner in pairs:
+            yield from _leaves(inner, (*path, key))
+
+
+def put(onto: dict[str, Any], name: str, value: Any) -> bool:
+    """Set ``a.b`` within *onto*, objects made as needed; ``False`` where none fits."""
+    *outer, last = name.split(".")
+    for key in outer:
+        inner = onto.setdefault(key, {})
+        if not isinstance(inner, dict):
+            return False
+        onto = inner
+    onto[last] = value
+    return True

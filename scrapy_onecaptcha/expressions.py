@@ -1,0 +1,233 @@
+"""What an expression of a script stands for: a text, an object, the token.
+
+Where a part of it cannot be known without running the script, all of it is unreadable:
+a token that is sent with half of its fields would be lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from scrapy_onecaptcha.controls import TOKEN_FIELDS
+from scrapy_onecaptcha.literals import STRING, TOKEN, Unreadable, unescape
+from scrapy_onecaptcha.page import find
+
+if TYPE_CHECKING:
+    from scrapy_onecaptcha.page import Page
+    from scrapy_onecaptcha.scripts import Function, Script
+
+__all__ = ["Expressions", "Span"]
+
+Span = tuple[int, int]
+
+# Of expressions in expressions, and of all that are read for one function.
+MAX_DEPTH = 8
+MAX_STEPS = 100
+MAX_NAME = 100
+
+_DOTTED = re.compile(r"[\w$]+(?:\??\.[\w$]+)*")
+_ENCODES = re.compile(r"(?:window\.)?(encodeURIComponent|encodeURI|escape|String)\s*\(")
+_RESPONSE = re.compile(r"(?:window\.)?(?:hcaptcha|grecaptcha)\??\.getResponse\s*\(")
+_PLACEHOLDER = re.compile(r"\$\{([^{}]{0,500})\}")
+_KEY = re.compile(r"""\s*(?:([\w$]+)|"([^"\\\n]*)"|'([^'\\\n]*)')\s*(:|\Z)""")
+_PROPERTY = re.compile(
+    r"""\s*\??\.\s*(?:(value|content)|val\(\s*\)
+    |(?:getAttribute|attr)\(\s*["']([\w-]+)["']\s*\))\s*\Z""",
+    re.VERBOSE,
+)
+_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?|true|false|null")
+
+
+class Expressions:
+    """Reads the expressions of one function.
+
+    Args:
+        script: the page's scripts.
+        page: where elements are looked up.
+        function: the function.
+        tokens: names that stand for the token in it.
+    """
+
+    def __init__(
+        self, script: Script, page: Page, function: Function, tokens: frozenset[str]
+    ) -> None:
+        self._script = script
+        self._page = page
+        self.function = function
+        self._tokens = tokens
+        self._steps = 0
+
+    def text(self, span: Span, depth: int = 0) -> str:
+        """Return the text at *span*, with `TOKEN` where the token stands.
+
+        Raises:
+            Unreadable: it is not known.
+        """
+        self._step(depth)
+        parts = self._script.split(span, "+")
+        if len(parts) > 1:
+            return "".join(self.text(part, depth + 1) for part in parts)
+        return self._operand(self.trimmed(span), depth + 1)
+
+    def data(self, span: Span, depth: int = 0) -> Any:
+        """Return the object, list, number or text at *span*.
+
+        Raises:
+            Unreadable: it is not known.
+        """
+        self._step(depth)
+        span = self.trimmed(span)
+        first = self._script.code[span[0] : span[0] + 1]
+        if first == "{":
+            parts = self._script.arguments(span[0])
+            pairs = [p for p in parts if self._script.text(p)]
+            return dict(self._pair(pair, depth + 1) for pair in pairs)
+        if first == "[":
+            parts = self._script.arguments(span[0])
+            return [self.data(p, depth + 1) for p in parts if self._script.text(p)]
+        written = self._script.text(span)
+        if _NUMBER.fullmatch(written):
+            return json.loads(written)
+        assigned = self.assigned(span)
+        if assigned and self._script.code[assigned[0]] in "{[":
+            return self.data(assigned, depth + 1)
+        return self.text(span, depth + 1)
+
+    def assigned(self, span: Span) -> Span | None:
+        """Return where the value stands that the name at *span* is set to."""
+        name = self._script.text(span)
+        if not re.fullmatch(r"[\w$]{1,100}", name):
+            return None
+        start, end = self.function.start, self.function.end
+        pattern = re.compile(rf"(?<![\w$.]){re.escape(name)}\s*=(?![=>])\s*")
+        found = pattern.search(self._script.bare, start, end)
+        found = found or pattern.search(self._script.bare)
+        if found is None:
+            return None
+        stop = self._script.statement_end(found.end())
+        return self.trimmed((found.end(), stop)) if stop > found.end() else None
+
+    def trimmed(self, span: Span) -> Span:
+        """Return *span* without the space around it, and brackets around it all."""
+        start, end = span
+        code = self._script.code
+        while start < end and code[start].isspace():
+            start += 1
+        while end > start and code[end - 1].isspace():
+            end -= 1
+        if code[start:end][:1] == "(" and self._script.end(start) == end:
+            return self.trimmed((start + 1, end - 1))
+        return start, end
+
+    def _step(self, depth: int) -> None:
+        self._steps += 1
+        if depth > MAX_DEPTH or self._steps > MAX_STEPS:
+            raise Unreadable
+
+    def _operand(self, span: Span, depth: int) -> str:  # noqa: PLR0911  (one each)
+        code, written = self._script.code, self._script.text(span)
+        literal = STRING.fullmatch(code, *span)
+        if literal:
+            return unescape(literal).replace(TOKEN, "")
+        if written[:1] == "`" and written[-1:] == "`":
+            return self._template(written[1:-1])
+        encoding = _ENCODES.match(code, *span)
+        if encoding:
+            inner = self.text(self._script.arguments(encoding.end() - 1)[0], depth)
+            return _encoded(inner) if encoding[1] != "String" else inner
+        if _RESPONSE.match(written):
+            return TOKEN
+        if re.fullmatch(_NUMBER, written):
+            return written
+        if _DOTTED.fullmatch(written[: MAX_NAME + 1]):
+            return self._named(written, span, depth)
+        return self._of_element(span)
+
+    def _template(self, text: str) -> str:
+        """Fill the placeholders of a template literal; names only, bare or encoded."""
+        parts = _PLACEHOLDER.split(text)
+        if len(parts) > MAX_STEPS or "${" in "".join(parts[::2]):
+            raise Unreadable
+        for number in range(1, len(parts), 2):
+            inner = parts[number].strip()
+            encoding = re.fullmatch(r"encodeURIComponent\(\s*([\w$.]+)\s*\)", inner)
+            value = self._name(encoding[1] if encoding else inner)
+            parts[number] = _encoded(value) if encoding else value
+        return "".join(parts)
+
+    def _name(self, name: str) -> str:
+        """Return what a name within a template stands for."""
+        if _RESPONSE.match(name):
+            return TOKEN
+        known = self._known(name)
+        if known is not None:
+            return known
+        found = re.compile(rf"(?<![\w$.]){re.escape(name[:MAX_NAME])}(?![\w$])").search(
+            self._script.bare
+        )
+        if found is None:
+            raise Unreadable
+        return self._named(name, found.span(), 1)
+
+    def _named(self, name: str, span: Span, depth: int) -> str:
+        known = self._known(name)
+        if known is not None:
+            return known
+        assigned = self.assigned(span)
+        if assigned is not None:
+            return self.text(assigned, depth + 1)
+        value = self._script.value(span)
+        if value is not None:
+            return value.replace(TOKEN, "")
+        return self._of_element(span)
+
+    def _known(self, name: str) -> str | None:
+        """Return the token, or what the browser knows of the page."""
+        if name in self._tokens:
+            return TOKEN
+        url = urlsplit(self._page.url)
+        bare = re.sub(r"^(?:(?:window|document|self|top)\.)+", "", name)
+        return {
+            "location": self._page.url,
+            "location.href": self._page.url,
+            "URL": self._page.url,
+            "location.pathname": url.path or "/",
+            "location.search": f"?{url.query}" if url.query else "",
+            "location.origin": f"{url.scheme}://{url.netloc}",
+            "location.host": url.netloc,
+        }.get(bare)
+
+    def _of_element(self, span: Span) -> str:
+        """Return the value of the element that is named at *span*."""
+        reference = next(self._script.references(span), None)
+        written = self._script.text(span)
+        end = _PROPERTY.search(written[-200:])
+        if reference is None or end is None:
+            raise Unreadable
+        if any(field in reference.value for field in TOKEN_FIELDS):
+            return TOKEN
+        element = find(self._page, reference.kind, reference.value)
+        value = None if element is None else element.get(end[1] or end[2] or "value")
+        if value is None:
+            raise Unreadable
+        return str(value).replace(TOKEN, "")
+
+    def _pair(self, span: Span, depth: int) -> tuple[str, Any]:
+        """Read ``key: value``, or ``name`` for ``name: name``."""
+        code = self._script.code[slice(*span)]
+        found = _KEY.match(code)
+        if found is None:
+            raise Unreadable
+        key = next(group for group in found.groups() if group is not None)
+        if found[4] == ":":
+            return key, self.data((span[0] + found.end(), span[1]), depth)
+        if found[1] is None:
+            raise Unreadable
+        return key, self.data(span, depth)
+
+
+def _encoded(text: str) -> str:
+    return TOKEN.join(quote(part, safe="~()*!'") for part in text.split(TOKEN))
