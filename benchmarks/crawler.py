@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 CONTENT = b'class="content"'  # stands at the beginning of each page, but in no gate
-BEAT = 0.01  # seconds between two looks at how late the event loop is
+BEAT = 0.02  # seconds between two looks at how late the event loop is
 SAMPLE = 0.25  # seconds between two looks at the process
 
 SETTINGS = {

@@ -169,6 +169,7 @@ def serve(
         [sys.executable, "-m", "benchmarks.servers"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        cwd=ROOT,
         env=_environment(),
         text=True,
     )
@@ -200,6 +201,7 @@ def crawls(*plans: Plan) -> list[Outcome]:
             input=json.dumps([asdict(plan) for plan in plans]),
             stdout=subprocess.PIPE,
             stderr=log,
+            cwd=ROOT,
             env=_environment(),
             text=True,
             timeout=HANGS,
