@@ -24,6 +24,10 @@ test: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/pytest
 
+# How well pages are told apart, and what is read from them.
+report: $(VENV)/dev
+	$(BIN)/python -m tests.corpus
+
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks
 

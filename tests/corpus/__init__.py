@@ -1,0 +1,1 @@
+"""A labelled corpus of pages, and how well they are read."""
