@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from scrapy.core.engine import ExecutionEngine
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
+from scrapy.utils import httpobj
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 from twisted.internet.defer import Deferred, succeed
 
@@ -89,6 +90,22 @@ def drop_body(response: Response) -> None:
     for cached in ("_cached_selector", "_cached_ubody"):
         if hasattr(response, cached):
             setattr(response, cached, None)
+
+
+def become(request: Request, original: Request) -> None:
+    """Turn *request* into *original*, of which it is a redirect.
+
+    An errback's ``failure.request`` is the very object that the engine has downloaded:
+    no middleware can put another one in its place.
+    """
+    request._set_url(original.url)  # noqa: SLF001
+    request._set_body(original.body)  # noqa: SLF001
+    request.method = original.method
+    request.headers = original.headers
+    request.priority = original.priority
+    request.meta.clear()
+    request.meta.update(original.meta)
+    httpobj._urlparse_cache.pop(request, None)  # noqa: SLF001
 
 
 def decompress(

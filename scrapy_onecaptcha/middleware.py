@@ -35,7 +35,7 @@ from scrapy_onecaptcha.policy import Allowance, Policy
 from scrapy_onecaptcha.report import Report
 from scrapy_onecaptcha.rush import Rush
 from scrapy_onecaptcha.scope import Scope
-from scrapy_onecaptcha.sessions import Session, Sessions, session_key
+from scrapy_onecaptcha.sessions import Session, Sessions
 from scrapy_onecaptcha.settings import Config
 from scrapy_onecaptcha.solving import Solver
 from scrapy_onecaptcha.stopping import CrawlClosing, Waits
@@ -90,7 +90,11 @@ class OneCaptchaMiddleware:
         self._config = config
         self._client = client
         self._scope = Scope(self._domains)
-        self._sessions = Sessions(clock.seconds, config.cooldown)
+        self._sessions = Sessions(
+            clock.seconds,
+            config.cooldown,
+            crawler.settings.get("HTTPPROXY_AUTH_ENCODING") or "latin-1",
+        )
         self._parking = Parking(
             lambda: _compat.downloader_of(crawler),
             lambda: _compat.nudge(crawler),
@@ -201,7 +205,7 @@ class OneCaptchaMiddleware:
         """
         if not self._concerns(request):
             return None
-        session = self._sessions.get(session_key(request))
+        session = self._sessions.get(self._sessions.key_of(request))
         if session and session.is_walled and not _must_not_wait(request):
             try:
                 await _compat.as_scrapy(self._hold(session))
@@ -247,7 +251,26 @@ class OneCaptchaMiddleware:
         courier = Courier(self._road, request, options, hints)
         gate = courier.meet(request, response, challenge)
         passage = Passage(self._tools, courier, gate, options.max_attempts)
-        return await _compat.as_scrapy(self._pass(passage, courier, request))
+        try:
+            return await _compat.as_scrapy(self._pass(passage, courier, request))
+        except Exception:
+            if courier.original is not request:
+                _compat.become(request, courier.original)
+            state.forget(request)  # the errback is next to see it
+            raise
+
+    async def process_exception(
+        self,
+        request: Request,
+        exception: Exception,  # noqa: ARG002  (Scrapy's signature)
+        spider: Spider | None = None,  # noqa: ARG002  (passed up to Scrapy 2.13)
+    ) -> None:
+        """Clear ``meta`` for the errback, where nothing in it would be missed.
+
+        A retry of a request that was redirected still needs to know what it was.
+        """
+        if state.role_of(request) is None and "redirect_urls" not in request.meta:
+            state.forget(request)
 
     async def solve(self, response: Response) -> Solution:
         """Have the widget of *response* solved, and return the token for it.
@@ -286,7 +309,7 @@ class OneCaptchaMiddleware:
 
     def _note(self, request: Request, response: Response, *, gated: bool) -> None:
         """Note what *response* tells of its session, if that has ever met a gate."""
-        key = session_key(request)
+        key = self._sessions.key_of(request)
         session = self._sessions.open(key) if gated else self._sessions.get(key)
         if session is not None:
             session.saw(gate=gated)
@@ -303,7 +326,7 @@ class OneCaptchaMiddleware:
                 "pages wait for it; they are crawled as if there were none.",
             )
             return False
-        if not self._scope.holds(response.url, request):
+        if not self._scope.holds(response.url, state.first_of(request)["url"]):
             self._report.count("refused/scope")
             host = urlsplit(response.url).hostname
             self._report.warn_once(
@@ -359,7 +382,10 @@ class OneCaptchaMiddleware:
         if self._config.on_failure == "error":
             raise error
         _spare(request)
-        state.borrow(courier.original, handle_httpstatus_all=True)
+        meta, status = courier.original.meta, gate.response.status
+        allowed = meta.get("handle_httpstatus_list", ())
+        if status not in allowed:
+            meta["handle_httpstatus_list"] = [*allowed, status]
         gate.response.flags.append(FAILED)
         gate.response.request = courier.original
         return gate.response
@@ -397,7 +423,8 @@ class OneCaptchaMiddleware:
                 response=response,
                 challenge=challenge,
             )
-        if not self._scope.holds(response.url, request):
+        asked = (request.meta.get("redirect_urls") or [request.url])[0]
+        if not self._scope.holds(response.url, asked):
             raise SubmissionRefused(
                 f"{response.url} is out of scope; add its host to "
                 "ONECAPTCHA_ALLOWED_DOMAINS",
@@ -406,7 +433,7 @@ class OneCaptchaMiddleware:
             )
         work = self._solver.solve(
             task_of(challenge, request),
-            session_key(request).site,
+            self._sessions.key_of(request).site,
             Allowance(response.url, options.max_attempts),
         )
         try:

@@ -32,9 +32,9 @@ ONCE = {
 
 def original(request: Request) -> Request:
     """Return the request that the spider made, of which *request* may be a redirect."""
-    if not request.meta.get("redirect_urls"):
-        return request
     first = state.first_of(request)
+    if first["url"] == request.url and first.get("method", "GET") == request.method:
+        return request
     meta = state.mark(request, "replay")
     meta[state.KEY] = request.meta.get(state.KEY, {})
     return request.replace(
@@ -42,6 +42,7 @@ def original(request: Request) -> Request:
         method=first.get("method", "GET"),
         body=first.get("body", b""),
         headers=first.get("headers", request.headers),
+        priority=first.get("priority", request.priority),
         meta=meta,
     )
 
@@ -64,7 +65,7 @@ def give_back(request: Request) -> Request:
     """
     first = state.first_of(request)
     meta = {name: value for name, value in request.meta.items() if name != state.KEY}
-    meta[state.KEY] = {"first": first, "given_back": True}
+    meta[state.KEY] = {"first": first, "sent": request.url, "given_back": True}
     return request.replace(meta=meta, dont_filter=True)
 
 
@@ -79,7 +80,12 @@ def redirect_target(response: Response) -> str | None:
     location = response.headers.get("Location")
     if response.status not in GET_REDIRECTS or not location:
         return None
-    return urljoin(response.url, safe_url_string(location))
+    try:
+        target = urljoin(response.url, safe_url_string(location))
+        urlsplit(target).port  # noqa: B018  (raises for what is no port)
+    except ValueError:  # a site may send any nonsense
+        return None
+    return target
 
 
 def hop(submission: Request, url: str) -> Request:

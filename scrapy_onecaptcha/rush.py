@@ -8,6 +8,7 @@ the slot hold for them as for any request.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha import _compat, state
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.clock import Clock
 
 __all__ = ["Rush"]
+
+
+URGENT = ("submission", "refetch")
 
 
 class Rush:
@@ -41,7 +45,7 @@ class Rush:
 
         The signal is sent just before the request is queued.
         """
-        if state.role_of(request) in ("submission", "refetch"):
+        if state.role_of(request) in URGENT:
             self._clock.callLater(0, self._to_front, request)
 
     def send_by(self, request: Request, moment: float) -> Deferred[Response]:
@@ -62,11 +66,12 @@ class Rush:
 
     def _to_front(self, request: Request) -> None:
         queue = self._queue(request)
+        ahead = sum(1 for _ in itertools.takewhile(_is_urgent, queue))
         for place, (queued, _) in enumerate(queue):
-            if queued is request:
+            if queued is request and place > ahead:
                 entry = queue[place]
                 del queue[place]
-                queue.appendleft(entry)
+                queue.insert(ahead, entry)
                 return
 
     def _withdraw(self, request: Request) -> None:
@@ -82,3 +87,7 @@ class Rush:
         key = request.meta.get("download_slot")
         slot = getattr(downloader, "slots", {}).get(key)
         return getattr(slot, "queue", ())
+
+
+def _is_urgent(entry: tuple[Request, object]) -> bool:
+    return state.role_of(entry[0]) in URGENT

@@ -6,12 +6,12 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
+from w3lib.url import safe_url_string
+
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from scrapy import Request
 
 __all__ = ["Scope"]
 
@@ -30,15 +30,14 @@ class Scope:
     @property
     def domains(self) -> tuple[str, ...]:
         """The hosts that are allowed by name."""
-        return tuple(domain.lower() for domain in self._domains() or ())
+        # Scrapy, too, skips what is no string.
+        domains = self._domains() or ()
+        return tuple(domain.lower() for domain in domains if isinstance(domain, str))
 
-    def holds(self, url: str, request: Request) -> bool:
-        """Tell whether *url*, reached by *request*, is in scope."""
+    def holds(self, url: str, asked: str) -> bool:
+        """Tell whether *url* is in scope, where the spider *asked* for that one."""
         host = _host(url)
-        if not self.domains:
-            asked = request.meta.get("redirect_urls") or (request.url,)
-            return host == _host(asked[0])
-        return self.allows(host)
+        return self.allows(host) if self.domains else host == _host(asked)
 
     def allows(self, host: str) -> bool:
         """Tell whether *host* was allowed by name."""
@@ -52,7 +51,7 @@ class Scope:
         Raises:
             SubmissionRefused: the token may not go there.
         """
-        here, there = urlsplit(page), _split(target)
+        here, there = _split(page), _split(target)
         if there.scheme not in ("http", "https"):
             raise _refused(page, target, "it is no web address")
         if here.scheme == "https" and there.scheme != "https":
@@ -80,7 +79,8 @@ def _host(url: str) -> str:
 
 def _split(url: str) -> SplitResult:
     try:
-        return urlsplit(url)
+        # As scrapy.Request will read it, and browsers do: a backslash is a slash.
+        return urlsplit(safe_url_string(url))
     except ValueError:  # a page may name any nonsense
         return urlsplit("")
 

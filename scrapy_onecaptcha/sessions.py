@@ -44,14 +44,20 @@ class SessionKey(NamedTuple):
     proxy: str
 
 
-def session_key(request: Request) -> SessionKey:
-    """Return the session that *request* belongs to."""
+def session_key(request: Request, auth_encoding: str = "latin-1") -> SessionKey:
+    """Return the session that *request* belongs to.
+
+    Args:
+        request: of the crawl.
+        auth_encoding: ``HTTPPROXY_AUTH_ENCODING``.
+    """
     url = urlparse_cached(request)
     site = f"{url.scheme}://{url.netloc}"
-    return SessionKey(site, request.meta.get("cookiejar"), _proxy_identity(request))
+    proxy = _proxy_identity(request, auth_encoding)
+    return SessionKey(site, request.meta.get("cookiejar"), proxy)
 
 
-def _proxy_identity(request: Request) -> str:
+def _proxy_identity(request: Request, auth_encoding: str) -> str:
     """Return the same before and after HttpProxyMiddleware has seen *request*.
 
     It moves the credentials from the URL to a header, and marks the proxies that come
@@ -61,9 +67,10 @@ def _proxy_identity(request: Request) -> str:
     if not proxy or request.meta.get("_scheme_proxy"):
         return ""
     parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
-    if parts.username is not None:
+    if parts.username:  # without a user that middleware drops the password, too
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        credentials = b"Basic " + base64.b64encode(user.encode("latin-1", "replace"))
+        encoded = user.encode(auth_encoding, "replace")
+        credentials = b"Basic " + base64.b64encode(encoded)
     else:
         credentials = request.headers.get("Proxy-Authorization") or b""
     digest = hashlib.sha256(credentials).hexdigest()[:12] if credentials else ""
@@ -147,13 +154,24 @@ class Sessions:
     Args:
         now: seconds of a clock that never goes back.
         memory: for how many seconds it is remembered that a site grants nothing.
+        auth_encoding: ``HTTPPROXY_AUTH_ENCODING``.
     """
 
-    def __init__(self, now: Callable[[], float], memory: float) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float],
+        memory: float,
+        auth_encoding: str = "latin-1",
+    ) -> None:
+        self._auth_encoding = auth_encoding
         self._now = now
         self._memory = memory
         self._sessions: dict[SessionKey, Session] = {}
         self._grants_nothing: dict[tuple[str, str], float] = {}
+
+    def key_of(self, request: Request) -> SessionKey:
+        """Return the key of the session that *request* belongs to."""
+        return session_key(request, self._auth_encoding)
 
     def get(self, key: SessionKey) -> Session | None:
         """Return the session of *key* if it has ever met a gate."""

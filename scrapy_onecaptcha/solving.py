@@ -91,8 +91,8 @@ class Solver:
             ServiceError: the service refuses, or stays out of reach.
             SolveTimeout: there was no token in time.
         """
-        give_up = self._clock.seconds() + self._config.solve_timeout
         delay = self._config.retry_delay
+        give_up = 0.0
         fault: Unavailable | None = None
         while True:
             try:
@@ -102,6 +102,8 @@ class Solver:
                     raise fault from None
                 raise
             except Unavailable as error:
+                if fault is None:
+                    give_up = self._clock.seconds() + self._config.solve_timeout
                 fault = error
                 pause = delay * (0.5 + self._random())
                 if self._clock.seconds() + pause > give_up:
@@ -132,7 +134,6 @@ class Solver:
         self, task: Task, site: str, unit: Unit, allowance: Allowance
     ) -> Solution:
         """Create the task and wait for its token, accounting for what it came to."""
-        self._begin_probe()
         unit.spend(allowance)
         self._report.task_created(site)
         try:
@@ -150,6 +151,7 @@ class Solver:
         return solution
 
     async def _create(self, task: Task, site: str, unit: Unit) -> str:
+        probe = self._begin_probe()
         try:
             task_id = await self._heed(self._client.create_task(task), task, site)
         except ServiceError as error:
@@ -161,7 +163,8 @@ class Solver:
             self._blocked = None
             return task_id
         finally:
-            self._probing = False
+            if probe:
+                self._probing = False
 
     async def _poll(
         self, task_id: str, started: float, task: Task, site: str
@@ -180,11 +183,11 @@ class Solver:
                 )
             await sleep(self._clock, pause)
             pause = config.poll_interval
+            self._check_account()
             asked = self._clock.seconds()
             polls += 1
             self._report.count("polls")
             try:
-                self._check_account()
                 result = await self._heed(
                     self._client.get_task_result(task_id), task, site
                 )
@@ -215,18 +218,18 @@ class Solver:
 
     def _learn(self, error: ServiceError, site: str, sitekey: str) -> None:
         if isinstance(error, AccountError) and self._account is None:
-            self._account = error
+            self._account = copy.copy(error)  # the page's own gets its response
             logger.critical(
                 "No further call to the service in this crawl, every gated page fails: "
                 "%s",
                 error,
             )
         elif isinstance(error, BlockedError) and not self._is_blocked():
-            self._blocked = error
+            self._blocked = copy.copy(error)
             self._blocked_until = self._clock.seconds() + error.seconds
             logger.error("No call to the service for %.0f s: %s", error.seconds, error)
         elif isinstance(error, SiteRefusedError):
-            self._refused[site, sitekey] = error
+            self._refused[site, sitekey] = copy.copy(error)
         elif error.code == "ERROR_THREADS_MAXIMUM":
             self._open.limit = max(1, self._open.taken - 1)
             logger.warning(
@@ -250,9 +253,11 @@ class Solver:
         if self._blocked is not None and (self._probing or self._is_blocked()):
             raise copy.copy(self._blocked)
 
-    def _begin_probe(self) -> None:
-        """Make the first task after a block a probe: the others wait for its fate."""
-        self._probing = self._blocked is not None
+    def _begin_probe(self) -> bool:
+        """Make the first task after a block a probe; tell whether this one is."""
+        probe = self._blocked is not None
+        self._probing = self._probing or probe
+        return probe
 
     # Waiting
 

@@ -43,7 +43,7 @@ def stamp(request: Request, generation: int) -> dict[str, Any]:
     state: dict[str, Any] = request.meta.get(KEY) or {}
     if not _is_about(state, request):
         state = {"first": _first(request)}
-    state = {**state, "generation": generation}
+    state = {**state, "generation": generation, "sent": request.url}
     request.meta[KEY] = state
     return state
 
@@ -52,20 +52,19 @@ def _is_about(state: dict[str, Any], request: Request) -> bool:
     """Tell whether *state* was made for *request*, not copied from another's meta."""
     if "role" in state:
         return True
-    first = state.get("first")
-    urls = request.meta.get("redirect_urls") or (request.url,)
-    return first is not None and first["url"] == urls[0]
+    # A retry is sent to the same URL, a redirect knows where it came from.
+    urls = request.meta.get("redirect_urls") or ()
+    return "first" in state and state.get("sent") in (request.url, *urls[-1:])
 
 
 def _first(request: Request) -> dict[str, Any]:
-    urls = request.meta.get("redirect_urls")
-    first: dict[str, Any] = {"url": urls[0] if urls else request.url}
+    first: dict[str, Any] = {"url": request.url, "priority": request.priority}
     if request.method != "GET" or request.body:
         first["method"] = request.method
         first["body"] = request.body
     # A redirect drops Referer, and Authorization where it leads to another host.
     first["headers"] = dict(request.headers)
-    if not urls and "download_slot" in request.meta:
+    if "download_slot" in request.meta:
         first["download_slot"] = request.meta["download_slot"]
     return first
 
@@ -73,8 +72,8 @@ def _first(request: Request) -> dict[str, Any]:
 def first_of(request: Request) -> dict[str, Any]:
     """Return what *request* was when it was first sent.
 
-    Keys: ``url`` and, where they say something, ``method``, ``body``, ``headers`` and
-    ``download_slot``.
+    Keys: ``url``, ``priority``, ``headers`` and, where they say something, ``method``,
+    ``body`` and ``download_slot``.
     """
     state = request.meta.get(KEY) or {}
     first: dict[str, Any] = state.get("first") or _first(request)

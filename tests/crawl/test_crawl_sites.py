@@ -106,11 +106,6 @@ def test_requests_are_replayed_as_they_were() -> None:
         assert servers.ledger()["rejections"] == {}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the priority that a redirect raised is not restored",
-)
 def test_a_page_entered_by_redirect_keeps_its_priority() -> None:
     with sandbox("--latency", "0.1", "--site", "antibot") as servers:
         plan = pages(servers["antibot"], range(2), priority=7)

@@ -129,11 +129,6 @@ def test_a_replay_begins_its_own_retries() -> None:
     assert sent.meta["max_retry_times"] == 5
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="redirect_urls that a spider copied with meta=response.meta are taken for "
-    "this request's own: another page is asked for, and delivered",
-)
 def test_a_replay_asks_for_its_own_page_whatever_meta_was_copied() -> None:
     other = gated()
     state.forget(other)  # as before the callback
@@ -235,19 +230,7 @@ def test_a_redirect_to_nowhere(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "location",
-    [
-        pytest.param(
-            location,
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=ValueError,
-                reason="what a hostile Location raises ends the request in a bare "
-                "ValueError, after the token was spent",
-            ),
-        )
-        for location in ("http://[", "//[::1", "http://shop.example:99999999/")
-    ],
+    "location", ["http://[", "//[::1", "http://shop.example:99999999/"]
 )
 def test_a_redirect_to_what_is_no_url(location: str) -> None:
     response = Response(URL, status=302, headers={"Location": location})

@@ -383,11 +383,6 @@ def test_attempts_that_the_page_used_up_end_so() -> None:
     assert len(world.created) == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the time spent queued for a place counts against SOLVE_TIMEOUT, which is "
-    "for one task, create to token: behind a queue no passing fault is retried",
-)
 def test_who_was_queued_for_long_may_retry_too() -> None:
     world = World(concurrent_tasks=1, solve_timeout=60)
     world.service.seconds = 56
@@ -494,11 +489,6 @@ def test_each_page_has_an_error_of_its_own(kind: type[ServiceError]) -> None:
     assert [error.response for error in errors] == responses[::-1]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the error that is kept is the one that the first page gets and adds its "
-    "response to: later copies, as of solve(), begin with another page's",
-)
 @pytest.mark.parametrize(
     "kind", [AccountError, BlockedError, SiteRefusedError], ids=lambda kind: kind.reason
 )
@@ -601,11 +591,6 @@ def test_no_poll_while_blocked() -> None:
 @pytest.mark.parametrize(
     "error", [BudgetExceeded, AttemptsExhausted], ids=lambda kind: kind.reason
 )
-@pytest.mark.xfail(
-    strict=True,
-    reason="_begin_probe comes before unit.spend: where that raises, _probing stays "
-    "True for ever, and every later solve of the crawl ends in BlockedError",
-)
 def test_a_probe_that_may_not_be_paid_for_is_followed_by_another(
     error: type[Exception],
 ) -> None:
@@ -622,11 +607,6 @@ def test_a_probe_that_may_not_be_paid_for_is_followed_by_another(
     assert run.value
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="_create's finally ends the probe for any task whose createTask ends, also "
-    "for one that was sent before the block",
-)
 def test_the_end_of_an_older_call_is_not_the_end_of_the_probe() -> None:
     world = World()
     older: Deferred[Any] = Deferred()
@@ -963,10 +943,6 @@ def test_the_attempt_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert all(TOKEN not in text for text in caplog.messages)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="polls, calls of getTaskResult, is raised before _check_account forbids one",
-)
 def test_a_poll_that_is_not_sent_is_not_counted() -> None:
     world = World()
     world.solve()
