@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy import Request
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response, TextResponse
+from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha import state
 from scrapy_onecaptcha.exceptions import (
@@ -16,6 +18,7 @@ from scrapy_onecaptcha.exceptions import (
     UnsolvableGate,
 )
 
+from . import virtual
 from .virtual import AGENT, GATE, KEY, SITEKEY, Crawl
 
 if TYPE_CHECKING:
@@ -120,9 +123,11 @@ def test_the_token_never_leaves_the_coroutine(crawling: Crawling) -> None:
     crawl.finish()
 
 
-def test_a_307_after_the_submission_is_not_posted_again(
-    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("status", [302, 307, 308])
+def test_a_redirect_to_another_host_is_not_followed(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
+    """Least of all the two that would post the token again."""
     crawl = crawling()
     site = crawl.site()
     submitted = site._submitted
@@ -130,7 +135,9 @@ def test_a_307_after_the_submission_is_not_posted_again(
     def elsewhere(*arguments: Any) -> Response:
         answer = submitted(*arguments)
         headers = {"Location": "https://evil.example/collect"}
-        return Response(answer.url, status=307, headers=headers, request=answer.request)
+        return Response(
+            answer.url, status=status, headers=headers, request=answer.request
+        )
 
     monkeypatch.setattr(site, "_submitted", elsewhere)
     crawl.site("evil.example")
@@ -141,24 +148,23 @@ def test_a_307_after_the_submission_is_not_posted_again(
     crawl.finish()
 
 
-def test_a_redirect_to_another_host_is_not_followed(
+def test_a_307_on_the_site_itself_is_not_posted_again(
     crawling: Crawling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crawl = crawling()
     site = crawl.site()
     submitted = site._submitted
 
-    def elsewhere(*arguments: Any) -> Response:
+    def again(*arguments: Any) -> Response:
         answer = submitted(*arguments)
-        headers = {"Location": "https://evil.example/collect"}
-        return Response(answer.url, status=302, headers=headers, request=answer.request)
+        headers = {"Location": "/0"}
+        return Response(answer.url, status=307, headers=headers, request=answer.request)
 
-    monkeypatch.setattr(site, "_submitted", elsewhere)
-    crawl.site("evil.example")
+    monkeypatch.setattr(site, "_submitted", again)
     crawl.ask("/0")
     crawl.run()
     assert crawl.pages == ["/0"]
-    assert crawl.sites["evil.example"].downloads == 0
+    assert len(site.submissions) == 1
     crawl.finish()
 
 
@@ -590,3 +596,79 @@ def test_a_submission_by_another_proxy_than_its_gate_is_warned_of(
     crawl.ask("/0", meta={"onecaptcha": {"max_attempts": 1}})
     crawl.run()
     assert "another proxy" in caplog.text
+
+
+def test_sitekey_invisible_and_field_are_the_users_word(crawling: Crawling) -> None:
+    key = "b1b2c3d4-0000-4000-8000-0000000000aa"
+    crawl = crawling()
+    crawl.site(sitekey=lambda _: "your_site_key")
+    said = {"sitekey": key, "invisible": True, "field": "proof", "max_attempts": 1}
+    crawl.ask("/0", meta={"onecaptcha": said})
+    crawl.run()
+    (task,) = crawl.service.created
+    assert task.sitekey == key
+    assert task.invisible
+    body = next(request.body for request in crawl.sent if request.method == "POST")
+    assert b"proof=P1_token" in body
+    assert b"h-captcha-response" not in body
+    crawl.finish()
+
+
+def test_a_submission_that_a_middleware_drops_is_refused_and_hands_over(
+    crawling: Crawling,
+) -> None:
+    """As for one that is off-site: the session's turn must not be lost with it."""
+    crawl = crawling()
+    site = crawl.site()
+    dropped: list[str] = []
+
+    def drop_the_first(_: int, request: Request) -> Exception | None:
+        if request.method == "POST" and not dropped:
+            dropped.append(request.url)
+            return IgnoreRequest("off-site")
+        return None
+
+    site.fault = drop_the_first
+    crawl.ask("/0", "/1")
+    crawl.run()
+    assert [type(error) for error in crawl.errors] == [SubmissionRefused]
+    assert len(crawl.pages) == 1
+    crawl.finish()
+
+
+@pytest.mark.parametrize("moment", [2.0, 6.0, 11.45])
+def test_a_leader_that_is_cancelled_hands_over(
+    crawling: Crawling, moment: float
+) -> None:
+    crawl = crawling()
+    crawl.site()
+    leader, *_ = crawl.ask("/0", "/1", "/2")
+    crawl.advance(moment)
+    crawl.under_way[leader].cancel()
+    crawl.run()
+    assert sorted(crawl.pages) == ["/1", "/2"]
+    assert [type(error) for error in crawl.errors] == [CancelledError]
+    crawl.finish()
+
+
+def test_a_refused_get_form_leaves_no_token_in_the_gate(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its token stands in the URL of the answer, and in the request that brought it."""
+    crawl = crawling(max_attempts=2)
+    site = crawl.site()
+    gate = GATE.replace('method="post"', 'method="get"')
+    monkeypatch.setattr(virtual, "GATE", gate)
+    monkeypatch.setattr(site, "_page", lambda request, _: site._gate(request))
+    crawl.ask("/0")
+    crawl.run()
+    assert any("P1_token" in request.url for request in crawl.sent)
+    (error,) = crawl.errors
+    assert isinstance(error, OneCaptchaError)
+    assert error.response is not None
+    assert error.response.request is not None
+    assert error.challenge is not None
+    for url in (error.response.url, error.response.request.url, error.challenge.url):
+        assert "P1_" not in url
+    assert all("P1_" not in task.url for task in crawl.service.created)
+    assert len(crawl.service.created) == 2

@@ -314,6 +314,7 @@ class Crawl:
         self.events: list[Event] = []
         self.given_back: list[Request] = []
         self.sent: list[Request] = []
+        self.under_way: dict[Request, Deferred[None]] = {}
         self.closed_as = ""
         self.robots: Callable[[Request], bool] = lambda _: True
         self._scheduled: deque[Request] = deque()
@@ -417,7 +418,7 @@ class Crawl:
             )
         ):
             request = self._scheduled.popleft()
-            Deferred.fromCoroutine(self._crawl(request))
+            self.under_way[request] = Deferred.fromCoroutine(self._crawl(request))
 
     async def _crawl(self, request: Request) -> None:
         try:
