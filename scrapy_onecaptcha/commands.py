@@ -77,6 +77,11 @@ _REASONS = {
     "no_submission": "nothing in the page says how the token is sent. If you know it, "
     "write a submitter (ONECAPTCHA_SUBMITTERS).",
 }
+_KINDS = {
+    "form": "as its form is sent",
+    "call": "as a script of the page sends it",
+    "repeat": "which is the request once more",
+}
 _OTHERS = (
     (rb"challenges\.cloudflare\.com|cf-turnstile", "Cloudflare's Turnstile"),
     (rb"/recaptcha/|g-recaptcha", "Google's reCAPTCHA"),
@@ -315,11 +320,14 @@ def _submission(form: Form | None) -> dict[str, Any] | None:
     if form is None:
         return None
     tokens = [[name, "<token>"] for name in form.token_fields]
+    headers = [[form.header, "<token>"]] if form.header else []
     return {
+        "kind": form.kind,
         "method": form.method,
         "url": form.url,
-        "enctype": form.enctype if form.method == "POST" else None,
+        "enctype": form.enctype if form.method != "GET" else None,
         "encoding": form.encoding,
+        "headers": [*map(list, form.headers), *headers],
         "fields": [*map(list, form.fields), *tokens],
     }
 
@@ -344,7 +352,7 @@ def _nothing(response: Response) -> Iterator[str]:
     elif not isinstance(response, TextResponse):
         yield "It is no text."
     elif not is_html(response):
-        yield "It is no HTML page."
+        yield "It is no HTML page; as data it demands no captcha."
     if b"hcaptcha" in body or b"h-captcha" in body:
         yield from _mentions(response)
     else:
@@ -418,7 +426,11 @@ def _submission_lines(told: dict[str, Any]) -> Iterator[str]:
         yield "  submission: unknown"
         return
     how = f", {sent['enctype']}" if sent["enctype"] else ""
-    yield f"  submission: {sent['method']} {sent['url']} ({sent['encoding']}{how})"
+    yield (
+        f"  submission: {sent['method']} {sent['url']} ({sent['encoding']}{how}),"
+        f" {_KINDS[sent['kind']]}"
+    )
+    yield from (f"    {name}: {value}" for name, value in sent["headers"])
     for name, value in sent["fields"]:
         short = value if len(value) <= MAX_VALUE else f"{value[:MAX_VALUE]}…"
         yield f"    {name} = {' '.join(short.split())}"

@@ -68,7 +68,7 @@ def judge(label: Label, challenge: Challenge | None) -> dict[str, bool]:
         right["submit"] = (
             form is not None
             and (form.method, form.url) == (method, url)
-            and field in form.token_fields
+            and field in (*form.token_fields, form.header)
         )
     if label.fields is not None:
         right["fields"] = form is not None and form.fields == label.fields

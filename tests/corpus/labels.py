@@ -31,7 +31,8 @@ class Label:
         invisible: whether it is the invisible one.
         rqdata: whether the page hands rqdata to it.
         reason: why no token can pass this gate.
-        submit: method, URL and a field that takes the token; ``None``: not judged.
+        submit: method, URL and a field or header that takes the token; ``None``: not
+            judged.
         fields: what else is sent, in order; ``None``: not judged.
     """
 
@@ -584,6 +585,7 @@ LABELS: tuple[Label, ...] = (
         status=403,
         content_type="application/json",
         sitekey="774e82fd-81cd-4219-a665-6dce0bd30b8a",
+        submit=("GET", "https://site.test/api/search?q=lamp", "x-captcha-response"),
     ),
     # Widgets on pages whose content is there.
     Label(
