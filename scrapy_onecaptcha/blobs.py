@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["leaves", "parse_json", "prefix", "put"]
+__all__ = ["last", "leaves", "parse_json", "plain", "prefix", "put"]
 
 # In bytes or characters. A longer text is not parsed.
 MAX_JSON = 1_000_000
@@ -51,6 +52,16 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         pairs = value.items() if isinstance(value, dict) else (("", v) for v in value)
         for key, inner in pairs:
             yield from _leaves(inner, (*path, key))
+
+
+def last(path: Path) -> str:
+    """Return the last name of *path*; the places in a list have none."""
+    return next((key for key in reversed(path) if key), "")
+
+
+def plain(path: Path) -> str:
+    """Return the same in lower case, without what parts its words."""
+    return re.sub(r"[^a-z0-9]", "", last(path).lower())
 
 
 def put(onto: dict[str, Any], name: str, value: Any) -> bool:

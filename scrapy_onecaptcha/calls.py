@@ -206,6 +206,7 @@ class _Reader:
 
     def _body(self, span: Span) -> Body:
         """Read what a call sends at *span*."""
+        self._read.step()
         span = self._read.trimmed(span)
         written = self._script.text(span)
         made = _BODY.match(self._script.code, *span)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-__all__ = ["REASONS", "Challenge", "Form", "Solution", "mask"]
+__all__ = ["REASONS", "Challenge", "Form", "Solution", "mask", "valid_sitekey"]
 
 Kind = Literal["gate", "widget"]
 FormKind = Literal["form", "call", "repeat"]
@@ -16,6 +17,8 @@ Reason = Literal[
 #: Why a gate may be unsolvable.
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+
 
 def mask(secret: str | None) -> str:
     """Return *secret* as it may be logged: a few characters and its length."""
@@ -23,6 +26,12 @@ def mask(secret: str | None) -> str:
         return repr(secret)
     shown = secret[:4] if len(secret) >= 16 else ""  # noqa: PLR2004
     return f"<{shown}… {len(secret)} characters>"
+
+
+def valid_sitekey(text: str | None) -> str | None:
+    """Return *text* in lower case if it is a sitekey, which is a UUID."""
+    lower = (text or "").strip().lower()
+    return lower if _UUID.fullmatch(lower) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ def controls(form: Node, page: Page) -> Iterator[Node]:
     name = form.get("id")
     inside = list(islice(form.iter(*_CONTROLS), MAX_CONTROLS))
     beside = select(page.root, "//*[@form=$name]", name=name) if name else []
+    beside += [e for e, stray in page.strays.items() if stray is form]
     if not beside:
         yield from (e for e in inside if e.get("form") in (None, name))
         return
@@ -72,6 +73,8 @@ def owner(element: Node, page: Page) -> Node | None:
         return found[0] if found else None
     if element.tag == "form":
         return element
+    if element in page.strays:
+        return page.strays[element]
     return next(element.iterancestors("form"), None)
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.http import JsonResponse, TextResponse
 
-from scrapy_onecaptcha.blobs import leaves, parse_json
+from scrapy_onecaptcha.blobs import last, leaves, parse_json, plain
+from scrapy_onecaptcha.challenge import valid_sitekey
 from scrapy_onecaptcha.evidence import GATE
-from scrapy_onecaptcha.widgets import valid_sitekey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,10 +96,10 @@ def read_demand(response: TextResponse, *, known: bool) -> Demand | None:
             captcha need not name one.
     """
     pairs = list(leaves(parse_json(response.body)))
-    keys = [pair for pair in pairs if _plain(pair[0]).endswith("sitekey")]
+    keys = [pair for pair in pairs if plain(pair[0]).endswith("sitekey")]
     named = [pair for pair in keys if valid_sitekey(_text(pair[1]))]
     required = any(_says_required(path, value) for path, value in pairs)
-    ours = any("hcaptcha" in _plain((*path, _text(value))) for path, value in pairs)
+    ours = any("hcaptcha" in plain((*path, _text(value))) for path, value in pairs)
     if not (named or (required and (ours or known))):
         return None
     path, sitekey = next(iter(named or keys), ((), None))
@@ -142,23 +142,15 @@ def _asks_for_it(url: str) -> bool:
     return bool(re.search(r"captcha|config|settings|site-?key", url.lower()[:2000]))
 
 
-def _plain(path: Path) -> str:
-    return re.sub(r"[^a-z0-9]", "", next((k for k in reversed(path) if k), "").lower())
-
-
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
 def _says_required(path: Path, value: Any) -> bool:
     if isinstance(value, str):
-        words = f"{_last(path)} {value[:300]}"
+        words = f"{last(path)} {value[:300]}"
         return bool(_REQUIRED.search(value[:300]) or _REQUIRED.search(words))
-    return value is True and "captcha" in _last(path).lower()
-
-
-def _last(path: Path) -> str:
-    return next((key for key in reversed(path) if key), "")
+    return value is True and "captcha" in last(path).lower()
 
 
 def _is_vocabulary(path: Path) -> bool:
@@ -166,7 +158,7 @@ def _is_vocabulary(path: Path) -> bool:
 
 
 def _is_invisible(path: Path, value: Any) -> bool:
-    key = _plain(path)
+    key = plain(path)
     return (key.endswith("invisible") and value is True) or (
         key.endswith("size") and value == "invisible"
     )
@@ -174,23 +166,23 @@ def _is_invisible(path: Path, value: Any) -> bool:
 
 def _named(pairs: Iterable[tuple[Path, Any]], end: str) -> str | None:
     """Return the first text whose key ends so."""
-    texts = (_text(value) for path, value in pairs if _plain(path).endswith(end))
+    texts = (_text(value) for path, value in pairs if plain(path).endswith(end))
     return next((text for text in texts if text), None)
 
 
 def _along(pairs: list[tuple[Path, Any]]) -> tuple[tuple[str, str], ...]:
     """Return the ticket that belongs to an rqdata and goes back with its token."""
     return tuple(
-        (_last(path), _text(value))
+        (last(path), _text(value))
         for path, value in pairs
-        if _plain(path).endswith("rqtoken") and _text(value)
+        if plain(path).endswith("rqtoken") and _text(value)
     )[:1]
 
 
 def _field(pairs: list[tuple[Path, Any]]) -> str | None:
     """Return the field that a reply names: outright, or by complaining about it."""
     for path, value in pairs:
-        key = _plain(path)
+        key = plain(path)
         if not (isinstance(value, str) and _FIELD.fullmatch(value)):
             continue
         if key in ("header", "captchaheader", "responseheader", "tokenheader"):
@@ -198,11 +190,11 @@ def _field(pairs: list[tuple[Path, Any]]) -> str | None:
         if key in ("captchafield", "responsefield", "tokenfield", "field", "param"):
             return value
     for path, value in pairs:
-        name, text = _last(path), _text(value)
+        name, text = last(path), _text(value)
         if (
             re.search(r"captcha|^token$", name.lower())
             and not re.search(r"service|provider|type|message|error|url", name.lower())
-            and not _plain(path).endswith(("sitekey", "rqdata", "rqtoken"))
+            and not plain(path).endswith(("sitekey", "rqdata", "rqtoken"))
             # A list of complaints, as validators make them.
             and (path[-1:] == ("",) or name.lower().endswith(("token", "response")))
             and _COMPLAINT.search(text)

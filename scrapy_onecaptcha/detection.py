@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from scrapy.http import TextResponse
 
-from scrapy_onecaptcha.challenge import Challenge
+from scrapy_onecaptcha.challenge import Challenge, valid_sitekey
 from scrapy_onecaptcha.demands import is_json, read_demand, weigh_demand
 from scrapy_onecaptcha.evidence import GATE, gather, weigh
 from scrapy_onecaptcha.page import BOM_UTF16, has, is_html, parse
 from scrapy_onecaptcha.plan import make_plan
 from scrapy_onecaptcha.repeats import repeat
-from scrapy_onecaptcha.widgets import read_captcha, valid_sitekey
+from scrapy_onecaptcha.widgets import read_captcha
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -66,7 +66,7 @@ class Expressions:
         Raises:
             Unreadable: it is not known.
         """
-        self._step(depth)
+        self.step(depth)
         parts = self._script.split(span, "+")
         if len(parts) > 1:
             return "".join(self.text(part, depth + 1) for part in parts)
@@ -78,7 +78,7 @@ class Expressions:
         Raises:
             Unreadable: it is not known.
         """
-        self._step(depth)
+        self.step(depth)
         span = self.trimmed(span)
         first = self._script.code[span[0] : span[0] + 1]
         if first == "{":
@@ -114,15 +114,22 @@ class Expressions:
         """Return *span* without the space around it, and brackets around it all."""
         start, end = span
         code = self._script.code
-        while start < end and code[start].isspace():
-            start += 1
-        while end > start and code[end - 1].isspace():
-            end -= 1
-        if code[start:end][:1] == "(" and self._script.end(start) == end:
-            return self.trimmed((start + 1, end - 1))
+        for _ in range(MAX_DEPTH):
+            while start < end and code[start].isspace():
+                start += 1
+            while end > start and code[end - 1].isspace():
+                end -= 1
+            if code[start:end][:1] != "(" or self._script.end(start) != end:
+                break
+            start, end = start + 1, end - 1
         return start, end
 
-    def _step(self, depth: int) -> None:
+    def step(self, depth: int = 0) -> None:
+        """Count one expression; at the bound there is an end of reading.
+
+        Raises:
+            Unreadable: there are too many, or too deep.
+        """
         self._steps += 1
         if depth > MAX_DEPTH or self._steps > MAX_STEPS:
             raise Unreadable

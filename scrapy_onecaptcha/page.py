@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag, urljoin
 
@@ -14,6 +15,8 @@ from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 from w3lib.encoding import resolve_encoding
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scrapy.http import Response
 
 __all__ = [
@@ -53,7 +56,14 @@ _ATTRIBUTE = (
 _TAG = re.compile(
     rf"(<[a-zA-Z][^\s/>]*(?:{_ATTRIBUTE.replace('N', '2')}){{0,{MAX_ATTRIBUTES}}})"
     rf"((?:{_ATTRIBUTE.replace('N', '4')})*)"
+    r"|(?P<end></form[\s/>])",
+    re.IGNORECASE,
 )
+# Put before each ``</form>``, for the tree does not tell where they stood.
+_END = "onecaptcha-form-end"
+_MARK = f"<{_END}></{_END}>"
+_RAW = ("script", "style", "title", "textarea")
+_CONTROLS = ("input", "select", "textarea", "button")
 
 _SIMPLE_CSS = re.compile(
     r"""(?P<tag>[a-z]*)(?:\#(?P<id>[\w-]+)|\.(?P<class>[\w-]+)
@@ -71,12 +81,14 @@ class Page:
         url: its address, without fragment.
         base: what its relative links are joined to.
         encoding: its character encoding, as Python names it.
+        strays: controls that belong to a form around which the tree has it closed.
     """
 
     root: Node
     url: str
     base: str
     encoding: str
+    strays: Mapping[Node, Node] = field(default_factory=dict)
 
 
 def is_html(response: Response) -> bool:
@@ -101,7 +113,34 @@ def parse(response: TextResponse) -> Page | None:
     etree.strip_elements(root, *_INERT, with_tail=False)
     url = join(response.url, "") or response.url
     encoding = resolve_encoding(response.encoding or "") or "utf-8"
-    return Page(root, url, _base(root, url), encoding)
+    return Page(root, url, _base(root, url), encoding, _strays(root))
+
+
+def _strays(root: Node) -> dict[Node, Node]:
+    """Associate controls with forms as the parser of a browser does.
+
+    What stands between a form's start tag and the next ``</form>`` is that form's, even
+    where other end tags close it early; a form that begins in it is none (HTML, "form
+    element pointer").
+    """
+    pointer, strays = None, {}
+    for element in list(root.iter("form", _END, *_CONTROLS)):
+        if element.tag == _END:
+            pointer = None
+        elif element.tag != "form":
+            if pointer is not None and not _is_within(element, pointer):
+                strays[element] = pointer
+        elif pointer is None:
+            pointer = element
+        else:
+            element.tag = "div"
+    etree.strip_tags(root, _END)
+    return strays
+
+
+def _is_within(element: Node, form: Node) -> bool:
+    around = islice(element.iterancestors("form"), 1)
+    return next(around, None) is form
 
 
 def has(response: TextResponse, css: str) -> bool:
@@ -170,7 +209,7 @@ def _nth(found: list[Node], number: int) -> Node | None:
 def _tree(response: TextResponse) -> Node | None:
     """Parse what is read of *response*."""
     # Older versions of libxml2 end the page at a NUL.
-    text = _TAG.sub(r"\1", _decoded(response).replace("\x00", ""))
+    text = _TAG.sub(_tag, _decoded(response).replace("\x00", ""))
     parser = etree.HTMLParser(
         encoding="utf-8",
         recover=True,
@@ -183,7 +222,15 @@ def _tree(response: TextResponse) -> Node | None:
     except (etree.LxmlError, ValueError) as error:
         logger.debug("Nothing to parse in %s: %s", response.url, error)
         return None
+    for element in root.iter(*_RAW) if root is not None else ():
+        if element.text and _END in element.text:
+            element.text = element.text.replace(_MARK, "")
     return root
+
+
+def _tag(found: re.Match[str]) -> str:
+    """Drop what is too many of a tag's attributes, and mark where a form ends."""
+    return f"{_MARK}{found[0]}" if found["end"] else found[1]
 
 
 def _decoded(response: TextResponse) -> str:

@@ -12,21 +12,23 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from scrapy_onecaptcha.challenge import valid_sitekey
 from scrapy_onecaptcha.page import find
+from scrapy_onecaptcha.pagedata import read_data, rqdata_of, sitekey_of
 from scrapy_onecaptcha.scripts import Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scrapy_onecaptcha.page import Node, Page
+    from scrapy_onecaptcha.pagedata import Leaf
     from scrapy_onecaptcha.scripts import Function
 
-__all__ = ["Captcha", "Widget", "read_captcha", "valid_sitekey"]
+__all__ = ["Captcha", "Widget", "read_captcha"]
 
 # Widgets of one page that are looked at.
 MAX_WIDGETS = 32
 
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _API = re.compile(
     r"\s*(?:https?:)?//(?:(?:[\w-]+\.)*hcaptcha\.com/1/(?:secure-)?api\.js"
     r"|[\w.:-]+/1/secure-api\.js)(?=[?#\s]|$)",
@@ -107,12 +109,6 @@ class Captcha:
         return any(w.sitekey is not None or self.api for w in self.widgets)
 
 
-def valid_sitekey(text: str | None) -> str | None:
-    """Return *text* in lower case if it is a sitekey, which is a UUID."""
-    lower = (text or "").strip().lower()
-    return lower if _UUID.fullmatch(lower) else None
-
-
 def read_captcha(page: Page) -> Captcha:
     """Read what *page* shows of hCaptcha."""
     script = Script(_inline_scripts(page))
@@ -125,15 +121,18 @@ def read_captcha(page: Page) -> Captcha:
         *_frames(page),
     ]
     widgets = _rendered(page, script, widgets, google=google)
-    rqdata = _rqdata(script)
-    lone = _lone_key(page, script) if urls or widgets else None
+    dormant = [e.text or "" for e in page.root.iter("script") if not _is_active(e)]
+    data = read_data(script.code, script.bare, dormant) if urls or widgets else []
+    lone = _lone_key(page, script, dormant) if urls or widgets else None
+    lone = lone or sitekey_of(data)
     if lone and not widgets:
         seen = "The page's data names a sitekey beside hCaptcha's script."
         widgets = [Widget(element=None, sitekey=lone, seen=seen)]
+    rqdata = _rqdata(script)
     return Captcha(
         api=bool(urls),
         compatible=compatible,
-        widgets=tuple(_completed(widget, lone, rqdata) for widget in widgets),
+        widgets=tuple(_completed(widget, lone, rqdata, data) for widget in widgets),
         place=bool(page.root.xpath(f"boolean({_PLACES})")),
         script=script,
     )
@@ -277,17 +276,19 @@ def _rqdata(script: Script) -> str | None:
     return None
 
 
-def _lone_key(page: Page, script: Script) -> str | None:
+def _lone_key(page: Page, script: Script, dormant: list[str]) -> str | None:
     """Return the one sitekey that the page's data names, if it is one."""
-    texts = [script.code[:]]
-    texts += [e.text or "" for e in page.root.iter("script") if not _is_active(e)]
+    texts = [script.code, *dormant]
     keys = {match[1] for text in texts for match in _LONE_KEY.finditer(text[:512_000])}
     keys |= set(page.root.xpath("//@data-sitekey")[:MAX_WIDGETS])
     valid = {key for key in map(valid_sitekey, keys) if key}
     return valid.pop() if len(valid) == 1 else None
 
 
-def _completed(widget: Widget, lone: str | None, rqdata: str | None) -> Widget:
+def _completed(
+    widget: Widget, lone: str | None, rqdata: str | None, data: list[Leaf]
+) -> Widget:
     """Fill in what stands elsewhere in the page."""
     key = widget.sitekey if valid_sitekey(widget.sitekey) else lone or widget.sitekey
-    return replace(widget, sitekey=key, rqdata=widget.rqdata or rqdata)
+    rqdata = widget.rqdata or rqdata or rqdata_of(data, valid_sitekey(key))
+    return replace(widget, sitekey=key, rqdata=rqdata)

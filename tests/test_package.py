@@ -25,8 +25,8 @@ LEVELS = (
         "parsing places state"
     ),
     (
-        "controls exceptions exchange options outgoing reissue repeats scripts "
-        "sessions stopping"
+        "controls exceptions exchange options outgoing pagedata reissue repeats "
+        "scripts sessions stopping"
     ),
     "errorcodes expressions forms scope settings submission widgets",
     "calls evidence policy replies report",

@@ -451,6 +451,46 @@ def test_rqdata(script: str) -> None:
     assert read(scripted(script, WIDGET)).rqdata == "ab+c/d=="
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        '<script type="application/json">{"captcha": {"rqdata": "ab+c/d=="}}</script>',
+        r'<script>window.D = {"captcha_rqdata": "ab+c\/d\u003d=", "n": 1};</script>',
+        r'<script>d = JSON.parse("{\"hcaptchaRqdata\": \"ab+c/d==\"}")</script>',
+        '<script>push({"a": null, "b": [{"rqdata": "ab+c/d=="}]})</script>',
+        (
+            f'<script>D = {{"a": {{"sitekey": "{KEY}", "rqdata": "ab+c/d=="}}, "b":'
+            f' {{"sitekey": "{OTHER_KEY}", "rqdata": "no"}}}}</script>'
+        ),
+    ],
+)
+def test_rqdata_in_the_data_of_the_page(data: str) -> None:
+    assert read(gate(head=API + data)).rqdata == "ab+c/d=="
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"rqdata": null}',
+        '{"rqdata": ""}',
+        '{"a": {"rqdata": "x"}, "b": {"rqdata": "y"}}',
+        '{"rqdata": "x"',
+        "[" * 50_000,
+        '{"a":' * 50_000,
+    ],
+)
+def test_no_rqdata_in_the_data_of_the_page(data: str) -> None:
+    head = f"{API}<script type=application/json>{data}</script><script>d = {data}"
+    challenge = read(gate(head=f"{head}</script>"))
+    assert (challenge.sitekey, challenge.rqdata) == (KEY, None)
+
+
+def test_the_key_that_the_data_calls_hcaptcha_s() -> None:
+    data = f'{{"hcaptcha": {{"siteKey": "{KEY}"}}, "b": {{"siteKey": "{OTHER_KEY}"}}}}'
+    html = gate("<div class=h-captcha></div>", head=f"{API}<script>d = {data}</script>")
+    assert read(html).sitekey == KEY
+
+
 def test_no_rqdata() -> None:
     html = scripted("hcaptcha.execute(id, {rqdata: null}); // rqdata: 'x'", WIDGET)
     assert read(html).rqdata is None
@@ -909,6 +949,8 @@ PARTS = st.sampled_from(
         *("document.forms[99].submit()", "function f(t){", "t.value=t;", "\xe9"),
         *("<iframe src='https://hcaptcha.com/[#sitekey='>", "<base href='http://['>"),
         *("<form action='http://['>", "<div class=h-captcha data-callback='f'>"),
+        *("fetch(", "f(t);", "x.open('POST','/a');", "x.send(", "JSON.stringify("),
+        *("`${t}`", "$.post('/a',{a:t})", "location=", "new FormData()", "=a;a=", "+t"),
         *("<select name=a>", "<option selected>", "<fieldset disabled>", "<button>"),
     ]
 )

@@ -326,3 +326,60 @@ def test_nothing_is_asked(html: str) -> None:
 def test_a_hidden_dialog_still_asks() -> None:
     page = page_of("<div style='display:none'><form><input name=a></form></div>")
     assert visitor_fields(page.root.xpath("//form")[0], page)
+
+
+# Forms that the tree of the page closes elsewhere than a browser does
+
+
+def test_controls_after_a_tag_that_closes_their_form_early() -> None:
+    html = (
+        "<div><form id=f action=/a><input name=a></div><input name=b>"
+        "<p><button name=go value=1>x</button></form><input name=c>"
+    )
+    assert form_of(html).fields == (("a", ""), ("b", ""), ("go", "1"))
+
+
+def test_a_form_around_the_rows_of_a_table() -> None:
+    html = (
+        "<table><form><tr><td><input name=a></td></tr><tr><td><input name=b></td></tr>"
+        "</form></table><input name=c>"
+    )
+    assert [name for name, _ in form_of(html).fields] == ["a", "b"]
+
+
+def test_a_form_in_a_cell_goes_on_over_the_next() -> None:
+    html = (
+        "<table><tr><form><td><input name=a></td></tr><tr><td><input name=b></td>"
+        "</tr></form></table><input name=c>"
+    )
+    assert [name for name, _ in form_of(html).fields] == ["a", "b"]
+
+
+def test_a_form_in_a_form_is_none() -> None:
+    page = page_of(
+        "<form action=/a><input name=a><form action=/b><input name=b></form>"
+        "<input name=c></form>"
+    )
+    (form,) = page.root.xpath("//form")
+    read = read_form(form, page)
+    assert read is not None
+    assert read.url == "https://site.test/a"
+    assert [name for name, _ in read.fields] == ["a", "b"]
+
+
+def test_the_ends_of_forms_leave_no_trace() -> None:
+    html = (
+        "<title>a</form></title><form><textarea name=t>x</form>y</textarea>"
+        "<input name=v value='</form>'><p>b</form ><script>c = '</form>'</script>"
+        "<!-- </form> --><style>d {}</form></style><p title='</FORM>'>e"
+    )
+    page = page_of(html)
+    form = page.root.xpath("//form")[0]
+    read = read_form(form, page)
+    assert read is not None
+    assert read.fields == (("t", "x</form>y"), ("v", "</form>"))
+    assert page.root.xpath("string(//script)") == "c = '</form>'"
+    assert page.root.xpath("string(//title)") == "a</form>"
+    assert page.root.xpath("string(//p[@title='</FORM>'])") == "e"
+    assert "onecaptcha" not in str(page.root.xpath("string(/)"))
+    assert not page.root.xpath("//*[contains(name(), 'onecaptcha')]")
