@@ -48,7 +48,7 @@ _REFERENCE = r"""
       | (?<![\w$])(?P<name>[\w$]+) )
     (?:\[\s*0\s*\]|\.get\(0\)|\.item\(0\))?
 """
-_REFERENCES = re.compile(_REFERENCE, re.VERBOSE)
+_REFERENCES = re.compile(rf"(?:document\.(?=get|query))?{_REFERENCE}", re.VERBOSE)
 _SUBMIT = re.compile(
     _REFERENCE
     + r"""\s*\??\.\s*(?:(?:requestS|s)ubmit\s*\(

@@ -48,6 +48,7 @@ _LONE_KEY = re.compile(
 _ACTIVE = re.compile(
     r"|module|(?:\w+-)?(?:text|application)/(?:x-)?(?:java|ecma)script.*"
 )
+_THEN = re.compile(r"\)\s*\.then\s*\(")
 _WITH_CLASS = "contains(concat(' ', normalize-space(@class), ' '), ' {} ')"
 _CONTAINERS = f"//*[{_WITH_CLASS.format('h-captcha')}] | //h-captcha | //vue-hcaptcha"
 _COMPATIBLE = f"//*[{_WITH_CLASS.format('g-recaptcha')}]"
@@ -128,7 +129,8 @@ def read_captcha(page: Page) -> Captcha:
     if lone and not widgets:
         seen = "The page's data names a sitekey beside hCaptcha's script."
         widgets = [Widget(element=None, sitekey=lone, seen=seen)]
-    rqdata = _rqdata(script)
+    rqdata, promised = _rqdata(script), _promised(script)
+    widgets = [replace(w, callback=w.callback or promised) for w in widgets]
     return Captcha(
         api=bool(urls),
         compatible=compatible,
@@ -264,6 +266,15 @@ def _callback(script: Script, span: tuple[int, int] | None) -> Function | None:
     if inline:
         return inline
     return script.function(script.text(span).strip("\"'"))
+
+
+def _promised(script: Script) -> Function | None:
+    """Read what takes the token of ``hcaptcha.execute(…).then(…)``."""
+    for _, arguments in script.calls("execute"):
+        then = _THEN.match(script.bare, arguments[-1][1])
+        if then:
+            return _callback(script, script.arguments(then.end() - 1)[0])
+    return None
 
 
 def _rqdata(script: Script) -> str | None:

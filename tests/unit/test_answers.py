@@ -113,3 +113,4 @@ def test_expected() -> None:
     assert expected(HtmlResponse(URL, body=HTML), "h1#title")
     assert not expected(HtmlResponse(URL, body=HTML), "h2")
     assert not expected(Response(URL, body=HTML), "h1")
+    assert not expected(JsonResponse(URL, body=b'{"h1": 1}'), "h1")

@@ -171,7 +171,7 @@ def test_a_page_that_begins_like_json_is_a_page() -> None:
 # How the token goes back
 
 BARE = {"captcha_sitekey": KEY, "captcha_service": "hcaptcha", "error": "captcha"}
-JSON_POST = {"method": "POST", "body": b'{"a": [1], "b": {"c": 1}}'}
+JSON_POST: dict[str, Any] = {"method": "POST", "body": b'{"a": [1], "b": {"c": 1}}'}
 
 
 @pytest.mark.parametrize(
