@@ -48,15 +48,12 @@ class Plan:
     Attributes:
         form: what is sent; ``None`` where no way is known.
         element: the form's element, where it is one of the page.
+        called: whether a script sends the token by itself.
     """
 
     form: Form | None = None
     element: Node | None = None
-
-    @property
-    def called(self) -> bool:
-        """Whether a script sends the token, and no form."""
-        return self.form is not None and self.form.kind == "call"
+    called: bool = False
 
 
 def make_plan(
@@ -82,7 +79,8 @@ def make_plan(
         element = reader.filled() if element is None else element
     call = reader.call() if element is None or reader.is_idle(element) else None
     if call is not None:
-        return Plan(form=replace(call, token_fields=(field,)) if field else call)
+        form = replace(call, token_fields=(field,)) if field else call
+        return Plan(form=form, called=True)
     return reader.plan(reader.other() if element is None else element, button)
 
 

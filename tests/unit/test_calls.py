@@ -179,6 +179,8 @@ def test_a_call_by_get(script: str, kind: str, fields: dict[str, str]) -> None:
         POST % "JSON.stringify({a: 1})",
         "fetch(address(), {method: 'POST', body: 'b=' + t})",
         "fetch('/v/' + t)",
+        "fetch('/v/' + t + '?b=' + t)",
+        "fetch('/v?b=' + t, {method: 'POST', body: 'b=' + t})",
         "fetch('javascript:' + t)",
         "fetch('/v?b=' + t, {method: 'DELETE'})",
         "x.open('POST', '/v'); y.send('b=' + t)",
@@ -235,6 +237,25 @@ def test_a_button_asks_the_widget_for_its_token() -> None:
     form = plan(html.replace("data-callback=done", ""))
     assert form is not None
     assert sent(form) == {"b": TOKEN}
+
+
+LOGIN = "<input type=email id=m><input type=password id=p>"
+
+
+@pytest.mark.parametrize("kind", ["gate", "widget"])
+@pytest.mark.parametrize("send", ["fetch('/v?b=' + t)", "location = '/v?b=' + t"])
+def test_a_call_speaks_for_a_gate_where_nothing_else_is_asked(
+    send: str, kind: str
+) -> None:
+    html = page(f"function done(t) {{ {send} }}").replace(
+        "complete the captcha", "wait"
+    )
+    html += "<p>Wait a moment. " * 80 + (LOGIN if kind == "widget" else "")
+    challenge = detect(HtmlResponse(URL, body=html.encode()))
+    assert challenge is not None
+    assert challenge.kind == kind
+    called = any("A script sends" in sentence for sentence in challenge.evidence)
+    assert called is (kind == "gate")
 
 
 # Which way goes first
