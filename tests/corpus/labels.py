@@ -1189,7 +1189,7 @@ LABELS: tuple[Label, ...] = (
         url="https://site.test/project/django-hcaptcha-field/",
     ),
     Label("search-results.html", "none", url="https://site.test/search?q=hcaptcha"),
-    Label("issue-tracker.html", "none", url="https://site.test/issues/812"),
+    Label("ticket-tracker.html", "none", url="https://site.test/tickets/812"),
     Label("question-answer.html", "none", url="https://site.test/questions/1"),
     Label("changelog.html", "none", url="https://site.test/changes"),
     Label("image-captcha-login.html", "none", url="https://site.test/member/login"),
