@@ -6,11 +6,12 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 METADATA := setup.cfg pyproject.toml
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench clean
+.PHONY: help demo test report bench clean
 
 help:
 	@echo "make demo   crawl a gated bookshop, no key needed"
 	@echo "make test   ruff, mypy and all tests"
+	@echo "make report how well the corpus of pages is read"
 	@echo "make bench  the benchmarks"
 	@echo "make clean  remove what the others made"
 

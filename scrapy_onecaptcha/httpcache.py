@@ -72,6 +72,7 @@ class _Gateless:
             page = decompress(self._compression, request, response.copy())
         except (IgnoreRequest, OSError, ValueError):
             return False  # too large once decompressed, or broken: Scrapy says so
+        page.request = request
         hints = Hints(
             gate=options.get("gate"), expect=options.get("expect") or self._expect
         )

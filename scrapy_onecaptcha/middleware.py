@@ -228,6 +228,8 @@ class OneCaptchaMiddleware:
         """Take a gated *request* to its page; leave everything else untouched."""
         if not self._concerns(request):
             return response
+        if response.request is None:  # Scrapy sets it after the last middleware
+            response.request = request
         options = self._options(request)
         hints = self._hints(options)
         challenge = detect(response, hints)
