@@ -9,8 +9,10 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from scrapy_onecaptcha.controls import TOKEN_FIELDS
 from scrapy_onecaptcha.expressions import Expressions
-from scrapy_onecaptcha.literals import Unreadable
+from scrapy_onecaptcha.forms import read_form
+from scrapy_onecaptcha.literals import TOKEN, Unreadable
 from scrapy_onecaptcha.outgoing import (
     JSON,
     MULTIPART,
@@ -19,7 +21,7 @@ from scrapy_onecaptcha.outgoing import (
     body_of,
     made_form,
 )
-from scrapy_onecaptcha.page import join
+from scrapy_onecaptcha.page import find, join
 from scrapy_onecaptcha.scripts import Function
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ _BODY = re.compile(
     r"|(?:new\s+)?(?P<data>FormData)|(?:\$|jQuery)\.(?P<param>param)"
     r"|(?:qs|Qs)\.(?P<qs>stringify))\s*\("
 )
+_WIDGET = ".//*[@data-sitekey or contains(@class, 'h-captcha')] | .//h-captcha"
 _HELPER = re.compile(r"(?<![\w$])(?:(?:this|self|window)\.)?([\w$]{1,100})\s*\(")
 _WORDS = frozenset({"if", "function", "encodeURIComponent", "String", "append", "set"})
 
@@ -233,11 +236,23 @@ class _Reader:
         if not written:
             return Body({}, enctype)
         if made["data"]:
-            raise Unreadable  # a form's fields
+            return Body(self._form_data(inside), enctype)
         if written[:1] in "{[" or self._read.assigned(inside):
             value = self._read.data(inside)
             return Body(dict(value) if _is_pairs(value) else value, enctype)
         return Body(body_of(self._read.text(inside)).value, enctype)
+
+    def _form_data(self, span: Span) -> dict[str, str]:
+        """Read the fields of a form, in which the widget must stand."""
+        reference = next(self._script.references(span), None)
+        if reference is None:
+            raise Unreadable
+        form = find(self._page, reference.kind, reference.value)
+        if form is None or form.tag != "form" or not form.xpath(_WIDGET):
+            raise Unreadable
+        read = read_form(form, self._page, by_script=True, url=self._page.url)
+        fields = read.fields if read else ()
+        return dict(fields) | dict.fromkeys(TOKEN_FIELDS, TOKEN)
 
     def _added(self, name: str) -> Iterator[tuple[str, Any]]:
         """Yield what is put into the object *name* after it was made."""

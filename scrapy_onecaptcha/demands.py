@@ -39,6 +39,7 @@ _REQUIRED = re.compile(
     r"|(?:require|need|miss|invalid|solve|complete|verif)[\w\s.:-]{0,40}captcha",
     re.IGNORECASE,
 )
+_WANTED = re.compile(r"requir|need|missing|solve|complete", re.IGNORECASE)
 _COMPLAINT = re.compile(
     r"required|missing|invalid|incorrect|failed|blank|empty", re.IGNORECASE
 )
@@ -100,7 +101,9 @@ def read_demand(response: TextResponse, *, known: bool) -> Demand | None:
     named = [pair for pair in keys if valid_sitekey(_text(pair[1]))]
     required = any(_says_required(path, value) for path, value in pairs)
     ours = any("hcaptcha" in plain((*path, _text(value))) for path, value in pairs)
-    if not (named or (required and (ours or known))):
+    # That a check has failed is no demand for another, unless one is known to be there.
+    wanted = required and any(_WANTED.search(_text(value)[:300]) for _, value in pairs)
+    if not (named or (wanted and ours) or (required and known)):
         return None
     path, sitekey = next(iter(named or keys), ((), None))
     beside = [pair for pair in pairs if pair[0][:-1] == path[:-1]]
@@ -125,7 +128,11 @@ def weigh_demand(demand: Demand, response: Response) -> tuple[int, tuple[str, ..
         (3, refused, f"The status is {response.status}."),
         (2, demand.required, "The reply says that a captcha is wanted."),
         (GATE, not others, "The reply is nothing but the demand."),
-        (1, 0 < others <= LITTLE_DATA, f"It holds little else ({others} values)."),
+        (
+            1,
+            refused and 0 < others <= LITTLE_DATA,
+            f"It holds little else ({others} values).",
+        ),
         (-GATE, others > LITTLE_DATA, f"It is full of other data ({others} values)."),
         (-GATE, demand.configured, "Its sitekey stands in a configuration."),
         (

@@ -42,6 +42,7 @@ def read_form(
     button: Node | None = None,
     container: Node | None = None,
     token_fields: tuple[str, ...] = TOKEN_FIELDS,
+    url: str | None = None,
 ) -> Form | None:
     """Read what a browser would send for *form*.
 
@@ -57,6 +58,7 @@ def read_form(
         container: the widget's element, which is no button to press.
         token_fields: the fields that take the token. Those of the widget that the
             form already has are added, unless *token_fields* names others only.
+        url: where it is sent, whatever its action says.
 
     Returns:
         The form, or ``None`` where its action is no HTTP URL.
@@ -70,7 +72,7 @@ def read_form(
         if not is_disabled(element) or element is button
         for name, value in _entries(element, pressed=element is button)
     ]
-    url = _url(form, page, button)
+    url = url or _url(form, page, button)
     if url is None:
         return None
     names = [name for name, _ in pairs]

@@ -71,12 +71,11 @@ def make_plan(
     if field and field.startswith(HEADER):
         return Plan(form=repeat(response, field), element=reader.around())
     element = reader.around()
+    submitted, button = reader.submitted()
     if element is not None and not reader.is_idle(element):
-        return reader.plan(element)
-    button = None
+        return reader.plan(element, button if submitted is element else None)
     if element is None:
-        element, button = reader.submitted()
-        element = reader.filled() if element is None else element
+        element = reader.filled() if submitted is None else submitted
     call = reader.call() if element is None or reader.is_idle(element) else None
     if call is not None:
         form = replace(call, token_fields=(field,)) if field else call
@@ -121,10 +120,15 @@ class _Reader:
 
     def is_idle(self, form: Node) -> bool:
         """Tell whether nobody would send *form*: it is there for a script to read."""
-        return (
-            form.get("action") is None
-            and not any(self._submits())
-            and not any(type_of(e) == "submit" for e in controls(form, self._page))
+        action = form.get("action", "").strip().lower()
+        if any(self._submits()):
+            return False
+        if action.startswith("javascript:") or "return false" in form.get(
+            "onsubmit", ""
+        ):
+            return True
+        return form.get("action") is None and not any(
+            type_of(e) == "submit" for e in controls(form, self._page)
         )
 
     def submitted(self) -> tuple[Node | None, Node | None]:

@@ -53,15 +53,11 @@ class Label:
 
 #: Where the detector is wrong, and in what. Each is expected to fail, strictly.
 KNOWN: dict[str, str] = {
-    "api-failed-check.json": "a complaint without a sitekey is taken for a demand",
-    "api-site-settings.json": "settings that name a sitekey are taken for a widget",
-    "form-data-by-fetch.html": "a form that its own handler sends is not read",
     "key-in-other-attribute.html": "a key that a script reads from a data- attribute",
     "maintenance-script-everywhere.html": "a 503 with the script of every page",
     "paid-to-click-claim.html": "a claim on a page with little but an advert",
     "rate-limited-script-everywhere.html": "a 429 with the script of every page",
     "remember-me-gate.html": "a lone ticked box in its form is taken for a question",
-    "submit-in-callback-by-click.html": "the button that a callback clicks is not sent",
     "xenforo-register.html": "a container of another class, rendered by a bundle",
 }
 

@@ -307,6 +307,38 @@ def test_a_button_that_the_callback_clicks(click: str) -> None:
     assert (form.url, form.fields) == ("https://shop.test/f", (("go", "1"),))
 
 
+def test_the_button_that_the_callback_clicks_in_the_form_around() -> None:
+    html = page(
+        "function done(t) { var b = document.getElementById('b'); b.click() }",
+        "<form action=/f method=post>",
+        "<button id=b name=go value=1 disabled>Go</button></form>",
+    )
+    form = plan(html)
+    assert form is not None
+    assert (form.url, form.fields) == ("https://shop.test/f", (("go", "1"),))
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["<form id=f action='javascript:void(0)'>", "<form id=f onsubmit='return false'>"],
+)
+def test_a_form_whose_data_a_script_sends(form: str) -> None:
+    html = page(
+        "const g = document.getElementById('f'); g.onsubmit = async () => {"
+        "fetch('/call', {method: 'POST', body: new FormData(g)}) }",
+        f"{form}<input type=hidden name=a value=1>",
+        "<button>Go</button></form>",
+    )
+    read = plan(html.replace("data-callback=done", ""))
+    assert read is not None
+    assert (read.kind, read.url) == ("call", "https://shop.test/call")
+    assert sent(read) == {
+        "a": "1",
+        "h-captcha-response": TOKEN,
+        "g-recaptcha-response": TOKEN,
+    }
+
+
 def test_the_users_field_is_that_of_the_call() -> None:
     form = call(CALL, field="mine")
     assert form is not None

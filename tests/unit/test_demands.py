@@ -90,6 +90,11 @@ def test_what_merely_configures_is_no_gate(said: dict[str, Any], status: int) ->
     assert challenge is None or challenge.kind == "widget"
 
 
+def test_settings_are_not_worth_a_word() -> None:
+    said = {"title": "Forum", "captcha_sitekey": KEY, "captcha_service": "hcaptcha"}
+    assert detect(reply(said | {"tags": [1, 2]}, 200)) is None
+
+
 def test_what_was_asked_for_is_no_gate() -> None:
     said = {"provider": "hcaptcha", "sitekey": KEY}
     asked = reply(said, 200, url="https://api.test/captcha-config")
@@ -103,6 +108,7 @@ def test_what_was_asked_for_is_no_gate() -> None:
         {"captcha_sitekey": "6LeIxAcTAAAAAJcZVRqyHh71UM", "captcha_key": ["required"]},
         {"captcha_sitekey": KEY, "captcha_service": "recaptcha"},
         {"error": "captcha required"},
+        {"errors": [{"message": "hCaptcha verification failed"}]},
         {"error": "Not allowed", "captcha": None},
         ["captcha"],
         "captcha",
