@@ -62,6 +62,7 @@ class Pages(Spider):
         self.errors: Counter[str] = Counter()
         self.began = 0.0
         self.cpu = 0.0
+        self.cpu_marks: list[float] = []
         self.queued: list[int] = []
         self.watch = Watch()
 
@@ -102,6 +103,8 @@ class Pages(Spider):
             )
 
     def parse(self, response: Response, number: int) -> None:
+        # The first and the last of them.
+        self.cpu_marks[1:] = [time.process_time()]
         if CONTENT in response.body[:4000]:
             self.ends[number] = time.monotonic() - self.began
         else:
@@ -119,6 +122,9 @@ class Pages(Spider):
             "ends": self.ends,
             "errors": self.errors,
             "cpu": self.cpu,
+            "cpu_between": self.cpu_marks[-1] - self.cpu_marks[0]
+            if self.cpu_marks
+            else 0.0,
             "queued": self.queued,
             "stats": {
                 name.removeprefix(prefix): value

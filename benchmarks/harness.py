@@ -94,6 +94,7 @@ class Outcome:
         ends: seconds from its start after which each page was delivered, or ``None``.
         errors: how often a page was lost, by the name of the error.
         cpu: seconds of CPU of its process.
+        cpu_between: the same from the first page to the last, without start and end.
         queued: for each submission, the requests that were queued before it.
         stats: those of the middleware.
         lags: of the event loop; only of a crawl that is watched, as are
@@ -103,6 +104,7 @@ class Outcome:
     ends: tuple[float | None, ...]
     errors: Mapping[str, int]
     cpu: float
+    cpu_between: float
     queued: tuple[int, ...]
     stats: Mapping[str, Any]
     lags: tuple[Lag, ...] = field(repr=False)
@@ -234,6 +236,7 @@ def _outcome(told: dict[str, Any]) -> Outcome:
         ends=tuple(told["ends"]),
         errors=told["errors"],
         cpu=told["cpu"],
+        cpu_between=told["cpu_between"],
         queued=tuple(told["queued"]),
         stats=told["stats"],
         lags=tuple(Lag(*each) for each in told["lags"]),

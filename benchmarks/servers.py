@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
 import threading
 import time
@@ -49,7 +50,8 @@ class SlowResource(AnswerResource):
     Args:
         reactor: measures it.
         answer: the answer.
-        delay: seconds.
+        delay: seconds, give or take a half: were it always the same, a crawl would go
+            in step, all of its places waiting and then all of them at work.
     """
 
     def __init__(
@@ -58,10 +60,12 @@ class SlowResource(AnswerResource):
         super().__init__(answer)
         self._reactor = reactor
         self._delay = delay
+        self._random = random.Random(1)
 
     def render(self, request: Any) -> Any:
         """Answer *request*, unless its sender hangs up before."""
-        call = self._reactor.callLater(self._delay, super().render, request)
+        delay = self._delay * self._random.uniform(0.5, 1.5)
+        call = self._reactor.callLater(delay, super().render, request)
         request.notifyFinish().addErrback(lambda _: call.active() and call.cancel())
         return NOT_DONE_YET
 

@@ -65,12 +65,12 @@ def at_most(
 ) -> Row:
     """Return the line of a *value* that is to be *target* or less."""
     met = value <= target
-    missed = "" if met else f"Missed by {(value / target - 1):.0%}. "
+    missed = "" if met else f"Missed by {(value / target - 1):.1%}. "
     return Row(
         what=what,
         measured=measured,
         against=against,
-        figure=f"{value:.3g}{unit}",
+        figure=f"{value:.4g}{unit}",
         target=f"≤ {target:g}{unit}",
         met=met,
         note=missed + note,
