@@ -9,6 +9,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from scrapy_onecaptcha.callbacks import token_names
 from scrapy_onecaptcha.controls import TOKEN_FIELDS
 from scrapy_onecaptcha.expressions import Expressions
 from scrapy_onecaptcha.forms import read_form
@@ -22,7 +23,6 @@ from scrapy_onecaptcha.outgoing import (
     made_form,
 )
 from scrapy_onecaptcha.page import find, join
-from scrapy_onecaptcha.scripts import Function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.challenge import Form
     from scrapy_onecaptcha.expressions import Span
     from scrapy_onecaptcha.page import Page
-    from scrapy_onecaptcha.scripts import Script
+    from scrapy_onecaptcha.scripts import Function, Script
 
-__all__ = ["reached", "read_calls", "token_names"]
+__all__ = ["read_calls"]
 
 # Calls of one function that are looked at.
 MAX_CALLS = 8
@@ -53,39 +53,6 @@ _BODY = re.compile(
     r"|(?:qs|Qs)\.(?P<qs>stringify))\s*\("
 )
 _WIDGET = ".//*[@data-sitekey or contains(@class, 'h-captcha')] | .//h-captcha"
-_HELPER = re.compile(r"(?<![\w$])(?:(?:this|self|window)\.)?([\w$]{1,100})\s*\(")
-_WORDS = frozenset({"if", "function", "encodeURIComponent", "String", "append", "set"})
-
-
-def token_names(function: Function) -> frozenset[str]:
-    """Return how the body of *function* may name the token, its first parameter."""
-    if not function.parameters:
-        return frozenset()
-    name = re.sub(r"[{}\s]", "", function.parameters[0]).rpartition(":")[2]
-    return frozenset({name, f"{name}.response"}) if name else frozenset()
-
-
-def reached(script: Script, callback: Function) -> tuple[Function, ...]:
-    """Return *callback* and the functions of the page that it hands its token to.
-
-    The token is the first parameter of each.
-    """
-    found, looked_up = [callback], 0
-    for function in found:
-        names = token_names(function)
-        for call in _HELPER.finditer(script.bare, function.start, function.end):
-            if looked_up == MAX_CALLS or call[1] in _WORDS:
-                continue
-            arguments = [script.text(span) for span in script.arguments(call.end() - 1)]
-            places = [n for n, text in enumerate(arguments) if text in names]
-            if not places:
-                continue
-            looked_up += 1
-            helper = script.function(call[1])
-            if helper and places[0] < len(helper.parameters):
-                token = helper.parameters[places[0]]
-                found.append(Function((token,), helper.start, helper.end))
-    return tuple(found)
 
 
 def read_calls(script: Script, page: Page, function: Function) -> Iterator[Form]:

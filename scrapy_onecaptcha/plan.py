@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.calls import reached, read_calls
+from scrapy_onecaptcha.callbacks import reached
+from scrapy_onecaptcha.calls import read_calls
 from scrapy_onecaptcha.challenge import Form
 from scrapy_onecaptcha.controls import (
     TOKEN_FIELDS,

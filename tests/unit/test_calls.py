@@ -194,6 +194,23 @@ def test_what_is_not_known_in_full_is_no_way(script: str) -> None:
     assert call(script) is None
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"fetch({'(' * 15_000}t{')' * 15_000})",
+        f"fetch({'encodeURIComponent(' * 1_500}t",
+        f"fetch('/a', {{body: JSON.stringify({'{a:' * 5_000}t",
+        f"fetch({'+'.join('a' * 9_000)} + t)",
+        "a = `${a}`;" + POST % "a",
+        POST % ("a" + ".toString()" * 2_000),
+        "fetch(a);" * 3_000,
+        "done(t);" * 3_000,
+    ],
+)
+def test_a_hostile_script_does_not_stop_the_crawl(script: str) -> None:
+    assert call(script) is None
+
+
 def test_what_elements_hold_goes_along() -> None:
     html = page(
         "function done(t) { $.post('/v', {b: t, c: $('#c').val(), d: document"
