@@ -19,7 +19,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeadlinePassed
 
 from scrapy_onecaptcha.exceptions import ServiceError, Unavailable
-from scrapy_onecaptcha.exchange import NoReply, pooled, post
+from scrapy_onecaptcha.exchange import CONNECTIONS, NoReply, pooled, post
+from scrapy_onecaptcha.places import Places
 from scrapy_onecaptcha.replies import (
     NOT_READY,
     TaskResult,
@@ -108,6 +109,7 @@ class Client:
         self._clock = clock
         self._timeout = timeout
         self._pool = pool
+        self._lines = Places(CONNECTIONS)
 
     def __repr__(self) -> str:
         return f"<Client of {self._url}>"
@@ -188,6 +190,8 @@ class Client:
         return read_reply(method, reply.status, reply.body, scrub=self._scrub)
 
     async def _post(self, method: str, payload: dict[str, Any]) -> Reply:
+        # Past what the pool keeps open, each call would cost a connection of its own.
+        await self._lines.take()
         try:
             return await post(
                 self._http,
@@ -198,6 +202,8 @@ class Client:
             )
         except NoReply as error:
             fault = one_line(self._scrub(str(error)))
+        finally:
+            self._lines.release()
         raise Unavailable(f"Asked for {method}, the service {fault}; try again later.")
 
     def _scrub(self, text: str) -> str:

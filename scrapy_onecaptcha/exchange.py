@@ -24,7 +24,7 @@ __all__ = ["MAX_REPLY", "Http", "NoReply", "Reply", "pooled", "post"]
 
 MAX_REPLY = 64 * 1024  # bytes; a reply with a token has about two thousand
 
-CONNECTIONS = 32  # idle ones kept open
+CONNECTIONS = 32  # kept open, and calls made at once; the others wait for one
 IDLE_SECONDS = 20  # before the usual 60 s of a server, so a POST meets no dead socket
 CONNECT_SECONDS = 10.0
 

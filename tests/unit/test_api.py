@@ -31,7 +31,7 @@ from scrapy_onecaptcha.exceptions import (
     TaskFailed,
     Unavailable,
 )
-from scrapy_onecaptcha.exchange import MAX_REPLY
+from scrapy_onecaptcha.exchange import CONNECTIONS, MAX_REPLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -804,3 +804,29 @@ def test_over_network_never_sends_a_task_twice() -> None:
 
 def test_over_network_uses_treq() -> None:
     assert isinstance(connected()[1]._http, HTTPClient)
+
+
+# How many calls at once
+
+
+class Silent:
+    """Takes every call and answers none."""
+
+    def __init__(self) -> None:
+        self.calls: list[Deferred[Any]] = []
+
+    def post(self, _url: str, /, **_: Any) -> Deferred[Any]:
+        self.calls.append(Deferred())
+        return self.calls[-1]
+
+
+def test_no_more_calls_at_once_than_connections_are_kept() -> None:
+    http, clock = Silent(), new(Clock)
+    client = Client(KEY, URL, http=http, clock=clock)
+    outcomes = [outcome_of(client.get_balance()) for _ in range(CONNECTIONS + 5)]
+    assert len(http.calls) == CONNECTIONS
+    clock.advance(30)  # the first give up, and let the others go
+    assert len(http.calls) == CONNECTIONS + 5
+    assert [len(outcome) for outcome in outcomes] == [1] * CONNECTIONS + [0] * 5
+    clock.advance(30)
+    assert all(isinstance(outcome[0], Unavailable) for outcome in outcomes)
