@@ -205,7 +205,7 @@ class OneCaptchaMiddleware:
         """
         if not self._concerns(request):
             return None
-        session = self._sessions.get(self._sessions.key_of(request))
+        session = self._sessions.of(request)
         if session and session.is_walled and not _must_not_wait(request):
             try:
                 await _compat.as_scrapy(self._hold(session))
@@ -311,8 +311,10 @@ class OneCaptchaMiddleware:
 
     def _note(self, request: Request, response: Response, *, gated: bool) -> None:
         """Note what *response* tells of its session, if that has ever met a gate."""
-        key = self._sessions.key_of(request)
-        session = self._sessions.open(key) if gated else self._sessions.get(key)
+        sessions = self._sessions
+        session = (
+            sessions.open(sessions.key_of(request)) if gated else sessions.of(request)
+        )
         if session is not None:
             session.saw(gate=gated)
             if "Set-Cookie" in response.headers:

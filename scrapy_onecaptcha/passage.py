@@ -144,7 +144,7 @@ class Passage:
                 turn.release()
 
     def _drop_body(self, gate: Gate) -> None:
-        """Free the memory of a gate that waits; it is fetched again if it must lead."""
+        """Free the memory of a gate that waits: its form was read already."""
         if self._tools.config.on_failure == "error":
             self._dropped = True
             self._tools.drop_body(gate.response)
@@ -217,7 +217,9 @@ class Passage:
     def _is_stale(self, gate: Gate, solution: Solution) -> bool:
         """Tell whether the hidden fields of *gate* may not be taken any more."""
         return (
-            self._dropped
+            # Its form was read before its body was dropped; a user's own submitter
+            # would have to read the page.
+            (self._dropped and self._courier.submitter(gate) is not None)
             or self._tools.now() - gate.seen_at > self._tools.config.gate_max_age
             or solution.user_agent != user_agent_of(gate.request)
             or gate.cookies_set != gate.session.cookies_set

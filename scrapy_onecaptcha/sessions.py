@@ -173,9 +173,11 @@ class Sessions:
         """Return the key of the session that *request* belongs to."""
         return session_key(request, self._auth_encoding)
 
-    def get(self, key: SessionKey) -> Session | None:
-        """Return the session of *key* if it has ever met a gate."""
-        return self._sessions.get(key)
+    def of(self, request: Request) -> Session | None:
+        """Return the session of *request* if it has ever met a gate."""
+        if not self._sessions:
+            return None  # most crawls, most of the time: nothing to look up
+        return self._sessions.get(self.key_of(request))
 
     def open(self, key: SessionKey) -> Session:
         """Return the session of *key*."""

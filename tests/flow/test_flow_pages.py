@@ -672,3 +672,28 @@ def test_a_refused_get_form_leaves_no_token_in_the_gate(
         assert "P1_" not in url
     assert all("P1_" not in task.url for task in crawl.service.created)
     assert len(crawl.service.created) == 2
+
+
+def test_a_dropped_gate_is_fetched_again_for_a_users_submitter(
+    crawling: Crawling,
+) -> None:
+    """Which may read the page; our own has read the form before."""
+    bodies: list[int] = []
+
+    def submitter(
+        request: Request, response: Response, challenge: Any, solution: Any
+    ) -> Request:
+        bodies.append(len(response.body))
+        body = f"h-captcha-response={solution.token}"
+        return Request(response.url, method="POST", body=body, headers=request.headers)
+
+    for submitters, refetched in (({}, 0), ({"shop.example": submitter}, 2)):
+        crawl = crawling(submitters=submitters)
+        crawl.site(grants="nothing")
+        crawl.ask("/0", "/1", "/2")
+        crawl.run()
+        assert len(crawl.pages) == 3
+        assert crawl.stat("refetched") == refetched
+        crawl.finish()
+    assert len(bodies) == 3
+    assert all(bodies)

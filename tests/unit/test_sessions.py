@@ -187,13 +187,14 @@ def test_the_key_does_not_show_the_credentials() -> None:
 
 
 def test_a_session_begins_with_a_gate() -> None:
-    sessions, key = Sessions(Clock().seconds, 600), session_key(Request(URL))
-    assert sessions.get(key) is None
+    sessions, request = Sessions(Clock().seconds, 600), Request(URL)
+    key = session_key(request)
+    assert sessions.of(request) is None
     session = sessions.open(key)
     assert session.key == key
     assert (session.generation, session.proven, session.user_agent) == (0, 0, None)
     assert sessions.open(key) is session
-    assert sessions.get(key) is session
+    assert sessions.of(request) is session
 
 
 def test_that_a_site_grants_nothing_is_forgotten_after_a_time() -> None:
