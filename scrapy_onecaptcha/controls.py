@@ -37,6 +37,17 @@ MAX_LEVELS = 32
 _CONTROLS = ("input", "select", "textarea", "button")
 BUTTONS = frozenset({"submit", "image", "reset", "button"})
 _SEARCH = frozenset({"q", "s", "query", "search", "keyword", "keywords", "term"})
+# Of a box to tick for later visits, and of a menu of languages: neither is a question
+# that has to be answered.
+_OPTIONAL = re.compile(
+    r"remember|trust|stay[_ -]?(?:signed|logged)|keep[_ -]?me|merken|souvenir|recordar"
+    r"|lembrar|ricorda|onthoud|zapamięt|запомн",
+    re.IGNORECASE,
+)
+_LANGUAGE = re.compile(
+    r"lang|locale|^hl$|sprache|idioma|lingua|taal|język|jezyk|язык|dil$",
+    re.IGNORECASE,
+)
 _HIDDEN_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0*)?(?:[;!\s]|$)"
     r"|(?<![\w-])(?:left|top|right|text-indent|margin-left)\s*:\s*-\d{3,}"
@@ -91,7 +102,18 @@ def is_asked(element: Node, *, within: Node | None = None) -> bool:
         return False
     if element.get("readonly") is not None or is_disabled(element):
         return False
+    if _is_optional(element, kind, name or (element.get("id") or "")):
+        return False
     return not _is_hidden(element, within)
+
+
+def _is_optional(element: Node, kind: str, name: str) -> bool:
+    """Say whether a control is fine as it stands, though a visitor may change it."""
+    if element.get("required") is not None and element.get("checked") is None:
+        return False
+    if kind == "checkbox":
+        return element.get("checked") is not None or bool(_OPTIONAL.search(name))
+    return kind == "select" and bool(_LANGUAGE.search(name))
 
 
 def is_search(element: Node) -> bool:
