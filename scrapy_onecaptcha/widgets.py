@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from scrapy_onecaptcha.challenge import valid_sitekey
-from scrapy_onecaptcha.page import find
+from scrapy_onecaptcha.page import find, select
 from scrapy_onecaptcha.pagedata import read_data, rqdata_of, sitekey_of
 from scrapy_onecaptcha.scripts import Script
 
@@ -50,12 +50,34 @@ _ACTIVE = re.compile(
 )
 _THEN = re.compile(r"\)\s*\.then\s*\(")
 _WITH_CLASS = "contains(concat(' ', normalize-space(@class), ' '), ' {} ')"
-_CONTAINERS = f"//*[{_WITH_CLASS.format('h-captcha')}] | //h-captcha | //vue-hcaptcha"
+_CONTAINERS = (
+    f"//*[{_WITH_CLASS.format('h-captcha')}] | //h-captcha | //vue-hcaptcha"
+    # A key, and in any attribute the name: some bundle renders it.
+    " | //*[@data-sitekey][@*[contains(concat(' ', ., ' '), ' h-captcha ')"
+    " or contains(concat(' ', ., ' '), ' hcaptcha ')]]"
+)
 _COMPATIBLE = f"//*[{_WITH_CLASS.format('g-recaptcha')}]"
 # What is left of a widget that an external script renders.
 _PLACES = (
     "//body//*[not(self::script or self::style or self::link)]"
     "[contains(@id, 'hcaptcha') or contains(@id, 'h-captcha')]"
+)
+# What may be one, where the page loads hCaptcha's script.
+_BOXES = (
+    "//body//*[not(self::script or self::style or self::link)]"
+    "[contains(@id, 'captcha') or contains(@class, 'captcha')"
+    " or contains(@id, 'challenge') or contains(@class, 'challenge')]"
+)
+# Attributes of whatever name that bear a key, for some script to read.
+_NAMED_KEYS = (
+    "//@*[contains(name(), 'sitekey') or contains(name(), 'site-key')"
+    " or contains(name(), 'site_key')]"
+)
+_ATTRIBUTE = re.compile(
+    r"""(?:\.dataset\s*(?:\??\.\s*(?P<camel>[\w$]{1,100})
+          |(?:\?\.)?\[\s*["'](?P<index>[\w$]{1,100})["']\s*\])
+        |\.(?P<by>getAttribute|attr|data)\(\s*["'](?P<name>[\w-]{1,100})["']\s*\))""",
+    re.VERBOSE,
 )
 
 
@@ -89,6 +111,8 @@ class Captcha:
         compatible: whether the widget fills ``g-recaptcha-response`` too.
         widgets: in the order of the page.
         place: whether an element is named after hCaptcha, without being a widget.
+        box: whether an element is named after some captcha or challenge.
+        named: whether no widget is seen, but the page's data names the key of one.
         script: its inline scripts.
     """
 
@@ -97,6 +121,8 @@ class Captcha:
     widgets: tuple[Widget, ...]
     place: bool
     script: Script
+    box: bool = False
+    named: bool = False
 
     @property
     def widget(self) -> Widget | None:
@@ -107,7 +133,8 @@ class Captcha:
     @property
     def certain(self) -> bool:
         """Whether the page surely holds a widget, rather than traces of one."""
-        return any(w.sitekey is not None or self.api for w in self.widgets)
+        seen = any(w.sitekey is not None or self.api for w in self.widgets)
+        return seen and not self.named
 
 
 def read_captcha(page: Page) -> Captcha:
@@ -126,7 +153,8 @@ def read_captcha(page: Page) -> Captcha:
     data = read_data(script.code, script.bare, dormant) if urls or widgets else []
     lone = _lone_key(page, script, dormant) if urls or widgets else None
     lone = lone or sitekey_of(data)
-    if lone and not widgets:
+    named = bool(lone and not widgets)
+    if named:
         seen = "The page's data names a sitekey beside hCaptcha's script."
         widgets = [Widget(element=None, sitekey=lone, seen=seen)]
     rqdata, promised = _rqdata(script), _promised(script)
@@ -137,6 +165,8 @@ def read_captcha(page: Page) -> Captcha:
         widgets=tuple(_completed(widget, lone, rqdata, data) for widget in widgets),
         place=bool(page.root.xpath(f"boolean({_PLACES})")),
         script=script,
+        box=bool(page.root.xpath(f"boolean({_BOXES})")),
+        named=named,
     )
 
 
@@ -222,7 +252,7 @@ def _rendered(
         references = script.references(arguments[0])
         elements = [find(page, ref.kind, ref.value) for ref in references]
         element = elements[0] if elements else None
-        widget = _render(element, script, options)
+        widget = _render(element, script, options, page)
         known = next((w for w in widgets if w.element is element), None)
         if element is None and len(widgets) == 1:
             known = widgets[0]
@@ -233,17 +263,54 @@ def _rendered(
     return widgets
 
 
-def _render(element: Node | None, script: Script, options: tuple[int, int]) -> Widget:
+def _render(
+    element: Node | None, script: Script, options: tuple[int, int], page: Page
+) -> Widget:
     size = script.value(script.option(options, "size")) or ""
     tag = element.tag if element is not None else ""
     where = f"a <{tag}>" if tag else "an element that is not in the page"
     return Widget(
         element=element,
-        sitekey=script.value(script.option(options, "sitekey")),
+        sitekey=_key(element, script, script.option(options, "sitekey"), page),
         invisible=size.lower() == "invisible" or tag in ("button", "input"),
         callback=_callback(script, script.option(options, "callback")),
         seen=f"A script renders the widget into {where}.",
     )
+
+
+def _key(
+    element: Node | None, script: Script, span: tuple[int, int] | None, page: Page
+) -> str | None:
+    """Read the sitekey that a script hands over: a literal, or one of an attribute."""
+    value = script.value(span)
+    if span is None or valid_sitekey(value):
+        return value
+    attribute = _attribute(script, span)
+    if attribute is None:
+        return value
+    own = element.get(attribute) if element is not None else None
+    keys = set(select(page.root, "//@*[name()=$name]", name=attribute)[:MAX_WIDGETS])
+    valid = {key for key in map(valid_sitekey, keys) if key}
+    return valid_sitekey(own) or (valid.pop() if len(valid) == 1 else value)
+
+
+def _attribute(script: Script, span: tuple[int, int]) -> str | None:
+    """Name the attribute that an expression reads, or the variable that it is."""
+    found = _ATTRIBUTE.search(script.code, *span)
+    name = script.name(span)
+    if found is None and name:
+        assigned = re.search(
+            rf"(?<![\w$.]){re.escape(name)}\s*=(?![=>])\s*", script.bare
+        )
+        if assigned:
+            stop = script.statement_end(assigned.end())
+            found = _ATTRIBUTE.search(script.code, assigned.end(), stop)
+    if found is None:
+        return None
+    if found["name"] and found["by"] != "data":
+        return str(found["name"]).lower()
+    camel = found["camel"] or found["index"] or found["name"]
+    return "data-" + re.sub(r"[A-Z]", lambda capital: f"-{capital[0]}", camel).lower()
 
 
 def _merged(container: Widget, rendered: Widget) -> Widget:
@@ -291,7 +358,7 @@ def _lone_key(page: Page, script: Script, dormant: list[str]) -> str | None:
     """Return the one sitekey that the page's data names, if it is one."""
     texts = [script.code, *dormant]
     keys = {match[1] for text in texts for match in _LONE_KEY.finditer(text[:512_000])}
-    keys |= set(page.root.xpath("//@data-sitekey")[:MAX_WIDGETS])
+    keys |= set(page.root.xpath(_NAMED_KEYS)[:MAX_WIDGETS])
     valid = {key for key in map(valid_sitekey, keys) if key}
     return valid.pop() if len(valid) == 1 else None
 
