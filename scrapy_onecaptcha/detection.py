@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_onecaptcha.challenge import Form, Reason
+    from scrapy_onecaptcha.evidence import Signs
     from scrapy_onecaptcha.page import Page
     from scrapy_onecaptcha.plan import Plan
     from scrapy_onecaptcha.widgets import Captcha
@@ -93,11 +94,26 @@ def detect(response: Response, hints: Hints = NO_HINTS) -> Challenge | None:
     signs = gather(response, page, captcha, plan.element, hints.expect)
     signs = replace(signs, called=plan.called)
     weight, evidence = weigh(signs)
-    # Traces of hCaptcha stand in the layout of many a page: they need more.
-    is_gate = weight >= GATE and (captcha.certain or signs.refused)
+    is_gate = weight >= GATE and _is_shown(captcha, signs)
     challenge = _challenge(page.url, _of_page(page, captcha, plan, hints))
     challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
     return _verdict(response, challenge, captcha, is_gate=is_gate, hints=hints)
+
+
+def _is_shown(captcha: Captcha, signs: Signs) -> bool:
+    """Tell whether the page itself shows a captcha, or that it wants one.
+
+    The script, a key among the data and an element of that name are part of the layout
+    of many a site, and so of the pages on which it is down or puts its visitors off.
+    """
+    if captcha.certain:
+        return True
+    if captcha.widgets and not captcha.named:
+        return signs.refused
+    shown = captcha.place or captcha.box or signs.asks
+    if captcha.named:
+        return shown or signs.led_from is not None
+    return shown and signs.refused
 
 
 def _detect_demand(response: TextResponse, hints: Hints) -> Challenge | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy_onecaptcha.controls import (
+    controls,
     is_asked,
     is_search,
     label,
@@ -35,26 +36,75 @@ FEW_LINKS, SOME_LINKS, MANY_LINKS = 5, 20, 50
 MAX_FIELDS = 50
 
 _GATE_STATUSES = frozenset({401, 403, 405, 429, 503})
-_WORDS = re.compile(
+# What a title or heading says that asks for a person,
+_ASKS = (
     r"you(?:'re| are) (?:a |not a )?(?:human|robot|bot)|not a (?:ro)?bot|just a moment"
-    r"|attention required|access (?:is |has been )?(?:denied|blocked|restricted)"
+    r"|attention required"
     r"|(?:bot|robot|browser|human|security|captcha)[ -](?:check|detect|verif|challenge)"
     r"|verif\w+ (?:your browser|you|that|required)|prove (?:that )?you|one more step"
     r"|(?:complete|solve) (?:the|this|a) (?:h?captcha|challenge|security)"
-    r"|checking (?:if|your)|been blocked|unusual (?:traffic|activity)|too many requests"
-    r"|are you (?:a )?(?:human|robot)"
-    r"|forbidden|captcha\s*$|sicherheits(?:überprüfung|prüfung|abfrage)|kein roboter"
+    r"|checking (?:if|your)|are you (?:a )?(?:human|robot)"
+    r"|captcha\s*$|sicherheits(?:überprüfung|prüfung|abfrage)|kein roboter"
+    r"|ein mensch sind|nur einen moment"
     r"|v[ée]rification de (?:la )?s[ée]curit[ée]|pas un robot|êtes[- ]vous humain"
-    r"|verificaci[óo]n de seguridad|no (?:eres|soy|es) un robot|un momento"
+    r"|verificaci[óo]n de seguridad|no (?:eres|soy|es) un robot|un momento|un attimo"
     r"|verificação|não (?:é|sou) um robô|verifica di sicurezza|non sei un robot"
-    r"|geen robot|veiligheidscontrole|weryfikacja|nie jesteś robotem|robot değil"
-    r"|проверк|не робот|подтвердите|安全验证|安全驗證|人机|人機|验证码|驗證碼|请稍候"
-    r"|ロボットでは|人間である|認証|로봇이 아닙니다|보안 확인",
+    r"|geen robot|veiligheidscontrole|een mens bent|weryfikacja|nie jesteś robotem"
+    r"|robot değil|güvenlik (?:kontrol|doğrulama)|är du (?:en )?människa"
+    r"|säkerhetskontroll|sikkerhets?kontrol|er du (?:et )?menneske|oletko ihminen"
+    r"|bezpečnostní kontrola|nejste robot|biztonsági ellenőrzés|nem robot"
+    r"|verificare de securitate|nu e[sș]ti (?:un )?robot|έλεγχος ασφαλείας|ρομπότ"
+    r"|xác minh|kiểm tra bảo mật|verifikasi keamanan|bukan robot"
+    r"|проверк|не робот|подтвердите|перевірк|підтвердьте"
+    r"|التحقق من|لست روبوت|فحص الأمان|בדיקת אבטחה|אינך רובוט|ربات نیستید|सुरक्षा जांच"
+    r"|ตรวจสอบความปลอดภัย|ไม่ใช่หุ่นยนต์|安全验证|安全驗證|人机|人機|验证码|驗證碼|请稍候"
+    r"|ロボットでは|人間である|認証|로봇이 아닙니다|보안 확인"
+)
+# and what refuses or puts off, which needs no captcha.
+_REFUSES = (
+    r"access (?:is |has been )?(?:denied|blocked|restricted)|been blocked"
+    r"|unusual (?:traffic|activity)|too many requests|forbidden"
+)
+_ASK = re.compile(_ASKS, re.IGNORECASE)
+_WORDS = re.compile(f"{_ASKS}|{_REFUSES}", re.IGNORECASE)
+# Anywhere in a page of little text.
+_PERSON = re.compile(
+    r"captcha|\bhuman\b|robot|roboter|menschen?\b|humain|робот|ロボット|机器人|로봇",
     re.IGNORECASE,
+)
+# A button that only goes on, as a gate's does,
+_ONWARD = re.compile(
+    r"\bcontinue\b(?! (?:reading|shopping|with))|\bproceed\b|\bgo on\b|\blet me in\b"
+    r"|\b(?:verify|unlock|unblock)\b|\bhuman\b|robot|^enter(?: (?:the )?site)?$"
+    r"|\bweiter\b|fortfahren|\bcontinuer\b|\bcontinuar\b|prosseguir|\bcontinua\b"
+    r"|prosegui|\bverder\b|doorgaan|kontynuuj|fortsätt|fortsett|fortsæt|\bjatka\b"
+    r"|pokračovat|\bfolytat|continuă|συνέχεια|продолж|продовж|devam|tiếp tục|lanjutkan"
+    r"|ดำเนินการต่อ|继续|繼續|続行|続ける|계속|متابعة|استمرار|המשך|ادامه|जारी",
+    re.IGNORECASE,
+)
+# and one that does something with what the page holds.
+_ACTS = re.compile(
+    r"\b(?:down|up)load\b|^like\b|\bvote\b|\bclaim\b|subscri|\bsign ?up\b|\bregister\b"
+    r"|\blog ?in\b|\bsign in\b|\breply\b|\bcomment\b|\bbuy\b|\border\b|\breport\b"
+    r"|\breveal\b|^show\b|\btrial\b|\bdonate\b|\bfollow\b|\breset\b|\bwithdraw\b"
+    r"|herunterladen|abstimmen|abonnieren|teilnehmen|télécharger|abonner|\bvoter\b"
+    r"|descargar|\bvotar\b|suscri|participar|baixar|scarica|скачать|голосовать|подписат"
+    r"|下载|下載|ダウンロード|다운로드",
+    re.IGNORECASE,
+)
+# Dialogs that are closed until a visitor opens them; Bootstrap has classes for it.
+_CLOSED = (
+    "boolean(ancestor-or-self::*[self::dialog[not(@open)] or @role='dialog'"
+    " and (@hidden or @aria-hidden='true')"
+    " or contains(concat(' ', normalize-space(@class), ' '), ' modal ')"
+    " and not(contains(concat(' ', normalize-space(@class), ' '), ' show '))"
+    " and (contains(concat(' ', normalize-space(@class), ' '), ' fade ')"
+    " or @aria-hidden='true')])"
 )
 _FIELDS = "//input[not(@type='hidden')] | //textarea"
 _HEADINGS = "//title | //h1 | //h2 | //h3"
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_LINKED = "//body//a[@href]//text()[not(parent::script or parent::style)]"
 _TEXT = (
     "//body//text()[not(parent::script or parent::style or parent::option"
     " or parent::textarea)]"
@@ -76,6 +126,10 @@ class Signs:
         words: what its title or headings say that a gate would.
         lacks: the selector of the content, where the user gave one.
         called: whether a script sends the token off by itself.
+        prose: its visible text without that of its links, in characters.
+        button: what the button of the widget's form says.
+        closed: whether the widget stands in a dialog that is closed.
+        asks: whether it speaks of a captcha, or asks for a person.
     """
 
     asked: tuple[str, ...]
@@ -88,6 +142,27 @@ class Signs:
     words: str | None
     lacks: str | None
     called: bool = False
+    prose: int = 0
+    button: str = ""
+    closed: bool = False
+    asks: bool = False
+
+    @property
+    def is_article(self) -> bool:
+        """Whether it may be about the words of its headings, rather than mean them."""
+        told = self.status in _GATE_STATUSES or self.led_from
+        return not told and self.prose > LITTLE_TEXT and self.links > FEW_LINKS
+
+    @property
+    def is_said(self) -> bool:
+        """Whether more than its shape speaks for a gate."""
+        return bool(
+            self.status in _GATE_STATUSES
+            or self.led_from
+            or self.lacks
+            or (self.words and not self.is_article)
+            or _ONWARD.search(self.button)
+        )
 
     @property
     def refused(self) -> bool:
@@ -98,9 +173,13 @@ class Signs:
 def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
     """Weigh the signs: from ``GATE`` up it is a gate. Each one is named.
 
-    What the form asks of its visitor decides, unless the page around it is full.
+    What the form asks of its visitor decides, unless the page around it is full. A page
+    that nothing but its shape makes a gate has few links: what stands in the menu of a
+    site is most likely its content.
     """
-    text, links = signs.text, signs.links
+    text, links, article = signs.text, signs.links, signs.is_article
+    acts = _ACTS.search(signs.button) and not _ONWARD.search(signs.button)
+    heading = f"Its title or a heading says “{signs.words}”"
     said = f"({text} characters)"
     weights = (
         (-8, signs.asked, f"The form asks its visitor for {', '.join(signs.asked)}."),
@@ -117,7 +196,15 @@ def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
         (-2, links > MANY_LINKS, f"There are the links of a whole page ({links})."),
         (1, signs.led_from, f"The request was led here from {signs.led_from}."),
         (3, signs.status in _GATE_STATUSES, f"The status is {signs.status}."),
-        (2, signs.words, f"Its title or a heading says “{signs.words}”."),
+        (2, signs.words and not article, f"{heading}."),
+        (0, signs.words and article, f"{heading}, but it may be an article on that."),
+        (
+            -2,
+            not signs.is_said and links > FEW_LINKS,
+            "It stands in a site's menu, and nothing says that it is a gate.",
+        ),
+        (-3, acts, f"Its button is for something else (“{signs.button}”)."),
+        (-3, signs.closed, "The widget stands in a dialog that is closed."),
         (2, signs.lacks, f"It lacks the content expected ({signs.lacks})."),
     )
     found = [(weight, sentence) for weight, holds, sentence in weights if holds]
@@ -149,19 +236,40 @@ def gather(
         # A widget in no form belongs to what stands in none either.
         asked += [e for e in others if owner(e, page) is None]
     text = " ".join(" ".join(page.root.xpath(_TEXT, smart_strings=False)).split())
-    words = _WORDS.search(_headings(page))
+    linked = " ".join(" ".join(page.root.xpath(_LINKED, smart_strings=False)).split())
+    headings = _headings(page)
+    words = _WORDS.search(headings)
+    asks = _ASK.search(headings) or (len(text) <= LITTLE_TEXT and _PERSON.search(text))
     return Signs(
         asked=tuple(label(element) for element in asked[:5]),
         has_form=bool(forms),
         others=tuple(label(element) for element in others[:5]),
-        # A Chinese or Japanese character says as much as two or three letters.
-        text=len(text) + len(_WIDE.findall(text)),
+        text=_length(text),
         links=int(page.root.xpath("count(//a[@href])")),
         led_from=_led_from(response),
         status=response.status,
         words=words[0] if words else None,
         lacks=expect,
+        prose=_length(text) - _length(linked),
+        button=next((said for form in forms if (said := _button(form, page))), ""),
+        closed=any(element.xpath(_CLOSED) for element in elements[:1]),
+        asks=bool(asks),
     )
+
+
+def _length(text: str) -> int:
+    """Count characters; a Chinese or Japanese one says as much as two or three."""
+    return len(text) + len(_WIDE.findall(text))
+
+
+def _button(form: Node, page: Page) -> str:
+    """Return what the first button of *form* says."""
+    for element in controls(form, page):
+        if type_of(element) in ("submit", "button", "image"):
+            said = element.get("value") if element.tag == "input" else None
+            said = said or "".join(element.itertext()) or element.get("aria-label")
+            return " ".join((said or "").split())[:60]
+    return ""
 
 
 def _headings(page: Page) -> str:

@@ -341,6 +341,46 @@ def test_rendered_with_a_key_from_a_json_blob() -> None:
     assert read(html.replace("</head>", f"{blob}</head>")).sitekey == KEY
 
 
+@pytest.mark.parametrize(
+    ("attribute", "read_by"),
+    [
+        ("data-hcaptcha-sitekey", "box.dataset.hcaptchaSitekey"),
+        ("data-key", "box.dataset['key']"),
+        ("data-key", "document.getElementById('box').getAttribute('data-key')"),
+        ("data-site-key", "$('#box').data('siteKey')"),
+        ("data-site-key", "$('#box').data('site-key')"),
+        ("data-key", "$('#box').attr(\"data-key\")"),
+        ("data-key", "key"),
+    ],
+)
+def test_rendered_with_a_key_of_an_attribute(attribute: str, read_by: str) -> None:
+    body = f'<div id=box {attribute}="{KEY}"></div><p data-key="{OTHER_KEY}"></p>'
+    script = f"""var box = document.getElementById('box'), key = box.dataset.key;
+        hcaptcha.render(box, {{sitekey: {read_by}}})"""
+    assert read(scripted(script, body)).sitekey == KEY
+
+
+@pytest.mark.parametrize("read_by", ["box.dataset.other", "settings.theKey", "key()"])
+def test_a_key_of_an_attribute_that_is_not_there(read_by: str) -> None:
+    script = f"hcaptcha.render('box', {{sitekey: {read_by}}})"
+    challenge = read(scripted(script))
+    assert (challenge.sitekey, challenge.reason) == (None, "no_sitekey")
+
+
+def test_a_key_of_the_attribute_of_one_other_element() -> None:
+    script = "hcaptcha.render('box', {sitekey: root.dataset.captchaKey})"
+    page = scripted(script, f"<i data-captcha-key={KEY}></i><div id=box></div>")
+    assert read(page).sitekey == KEY
+
+
+@pytest.mark.parametrize(
+    "named", ["data-xf-init=h-captcha", 'data-init="a hcaptcha"', "data-type=hcaptcha"]
+)
+def test_a_container_of_a_bundle_is_named_by_any_attribute(named: str) -> None:
+    html = gate(f"<div {named} data-sitekey={KEY}></div>", head="")
+    assert read(html).sitekey == KEY
+
+
 def test_rendered_invisible() -> None:
     script = f"hcaptcha.render('box', {{sitekey: '{KEY}', size: 'invisible'}})"
     assert read(scripted(script)).invisible
@@ -418,6 +458,41 @@ def test_traces_alone_are_no_gate() -> None:
     html = CLOUDFLARE.replace("Attention Required!", "Shop")
     html = html.replace("One more step", "").replace("security check", "form")
     assert detect(response_of(html)) is None
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<title>Too many requests</title><p>Try again in a minute.</p>",
+        "<title>Access denied</title><p>Reference 18.5c</p>",
+        "<h1>Down for maintenance</h1>",
+    ],
+)
+def test_the_script_alone_is_the_layout_of_a_failure(page: str, status: int) -> None:
+    assert detect(response_of(API + page, status=status)) is None
+
+
+def test_a_key_among_the_data_of_a_failure() -> None:
+    data = f'<script>window.env = {{"hcaptchaSitekey": "{KEY}"}}</script>'
+    html = f"<title>Maintenance</title>{API}{data}<p>Back at six.</p>"
+    assert read(html, status=503).kind == "widget"
+    asks = html.replace("Maintenance", "Are you human?")
+    assert read(asks, status=503).kind == "gate"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<title>Just a moment</title>",
+        "<title>Stop</title><p>Solve the captcha to go on.</p>",
+        "<title>Stop</title><div class=challenge-box></div>",
+        "<title>Stop</title><div id=captcha></div>",
+    ],
+)
+def test_a_gate_without_a_key_shows_or_says_that_it_is_one(page: str) -> None:
+    challenge = read(API + page, status=503)
+    assert (challenge.kind, challenge.reason) == ("gate", "no_sitekey")
 
 
 def test_two_lone_keys_are_none() -> None:
@@ -693,13 +768,14 @@ NO_SIGNS: dict[str, Any] = {
         {"status": 503},
         {"words": "Access denied"},
         {"lacks": ".price"},
+        {"button": "Continue"},
     ],
 )
 def test_what_speaks_for_a_gate(signs: dict[str, Any]) -> None:
     plain = weigh(Signs(**NO_SIGNS))
     weight, evidence = weigh(Signs(**NO_SIGNS | signs))
     assert weight > plain[0]
-    assert set(evidence) - set(plain[1])
+    assert evidence != plain[1]
 
 
 @pytest.mark.parametrize(
@@ -712,6 +788,8 @@ def test_what_speaks_for_a_gate(signs: dict[str, Any]) -> None:
         {"text": 5000},
         {"links": 30},
         {"links": 90},
+        {"button": "Download"},
+        {"closed": True},
     ],
 )
 def test_what_speaks_for_a_widget(signs: dict[str, Any]) -> None:
@@ -741,7 +819,79 @@ def test_a_themed_gate() -> None:
     links = "".join(f"<a href=/{n}>page {n}</a>" for n in range(30))
     html = gate(more=f"<nav>{links}</nav>").replace("Please wait", "Security check")
     assert read(html).kind == "gate"
-    assert read(html.replace("Security check", "Poll of the day")).kind == "gate"
+    onward = html.replace("Security check", "Shop")
+    assert read(onward).kind == "gate"
+    poll = html.replace("Security check", "Poll of the day").replace("Go on", "OK")
+    assert read(poll).kind == "widget"
+    assert read(poll, status=403).kind == "gate"
+
+
+def test_an_article_on_gates_is_none() -> None:
+    links = "".join(f"<a href=/{n}>page {n}</a>" for n in range(8))
+    html = gate(more=f"<nav>{links}</nav><article>{LOREM[:1200]}</article>")
+    html = html.replace("Please wait", "Why a security check?").replace("Go on", "Yes")
+    assert read(html).kind == "widget"
+    assert read(html, status=403).kind == "gate"
+
+
+@pytest.mark.parametrize(
+    "button", ["<button>Go on</button>", "<input type=submit value=Continue>"]
+)
+def test_a_button_that_only_goes_on(button: str) -> None:
+    links = "".join(f"<a href=/{n}>page {n}</a>" for n in range(15))
+    html = gate(more=f"<nav>{links}</nav>").replace("<button>Go on</button>", button)
+    assert read(html).kind == "gate"
+
+
+@pytest.mark.parametrize(
+    "button",
+    [
+        "<button>Download</button>",
+        "<button aria-label='Like'><svg></svg></button>",
+        "<input type=image value='Vote'>",
+    ],
+)
+def test_a_button_that_does_something_else(button: str) -> None:
+    html = gate().replace("<button>Go on</button>", button)
+    assert read(html).kind == "widget"
+    assert read(html, status=429).kind == "gate"
+
+
+@pytest.mark.parametrize(
+    "dialog",
+    ["<dialog>", "<div class='modal fade'>", "<div role=dialog aria-hidden=true>"],
+)
+def test_a_dialog_that_is_closed(dialog: str) -> None:
+    html = gate().replace("<form", f"{dialog}<form")
+    assert read(html).kind == "widget"
+    opened = html.replace("dialog>", "dialog open>").replace("fade", "fade show")
+    assert read(opened.replace("aria-hidden=true", "")).kind == "gate"
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        "<input type=checkbox name=news checked>",
+        "<input type=checkbox name=remember_me>",
+        "<input type=checkbox id=trustDevice>",
+        "<select name=lang><option>nl<option>fr</select>",
+    ],
+)
+def test_what_need_not_be_answered(control: str) -> None:
+    assert read(gate(control + WIDGET), status=403).kind == "gate"
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        "<input type=checkbox name=terms>",
+        "<input type=checkbox name=remember required>",
+        "<input type=radio name=choice>",
+        "<select name=year><option>1980</select>",
+    ],
+)
+def test_what_has_to_be_answered(control: str) -> None:
+    assert read(gate(control + WIDGET), status=403).kind == "widget"
 
 
 def test_a_refusal_in_the_layout_of_its_site() -> None:
