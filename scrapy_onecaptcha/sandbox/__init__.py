@@ -14,9 +14,11 @@ for treq's test helpers, ``StubTreq(AnswerResource(sandbox.service.answer))``.
 ``python -m scrapy_onecaptcha.sandbox`` runs it in a process of its own.
 """
 
+from .api import Api
 from .faults import parse_fault
 from .gate import Gate
 from .ledger import Ledger, Task, Token, Verdict
+from .products import PRODUCTS
 from .reasons import REASONS
 from .server import Sandbox
 from .service import ServiceOptions
@@ -25,9 +27,11 @@ from .web import AnswerResource
 
 __all__ = [
     "GATES",
+    "PRODUCTS",
     "REASONS",
     "STATES",
     "AnswerResource",
+    "Api",
     "Gate",
     "Ledger",
     "Sandbox",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ReactorNotRunning
 
+from .products import PRODUCTS
 from .server import Sandbox
 from .service import ServiceOptions
 from .sites import GATES
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CHUNK = 4096
+_SITE = f"may be repeated; or all but {', '.join(PRODUCTS)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         description="A stand-in for the service and gated sites to crawl, on loopback.",
     )
     add = parser.add_argument
-    add("--site", action="append", choices=list(GATES), help="may be repeated; or all")
+    add("--site", action="append", choices=[*GATES, *PRODUCTS], help=_SITE)
     add("--latency", type=_latency, default=1.0, help="seconds: 2, or a range: 1-3")
     add("--failure-rate", type=float, default=0.0, help="share of tasks that fail")
     add("--refused-rate", type=float, default=0.0, help="share of tokens refused")

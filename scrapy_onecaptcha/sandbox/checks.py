@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,9 +14,18 @@ if TYPE_CHECKING:
     from .messages import Visit
     from .tickets import Ticket
 
-__all__ = ["HONEYPOT", "Submission", "form_faults", "is_local", "read_submission"]
+__all__ = [
+    "PROOF_ZEROS",
+    "Submission",
+    "form_faults",
+    "is_local",
+    "is_proof",
+    "read_submission",
+]
 
-HONEYPOT = "website_url"
+PROOF_ZEROS = 2
+"""Hexadecimal zeros that a proof of work begins with."""
+
 _TOKEN_FIELDS = ("h-captcha-response", "g-recaptcha-response")
 
 
@@ -45,7 +55,11 @@ class Submission:
 def read_submission(gate: Gate, visit: Visit) -> Submission | None:
     """Return what was submitted, or ``None`` where the request is no submission."""
     read = _read(visit)
-    marks = {*_TOKEN_FIELDS, *gate.token_fields, *(["ticket"] if gate.ticketed else [])}
+    marks = {
+        *_TOKEN_FIELDS,
+        *gate.token_fields,
+        *([gate.ticket_field] if gate.ticketed else []),
+    }
     if any(read.values(mark) for mark in marks):
         return read
     # A body that cannot be read is a submission gone wrong, if it speaks of a token.
@@ -111,7 +125,13 @@ def _field_faults(gate: Gate, form: Submission) -> list[str]:
         "unknown-field": not allowed.issuperset(names),
         "field-twice": len(names) != len(set(names)),
         "state": bool(gate.state) and state != [gate.state.encode(gate.charset)],
-        "honeypot": gate.honeypot and form.values(HONEYPOT) != [b""],
+        "constants": any(
+            form.values(name) != [value.encode(gate.charset)]
+            for name, value in gate.constants
+        ),
+        "honeypot": gate.honeypot and form.values(gate.honeypot_field) != [b""],
+        "proof-of-work": gate.proof_of_work
+        and not is_proof(form.text(gate.ticket_field)),
         "next": gate.names_next and not (target and is_local(form.text("next"))),
         "resp-key": gate.needs_resp_key and not form.values("respKey"),
     }
@@ -121,16 +141,17 @@ def _field_faults(gate: Gate, form: Submission) -> list[str]:
 def _allowed(gate: Gate) -> set[str]:
     # respKey may come uncalled for: the service says to submit it where it returns one.
     optional = {
-        "ticket": gate.ticketed,
+        gate.ticket_field: gate.ticketed,
         "state": bool(gate.state),
-        HONEYPOT: gate.honeypot,
+        gate.honeypot_field: gate.honeypot,
         "next": gate.names_next,
     }
     known = {name for name, exists in optional.items() if exists}
     # With a field of its own the widget stands outside the form, so its fields are no
     # part of it; sending them as well does no harm.
     widget = _TOKEN_FIELDS if gate.token_field else ()
-    return {*gate.token_fields, *widget, "respKey", *known}
+    constants = {name for name, _ in gate.constants}
+    return {*gate.token_fields, *widget, "respKey", *constants, *known}
 
 
 def _ticket_faults(
@@ -142,6 +163,12 @@ def _ticket_faults(
         "ticket-user-agent": gate.bound and visit.user_agent != ticket.user_agent,
     }
     return [name for name, is_wrong in wrong.items() if is_wrong]
+
+
+def is_proof(text: str) -> bool:
+    """Whether *text*, a challenge, ``#`` and a number, has a hash that begins right."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return digest.startswith("0" * PROOF_ZEROS)
 
 
 def is_local(uri: str) -> bool:

@@ -16,7 +16,7 @@ __all__ = ["TOKEN_SECONDS", "Hit", "Ledger", "Task", "Token", "Verdict"]
 TOKEN_SECONDS = 120.0
 """How long a token is valid (the service's documentation, and hCaptcha's)."""
 
-Hit = Literal["content", "gates", "redirects", "accepted", "rejected"]
+Hit = Literal["content", "gates", "redirects", "accepted", "rejected", "forbidden"]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,7 +12,15 @@ from .forms import Fields, parse_urlencoded
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Manner", "Reply", "Visit", "html_reply", "json_reply", "redirect_reply"]
+__all__ = [
+    "Manner",
+    "Reply",
+    "Visit",
+    "html_reply",
+    "json_reply",
+    "redirect_reply",
+    "text_reply",
+]
 
 Manner = Literal["whole", "stall", "stall-body", "drop", "truncated"]
 
@@ -97,6 +105,12 @@ def html_reply(text: str, *, status: int = 200, charset: str = "utf-8") -> Reply
     """Return a page; what *charset* lacks becomes a character reference."""
     body = text.encode(charset, "xmlcharrefreplace")
     return Reply(status=status, body=body, content_type=f"text/html; charset={charset}")
+
+
+def text_reply(text: str, *, status: int = 200) -> Reply:
+    """Return *text* as it is."""
+    content_type = "text/plain; charset=utf-8"
+    return Reply(status=status, body=text.encode(), content_type=content_type)
 
 
 def json_reply(value: object, *, status: int = 200) -> Reply:

@@ -6,7 +6,7 @@ import html
 import json
 from typing import TYPE_CHECKING
 
-from .checks import HONEYPOT
+from .checks import PROOF_ZEROS
 
 if TYPE_CHECKING:
     from .gate import Gate
@@ -31,20 +31,34 @@ _PAGE = """<!DOCTYPE html>
 <title>{title}</title>
 <style>{style}</style>
 {head}</head>
-<body>
+<body{attributes}>
 <main>
 {body}
 </main>
 </body>
 </html>
 """
-_GATE = """<h1>Checking that you are human</h1>
+_GATE = """<h1>{heading}</h1>
 <p>Please complete the check below to go on to {site}.</p>
 {before}<form id="gate" action="{action}" method="{method}"{enctype}>
 {inside}
 {button}
 </form>
 <p><small>This takes a moment and is asked for once in a while.</small></p>"""
+_CALLING = """<h1>{heading}</h1>
+<p>Please complete the check below to go on to {site}.</p>
+{widget}"""
+_PROVING = """<h1>{heading}</h1>
+<p>Please complete the check below while your browser works.</p>
+<div id="captcha">{widget}</div>
+<noscript>
+<p>Without JavaScript: run this, and put in what it prints.</p>
+<form method="post">
+<textarea name="{field}" required></textarea>
+<input type="submit" value="Send">
+</form>
+</noscript>
+<div class="powstatus"></div>"""
 
 
 def escape(text: str) -> str:
@@ -52,10 +66,22 @@ def escape(text: str) -> str:
     return html.escape(text).replace("&#x27;", "&#39;")
 
 
-def layout(title: str, body: str, *, head: str = "", charset: str = "utf-8") -> str:
+def layout(
+    title: str,
+    body: str,
+    *,
+    head: str = "",
+    charset: str = "utf-8",
+    attributes: str = "",
+) -> str:
     """Return a whole page around *body*, which is HTML; *title* is text."""
     return _PAGE.format(
-        title=escape(title), body=body, head=head, charset=charset, style=_STYLE
+        title=escape(title),
+        body=body,
+        head=head,
+        charset=charset,
+        style=_STYLE,
+        attributes=attributes,
     )
 
 
@@ -68,36 +94,71 @@ def gate_page(gate: Gate, site: str, ticket: Ticket, target: str) -> str:
         ticket: the one-time values of this page.
         target: path and query of the page that was asked for.
     """
+    if gate.proof_of_work:
+        return _proving_page(gate, ticket)
     widget = _widget(gate)
+    if gate.sender == "xhr":
+        text = _CALLING.format(
+            heading=escape(gate.heading), site=escape(site), widget=widget
+        )
+        return _page_of(gate, ticket, text)
     # A callback that fills a field of the form is what products write whose widget
     # stands outside of it.
     outside = bool(gate.token_field)
     multipart = gate.enctype == "multipart/form-data"
     fields = "\n".join(_fields(gate, ticket, target))
     body = _GATE.format(
+        heading=escape(gate.heading),
         site=escape(site),
         before=f"{widget}\n" if outside else "",
-        action=escape(gate.action),
+        action=_action(gate, target),
         method=gate.method.lower(),
         enctype=f' enctype="{gate.enctype}"' if multipart else "",
         inside=fields if outside else f"{fields}\n{widget}",
         button=_button(gate),
     )
+    return _page_of(gate, ticket, body)
+
+
+def _page_of(gate: Gate, ticket: Ticket, body: str) -> str:
+    script = "" if gate.widget == "element" else f"{_script(gate, ticket)}\n"
     return layout(
         "Just a moment",
         body,
-        head=f"{_script(gate, ticket)}\n{_api_script(gate)}\n",
+        head=f"{script}{_api_script(gate)}\n",
         charset=gate.charset,
     )
 
 
+def _proving_page(gate: Gate, ticket: Ticket) -> str:
+    text = _PROVING.format(
+        heading=escape(gate.heading), widget=_widget(gate), field=gate.ticket_field
+    )
+    work = f'data-pow="{escape(ticket.value)}" data-diff="{PROOF_ZEROS}"'
+    return layout(
+        "Just a moment",
+        text,
+        head=f'<script src="/pow/challenge.min.js"></script>\n{_api_script(gate)}\n',
+        charset=gate.charset,
+        attributes=f' {work} data-mode="sha256"',
+    )
+
+
+def _action(gate: Gate, target: str) -> str:
+    if not gate.spelled_action:
+        return escape(gate.action)
+    # As WordPress escapes URLs.
+    return escape(gate.action or target).replace("&amp;", "&#038;")
+
+
 def _fields(gate: Gate, ticket: Ticket, target: str) -> list[str]:
     hidden = {
-        "ticket": ticket.value if gate.ticketed else None,
+        gate.ticket_field: ticket.value if gate.ticketed else None,
         "next": target if gate.names_next else None,
         "state": gate.state or None,
         "respKey": "" if gate.needs_resp_key else None,
         gate.token_field or "token": "" if gate.token_field else None,
+        **dict(gate.constants),
     }
     fields = [
         f'<input type="hidden" name="{name}" id="{name}" value="{escape(value)}">'
@@ -106,8 +167,8 @@ def _fields(gate: Gate, ticket: Ticket, target: str) -> list[str]:
     ]
     if gate.honeypot:
         fields.append(
-            f'<input type="text" name="{HONEYPOT}" value="" style="display:none"'
-            ' tabindex="-1" autocomplete="off">'
+            f'<input type="text" name="{gate.honeypot_field}" value=""'
+            ' style="display:none" tabindex="-1" autocomplete="off">'
         )
     return fields
 
@@ -117,6 +178,8 @@ def _widget(gate: Gate) -> str:
     return {
         "container": f'<div class="h-captcha" data-sitekey="{sitekey}"'
         ' data-callback="onSolved"></div>',
+        "element": f'<h-captcha class="h-captcha" data-sitekey="{sitekey}"'
+        ' data-theme="auto" data-size="normal" data-auto="false"></h-captcha>',
         "explicit": '<div id="captcha"></div>',
         "invisible": f'<div class="h-captcha" data-sitekey="{sitekey}"'
         ' data-size="invisible" data-callback="onSolved"></div>',
@@ -140,7 +203,11 @@ def _script(gate: Gate, ticket: Ticket) -> str:
     if gate.token_field:
         name = _quoted(gate.token_field)
         lines.append(f"  document.getElementById({name}).value = token;")
-    lines += ['  document.getElementById("gate").submit();', "}"]
+    if gate.sender == "xhr":
+        lines += _calling(gate)
+    else:
+        lines.append('  document.getElementById("gate").submit();')
+    lines.append("}")
     if gate.widget == "explicit":
         lines += _rendering(gate, ticket)
     elif gate.rqdata and gate.widget == "container":
@@ -157,6 +224,22 @@ def _script(gate: Gate, ticket: Ticket) -> str:
         data = _quoted(ticket.rqdata)
         lines.append(f"window.onload = () => hcaptcha.setData(0, {{rqdata: {data}}});")
     return "\n".join(["<script>", *lines, "</script>"])
+
+
+def _calling(gate: Gate) -> list[str]:
+    # The token as it is: so the products write it.
+    name = _quoted(f"{gate.token_fields[0]}=")
+    return [
+        "  var call = new XMLHttpRequest();",
+        f'  call.open("POST", {_quoted(gate.action)});',
+        '  call.setRequestHeader("Content-Type", "application/x-www-form-urlencoded");',
+        "  call.onreadystatechange = function () {",
+        '    if (call.readyState === 4 && call.responseText === "good") {',
+        "      window.location.reload();",
+        "    }",
+        "  };",
+        f"  call.send({name} + token);",
+    ]
 
 
 def _rendering(gate: Gate, ticket: Ticket) -> list[str]:

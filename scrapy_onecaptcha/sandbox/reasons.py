@@ -21,10 +21,12 @@ REASONS: Mapping[str, str] = {
     "field-twice": "a field came more than once",
     "unknown-field": "a field that the form does not have",
     "state": "the hidden field came back altered",
+    "constants": "a hidden field came back altered, or not at all",
     "honeypot": "the field that no person sees is filled, or missing",
     "next": "the field that names the page is missing or names another site",
     "resp-key": "the field respKey is missing",
     "token-fields": "a token field is missing, or they differ",
+    "proof-of-work": "the proof of work is missing or wrong",
     # Its one-time fields
     "csrf-cookie": "the one-time field belongs to another cookie",
     "ticket-missing": "the one-time field is missing",
@@ -33,6 +35,7 @@ REASONS: Mapping[str, str] = {
     "ticket-expired": "the one-time field is too old",
     "ticket-path": "the one-time field was given out for another page",
     "ticket-user-agent": "the one-time field was given to another User-Agent",
+    "page-expired": "the page was shown to this address too long ago, or never",
     # Its token; the first five are hCaptcha's own codes
     "missing-input-response": "no token",
     "invalid-input-response": "nobody knows this token",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import gatherResults
 
 from .ledger import Ledger
+from .products import PRODUCTS
 from .service import Service, ServiceOptions
 from .sites import GATES, build_site
 from .siteverify import SiteVerify
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
+    from .api import Api
     from .gate import Gate
     from .messages import Reply, Visit
 
@@ -58,7 +60,7 @@ class Sandbox:
         self,
         *,
         service: ServiceOptions | None = None,
-        sites: Iterable[str] | Mapping[str, Gate | None] = ("bookshop",),
+        sites: Iterable[str] | Mapping[str, Gate | Api | None] = ("bookshop",),
         secrets: Mapping[str, str | None] | None = None,
         reactor: Any = None,
         clock: Callable[[], float] | None = None,
@@ -142,17 +144,18 @@ def _rng(seed: int, name: str) -> random.Random:
 
 
 def _gates(
-    sites: Iterable[str] | Mapping[str, Gate | None],
-) -> Mapping[str, Gate | None]:
+    sites: Iterable[str] | Mapping[str, Gate | Api | None],
+) -> Mapping[str, Gate | Api | None]:
     names = list(sites)
     for name in names:
         if not _NAME.fullmatch(name):
             raise ValueError(f"a site's name is letters, digits, - and _: {name!r}")
     if isinstance(sites, Mapping):
         return sites
+    known = {**GATES, **PRODUCTS}
     for name in names:
-        if name not in GATES:
+        if name not in known:
             raise ValueError(
-                f"no site is called {name!r}; there are {', '.join(GATES)}"
+                f"no site is called {name!r}; there are {', '.join(known)}"
             )
-    return {name: GATES[name] for name in names}
+    return {name: known[name] for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -9,8 +10,14 @@ from urllib.parse import quote
 from .checks import Submission, form_faults, is_local, read_submission
 from .clearance import Clearances, without_pass
 from .content import ROBOTS, Content
-from .gate import CHALLENGE_PATH, Gate
-from .messages import Reply, Visit, html_reply, json_reply, redirect_reply
+from .messages import (
+    Reply,
+    Visit,
+    html_reply,
+    json_reply,
+    redirect_reply,
+    text_reply,
+)
 from .pages import escape, gate_page, layout
 from .tickets import Ticket, Tickets
 
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from .gate import Gate
     from .ledger import Ledger, Verdict
 
 __all__ = ["GatedSite", "OpenSite"]
@@ -73,6 +81,8 @@ class GatedSite:
         self._ledger = ledger
         self._tickets = Tickets(gate, clock=clock, rng=rng)
         self._clearances = Clearances(name, gate, clock=clock, rng=rng)
+        self._clock = clock
+        self._shown: dict[str, tuple[str, float]] = {}
 
     def answer(self, visit: Visit) -> Reply:
         """Answer one request."""
@@ -89,11 +99,11 @@ class GatedSite:
     def _takes_forms(self, visit: Visit) -> bool:
         if self._gate.action:
             return visit.path == self._gate.action
-        return self._gate.entered == "in place" or visit.path == CHALLENGE_PATH
+        return self._gate.entered == "in place" or visit.path == self._gate.entrance
 
     def _is_gate_path(self, visit: Visit) -> bool:
         return visit.path == self._gate.action or (
-            self._gate.entered == "redirect" and visit.path == CHALLENGE_PATH
+            self._gate.entered == "redirect" and visit.path == self._gate.entrance
         )
 
     # What a visitor sees
@@ -108,10 +118,13 @@ class GatedSite:
         return self._content.answer(visit)
 
     def _gated(self, visit: Visit) -> Reply:
+        if self._gate.html_only and "html" not in visit.headers.get("accept", ""):
+            self._ledger.hit(self.name, visit.path, "forbidden")
+            return text_reply("Forbidden")
         if self._gate.entered == "redirect" and not self._is_gate_path(visit):
             self._ledger.hit(self.name, visit.path, "redirects")
             target = quote(without_pass(visit.uri), safe="")
-            return redirect_reply(f"{CHALLENGE_PATH}?next={target}")
+            return redirect_reply(f"{self._gate.entrance}?next={target}")
         return self._gate_shown(visit, self._target(visit))
 
     def _target(self, visit: Visit) -> str:
@@ -123,6 +136,8 @@ class GatedSite:
 
     def _gate_shown(self, visit: Visit, target: str) -> Reply:
         self._ledger.hit(self.name, visit.path, "gates")
+        if self._gate.by_address:
+            self._shown[visit.address] = (visit.path, self._clock())
         brought = visit.cookies.get(self._csrf_name, "")
         ticket = self._tickets.issue(
             target, user_agent=visit.user_agent, cookie=brought
@@ -140,21 +155,29 @@ class GatedSite:
     # What a visitor sends
 
     def _submitted(self, visit: Visit, form: Submission) -> Reply:
-        target = self._submitted_target(visit, form)
+        target, shown_at = self._shown.get(visit.address, (visit.path, -math.inf))
+        if not self._gate.by_address:
+            target = self._submitted_target(visit, form)
         if not self._takes_forms(visit):
             return self._rejected(visit, target, ["action"])
         faults, ticket = self._faults(visit, form)
+        if self._gate.by_address and self._is_over(shown_at):
+            faults.append("page-expired")
         if faults:
             return self._rejected(visit, target, faults)
         verdict = self._verdict(visit, form, ticket)
         if not verdict.success or verdict.token is None:
             return self._rejected(visit, target, [verdict.reason])
         self._ledger.hit(self.name, visit.path, "accepted")
+        self._shown.pop(visit.address, None)
         cookie, onward = self._clearances.grant(
             visit, verdict.token.user_agent or visit.user_agent, target
         )
         reply = self._answer(visit, target, onward)
         return _with_cookie(reply, cookie) if cookie else reply
+
+    def _is_over(self, shown_at: float) -> bool:
+        return self._clock() - shown_at > self._gate.page_seconds
 
     def _submitted_target(self, visit: Visit, form: Submission) -> str:
         if self._gate.names_next:
@@ -168,7 +191,10 @@ class GatedSite:
         method = self._gate.method
         if not self._gate.ticketed or form.malformed or visit.method != method:
             return form_faults(self._gate, visit, form, None), None
-        ticket, fault = self._tickets.take(form.text("ticket"))
+        named = form.text(self._gate.ticket_field)
+        if self._gate.proof_of_work:
+            named = named.partition("#")[0]
+        ticket, fault = self._tickets.take(named)
         faults = [fault] if fault else []
         cookie = visit.cookies.get(self._csrf_name, "")
         if self._gate.csrf and ticket is not None and ticket.cookie != cookie:
@@ -192,6 +218,8 @@ class GatedSite:
         for reason in reasons:
             self._ledger.reject(self.name, reason)
         self._ledger.hit(self.name, visit.path, "rejected")
+        if self._gate.answer == "word":
+            return text_reply("bad")
         return self._gate_shown(visit, target)
 
     def _answer(self, visit: Visit, target: str, onward: str) -> Reply:
@@ -202,6 +230,8 @@ class GatedSite:
             return self._delivered(asked)
         if self._gate.answer == "json":
             return json_reply({"ok": True})
+        if self._gate.answer == "word":
+            return text_reply("good")
         return Reply(status=204) if self._gate.answer == "204" else _thanks(target)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
+from .api import Api, ApiSite
 from .bookshop import Bookshop
 from .content import Content, NumberedPages
 from .gate import CHALLENGE_PATH, Gate
+from .keys import sitekey_of
 from .plain import PlainPages
 from .site import GatedSite, OpenSite
 
@@ -25,11 +26,6 @@ STATES: Mapping[str, str] = {
     "gbk": " R&D &amp; \"验证\" '中文'\n ",
 }
 """Values for `Gate.state` in which each careless step of a client shows."""
-
-
-def sitekey_of(name: str) -> str:
-    """Return the sitekey of the site called *name*: always the same UUID."""
-    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.sandbox.invalid"))
 
 
 GATES: Mapping[str, Gate | None] = {
@@ -91,21 +87,23 @@ GATES: Mapping[str, Gate | None] = {
 
 def build_site(
     name: str,
-    gate: Gate | None,
+    gate: Gate | Api | None,
     *,
     ledger: Ledger,
     clock: Callable[[], float],
     rng: random.Random,
-) -> GatedSite | OpenSite:
+) -> GatedSite | ApiSite | OpenSite:
     """Put a site together: content by its name, numbered pages where that says nothing.
 
     Args:
         name: of the site.
-        gate: that stands before it, if any.
+        gate: that stands before it, if any; an API is a site of its own.
         ledger: shared with the service.
         clock: returns the time in seconds.
         rng: what one-time values are drawn from.
     """
+    if isinstance(gate, Api):
+        return ApiSite(name, gate, ledger=ledger, clock=clock, rng=rng)
     content = _content(name)
     if gate is None:
         return OpenSite(name, content, ledger=ledger)

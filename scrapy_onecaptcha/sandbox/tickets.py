@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from .api import Api
     from .gate import Gate
 
 __all__ = ["Ticket", "Tickets"]
@@ -44,13 +45,13 @@ class Tickets:
     """The tickets of one site.
 
     Args:
-        gate: tells what a ticket is bound to.
+        gate: tells what comes with a ticket, and how long it lives.
         clock: returns the time in seconds.
         rng: what one-time values are drawn from.
     """
 
     def __init__(
-        self, gate: Gate, *, clock: Callable[[], float], rng: random.Random
+        self, gate: Gate | Api, *, clock: Callable[[], float], rng: random.Random
     ) -> None:
         self._gate = gate
         self._clock = clock

@@ -118,6 +118,12 @@ MISTAKES: list[tuple[str, str, Callable[[Filled], None]]] = [
     ("bookshop", "state", altered("state", str.strip)),
     ("bookshop", "state", altered("state", lambda v: v.replace("&amp;", "&"))),
     ("bookshop", "state", altered("state", lambda v: v.replace('"', "&quot;"))),
+    ("wordpress", "constants", drop("hcaptcha-widget-id")),
+    ("wordpress", "constants", put("hcap_hp_sig", "x")),
+    ("wordpress", "honeypot", put("hcap_hp_4a7d1e", "me")),
+    ("wordpress", "honeypot", drop("hcap_hp_4a7d1e")),
+    ("wordpress", "ticket-missing", drop("hcaptcha_protect_content_nonce")),
+    ("wordpress", "unknown-field", put("website_url", "")),
     ("bookshop", "referer", header("referer", "")),
     ("bookshop", "referer", header("referer", "http://127.0.0.1:9/page/3")),
     ("bookshop", "origin", header("origin", "")),
@@ -178,6 +184,9 @@ def test_every_reason_is_known_and_tried() -> None:
         "ticket-used",
         "ticket-expired",
         "ticket-user-agent",
+        # in test_sandbox_products
+        "page-expired",
+        "proof-of-work",
     }
     assert tried == set(REASONS)
     with pytest.raises(ValueError, match="'other'"):
