@@ -182,7 +182,9 @@ class ApiSite:
         for reason in reasons:
             self._ledger.reject(self.name, reason)
         self._ledger.hit(self.name, visit.path, "rejected")
-        return self._demand(visit, "invalid-response")
+        # A list of complaints about its field, or the code that hCaptcha itself gives.
+        code = "invalid-input-response" if self._api.header else "invalid-response"
+        return self._demand(visit, code)
 
     def _item(self, visit: Visit, call: _Call) -> Reply:
         found = _ITEM.fullmatch(visit.path)

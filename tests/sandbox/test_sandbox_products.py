@@ -332,7 +332,8 @@ def test_an_api_takes_its_token_in_a_header() -> None:
         x_captcha_response=client.token(demand),
     )
     assert (status, item["request"]["fields"]) == (201, [["name", "Ann & Bob"]])
-    assert client.call(x_captcha_response="P1_x")[1]["error"] == "invalid-response"
+    refusal = client.call(x_captcha_response="P1_x")[1]
+    assert refusal["error"] == "invalid-input-response"
     assert client.call("/api/items/7?captcha_key=x")[0] == 400
     assert client.rejections == ["invalid-input-response", "unknown-field"]
 
