@@ -62,6 +62,8 @@ _TAG = re.compile(
 # Put before each ``</form>``, for the tree does not tell where they stood.
 _END = "onecaptcha-form-end"
 _MARK = f"<{_END}></{_END}>"
+# What lxml reads, but does not write.
+_UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RAW = ("script", "style", "title", "textarea")
 _CONTROLS = ("input", "select", "textarea", "button")
 
@@ -224,7 +226,8 @@ def _tree(response: TextResponse) -> Node | None:
         return None
     for element in root.iter(*_RAW) if root is not None else ():
         if element.text and _END in element.text:
-            element.text = element.text.replace(_MARK, "")
+            text = element.text.replace(_MARK, "")
+            element.text = _UNWRITABLE.sub(" ", text)
     return root
 
 
