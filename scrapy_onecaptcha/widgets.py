@@ -76,7 +76,8 @@ _NAMED_KEYS = (
 _ATTRIBUTE = re.compile(
     r"""(?:\.dataset\s*(?:\??\.\s*(?P<camel>[\w$]{1,100})
           |(?:\?\.)?\[\s*["'](?P<index>[\w$]{1,100})["']\s*\])
-        |\.(?P<by>getAttribute|attr|data)\(\s*["'](?P<name>[\w-]{1,100})["']\s*\))""",
+        |\.(?P<by>getAttribute|attr|data)\(\s*["'](?P<name>[\w-]{1,100})["']\s*\)
+        |\.(?P<member>content|value)\b(?!\s*[(=]) | \.(?P<val>val)\(\s*\))""",
     re.VERBOSE,
 )
 
@@ -285,17 +286,27 @@ def _key(
     value = script.value(span)
     if span is None or valid_sitekey(value):
         return value
-    attribute = _attribute(script, span)
+    attribute, span = _attribute(script, span)
     if attribute is None:
         return value
-    own = element.get(attribute) if element is not None else None
+    of = [find(page, r.kind, r.value) for r in script.references(span)]
+    for owner in (*of, element):
+        if owner is not None and (key := valid_sitekey(owner.get(attribute))):
+            return key
+    if "-" not in attribute:  # a value or content, of which a page has many
+        return value
     keys = set(select(page.root, "//@*[name()=$name]", name=attribute)[:MAX_WIDGETS])
     valid = {key for key in map(valid_sitekey, keys) if key}
-    return valid_sitekey(own) or (valid.pop() if len(valid) == 1 else value)
+    return valid.pop() if len(valid) == 1 else value
 
 
-def _attribute(script: Script, span: tuple[int, int]) -> str | None:
-    """Name the attribute that an expression reads, or the variable that it is."""
+def _attribute(
+    script: Script, span: tuple[int, int]
+) -> tuple[str | None, tuple[int, int]]:
+    """Name the attribute that an expression reads, or the variable that it is.
+
+    Also returned is where the expression stands.
+    """
     found = _ATTRIBUTE.search(script.code, *span)
     name = script.name(span)
     if found is None and name:
@@ -303,14 +314,17 @@ def _attribute(script: Script, span: tuple[int, int]) -> str | None:
             rf"(?<![\w$.]){re.escape(name)}\s*=(?![=>])\s*", script.bare
         )
         if assigned:
-            stop = script.statement_end(assigned.end())
-            found = _ATTRIBUTE.search(script.code, assigned.end(), stop)
+            span = (assigned.end(), script.statement_end(assigned.end()))
+            found = _ATTRIBUTE.search(script.code, *span)
     if found is None:
-        return None
+        return None, span
+    if found["member"] or found["val"]:
+        return found["member"] or "value", span
     if found["name"] and found["by"] != "data":
-        return str(found["name"]).lower()
+        return found["name"].lower(), span
     camel = found["camel"] or found["index"] or found["name"]
-    return "data-" + re.sub(r"[A-Z]", lambda capital: f"-{capital[0]}", camel).lower()
+    kebab = re.sub(r"[A-Z]", lambda capital: f"-{capital[0]}", camel).lower()
+    return f"data-{kebab}", span
 
 
 def _merged(container: Widget, rendered: Widget) -> Widget:
