@@ -41,7 +41,8 @@ _ASKS = (
     r"you(?:'re| are) (?:a |not a )?(?:human|robot|bot)|not a (?:ro)?bot|just a moment"
     r"|attention required"
     r"|(?:bot|robot|browser|human|security|captcha)[ -](?:check|detect|verif|challenge)"
-    r"|verif\w+ (?:your browser|you|that|required)|prove (?:that )?you|one more step"
+    r"|verif\w+ (?:your browser|(?:that )?you\b|required)|one more step"
+    r"|prove (?:that )?you"
     r"|(?:complete|solve) (?:the|this|a) (?:h?captcha|challenge|security)"
     r"|checking (?:if|your)|are you (?:a )?(?:human|robot)"
     r"|captcha\s*$|sicherheits(?:überprüfung|prüfung|abfrage)|kein roboter"
@@ -49,6 +50,7 @@ _ASKS = (
     r"|v[ée]rification de (?:la )?s[ée]curit[ée]|pas un robot|êtes[- ]vous humain"
     r"|verificaci[óo]n de seguridad|no (?:eres|soy|es) un robot|un momento|un attimo"
     r"|verificação|não (?:é|sou) um robô|verifica di sicurezza|non sei un robot"
+    r"|\bni(?:ste|si) robot|\bnie ste robot|не сте робот"
     r"|geen robot|veiligheidscontrole|een mens bent|weryfikacja|nie jesteś robotem"
     r"|robot değil|güvenlik (?:kontrol|doğrulama)|är du (?:en )?människa"
     r"|säkerhetskontroll|sikkerhets?kontrol|er du (?:et )?menneske|oletko ihminen"
@@ -67,11 +69,6 @@ _REFUSES = (
 )
 _ASK = re.compile(_ASKS, re.IGNORECASE)
 _WORDS = re.compile(f"{_ASKS}|{_REFUSES}", re.IGNORECASE)
-# Anywhere in a page of little text.
-_PERSON = re.compile(
-    r"captcha|\bhuman\b|robot|roboter|menschen?\b|humain|робот|ロボット|机器人|로봇",
-    re.IGNORECASE,
-)
 # A button that only goes on, as a gate's does,
 _ONWARD = re.compile(
     r"\bcontinue\b(?! (?:reading|shopping|with))|\bproceed\b|\bgo on\b|\blet me in\b"
@@ -86,10 +83,11 @@ _ONWARD = re.compile(
 _ACTS = re.compile(
     r"\b(?:down|up)load\b|^like\b|\bvote\b|\bclaim\b|subscri|\bsign ?up\b|\bregister\b"
     r"|\blog ?in\b|\bsign in\b|\breply\b|\bcomment\b|\bbuy\b|\border\b|\breport\b"
-    r"|\breveal\b|^show\b|\btrial\b|\bdonate\b|\bfollow\b|\breset\b|\bwithdraw\b"
+    r"|\breveal\b|^show\b|\btrial\b|\bdonate\b|\bfollow\b|\bre(?:set|send)\b|\be-?mail\b"
+    r"|\bdelete\b|\bwithdraw\b"
     r"|herunterladen|abstimmen|abonnieren|teilnehmen|télécharger|abonner|\bvoter\b"
     r"|descargar|\bvotar\b|suscri|participar|baixar|scarica|скачать|голосовать|подписат"
-    r"|下载|下載|ダウンロード|다운로드",
+    r"|下载|下載|ダウンロード|다운로드|投票|투표|登録|注册|註冊",
     re.IGNORECASE,
 )
 # Dialogs that are closed until a visitor opens them; Bootstrap has classes for it.
@@ -104,6 +102,10 @@ _CLOSED = (
 _FIELDS = "//input[not(@type='hidden')] | //textarea"
 _HEADINGS = "//title | //h1 | //h2 | //h3"
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_THINGS = (
+    "boolean(//figure | //dl | //video | //audio"
+    " | //iframe[starts-with(@src, 'http') and not(contains(@src, 'hcaptcha.com'))])"
+)
 _LINKED = "//body//a[@href]//text()[not(parent::script or parent::style)]"
 _TEXT = (
     "//body//text()[not(parent::script or parent::style or parent::option"
@@ -130,6 +132,7 @@ class Signs:
         button: what the button of the widget's form says.
         closed: whether the widget stands in a dialog that is closed.
         asks: whether it speaks of a captcha, or asks for a person.
+        things: whether it has figures, films or lists of facts, or frames of others.
     """
 
     asked: tuple[str, ...]
@@ -146,6 +149,7 @@ class Signs:
     button: str = ""
     closed: bool = False
     asks: bool = False
+    things: bool = False
 
     @property
     def is_article(self) -> bool:
@@ -160,9 +164,14 @@ class Signs:
             self.status in _GATE_STATUSES
             or self.led_from
             or self.lacks
-            or (self.words and not self.is_article)
-            or _ONWARD.search(self.button)
+            or ((self.words or self.asks) and not self.is_article)
+            or (_ONWARD.search(self.button) and not self.acts)
         )
+
+    @property
+    def acts(self) -> bool:
+        """Whether the form's button does something with what the page holds."""
+        return _ACTS.search(self.button) is not None
 
     @property
     def refused(self) -> bool:
@@ -174,11 +183,10 @@ def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
     """Weigh the signs: from ``GATE`` up it is a gate. Each one is named.
 
     What the form asks of its visitor decides, unless the page around it is full. A page
-    that nothing but its shape makes a gate has few links: what stands in the menu of a
-    site is most likely its content.
+    that nothing but its shape makes a gate has few links and nothing to look at.
     """
     text, links, article = signs.text, signs.links, signs.is_article
-    acts = _ACTS.search(signs.button) and not _ONWARD.search(signs.button)
+    layout = links > FEW_LINKS or signs.things
     heading = f"Its title or a heading says “{signs.words}”"
     said = f"({text} characters)"
     weights = (
@@ -199,11 +207,11 @@ def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
         (2, signs.words and not article, f"{heading}."),
         (0, signs.words and article, f"{heading}, but it may be an article on that."),
         (
-            -2,
-            not signs.is_said and links > FEW_LINKS,
-            "It stands in a site's menu, and nothing says that it is a gate.",
+            -3,
+            not signs.is_said and layout,
+            "It has a menu or content, and nothing says that it is a gate.",
         ),
-        (-3, acts, f"Its button is for something else (“{signs.button}”)."),
+        (-6, signs.acts, f"Its button is for something else (“{signs.button}”)."),
         (-3, signs.closed, "The widget stands in a dialog that is closed."),
         (2, signs.lacks, f"It lacks the content expected ({signs.lacks})."),
     )
@@ -239,7 +247,8 @@ def gather(
     linked = " ".join(" ".join(page.root.xpath(_LINKED, smart_strings=False)).split())
     headings = _headings(page)
     words = _WORDS.search(headings)
-    asks = _ASK.search(headings) or (len(text) <= LITTLE_TEXT and _PERSON.search(text))
+    brief = text if len(text) <= LITTLE_TEXT else ""
+    asks = "captcha" in brief.lower() or _ASK.search(f"{headings} {brief}")
     return Signs(
         asked=tuple(label(element) for element in asked[:5]),
         has_form=bool(forms),
@@ -254,6 +263,7 @@ def gather(
         button=next((said for form in forms if (said := _button(form, page))), ""),
         closed=any(element.xpath(_CLOSED) for element in elements[:1]),
         asks=bool(asks),
+        things=bool(page.root.xpath(_THINGS)),
     )
 
 

@@ -374,6 +374,29 @@ def test_a_key_of_the_attribute_of_one_other_element() -> None:
 
 
 @pytest.mark.parametrize(
+    ("element", "read_by"),
+    [
+        (
+            "<meta name=hc content={}>",
+            "document.querySelector('meta[name=hc]').content",
+        ),
+        ("<meta name=hc content={}>", "$('meta[name=hc]').attr('content')"),
+        ("<input type=hidden id=hc value={}>", "document.getElementById('hc').value"),
+        ("<input type=hidden id=hc value={}>", "$('#hc').val()"),
+        ("<input type=hidden id=hc value={}>", "field.value"),
+    ],
+)
+def test_a_key_of_another_element(element: str, read_by: str) -> None:
+    noise = f"<meta name=a content={OTHER_KEY}><input type=hidden value={OTHER_KEY}>"
+    script = f"""var field = document.querySelector('#hc'), s = {read_by};
+        hcaptcha.render('box', {{sitekey: s}})"""
+    body = f"{noise}{element.format(KEY)}<div id=box></div>"
+    assert read(scripted(script, body)).sitekey == KEY
+    gone = read(scripted(script, f"{noise}<div id=box></div>"))
+    assert gone.sitekey is None
+
+
+@pytest.mark.parametrize(
     "named", ["data-xf-init=h-captcha", 'data-init="a hcaptcha"', "data-type=hcaptcha"]
 )
 def test_a_container_of_a_bundle_is_named_by_any_attribute(named: str) -> None:
@@ -790,10 +813,13 @@ def test_what_speaks_for_a_gate(signs: dict[str, Any]) -> None:
         {"links": 90},
         {"button": "Download"},
         {"closed": True},
+        {"links": 1, "things": True},
     ],
 )
 def test_what_speaks_for_a_widget(signs: dict[str, Any]) -> None:
     plain = weigh(Signs(**NO_SIGNS))
+    if "things" in signs:  # beside many links they say nothing new
+        plain = weigh(Signs(**NO_SIGNS | {"links": 1}))
     weight, evidence = weigh(Signs(**NO_SIGNS | signs))
     assert weight < plain[0]
     assert set(evidence) - set(plain[1])
@@ -854,7 +880,9 @@ def test_a_button_that_only_goes_on(button: str) -> None:
 def test_a_button_that_does_something_else(button: str) -> None:
     html = gate().replace("<button>Go on</button>", button)
     assert read(html).kind == "widget"
-    assert read(html, status=429).kind == "gate"
+    assert read(html, status=503).kind == "widget"
+    html = html.replace("Please wait", "Security check")
+    assert read(html, status=403).kind == "gate"
 
 
 @pytest.mark.parametrize(
@@ -892,6 +920,26 @@ def test_what_need_not_be_answered(control: str) -> None:
 )
 def test_what_has_to_be_answered(control: str) -> None:
     assert read(gate(control + WIDGET), status=403).kind == "widget"
+
+
+@pytest.mark.parametrize(
+    "title", ["Verify your e-mail address", "Verify your account", "Verify your phone"]
+)
+def test_what_asks_for_an_account_s_address_is_no_gate(title: str) -> None:
+    html = gate().replace("Please wait", title).replace("Go on", "Send it again")
+    challenge = read(html)
+    assert not any("heading says" in sentence for sentence in challenge.evidence)
+
+
+def test_a_gate_that_says_so_in_a_sentence_only() -> None:
+    links = "".join(f"<a href=/{n}>page {n}</a>" for n in range(9))
+    html = gate(more=f"<nav>{links}</nav>").replace("Go on", "OK")
+    assert (
+        read(html.replace("Prove that it is you.", "A day by the sea")).kind != "gate"
+    )
+    assert (
+        read(html.replace("Prove that it is you.", "Solve the captcha")).kind == "gate"
+    )
 
 
 def test_a_refusal_in_the_layout_of_its_site() -> None:
@@ -1120,6 +1168,15 @@ def test_no_page_raises(parts: list[str], status: int) -> None:
 def test_no_bytes_raise(body: bytes) -> None:
     detect(HtmlResponse(URL, body=b"captcha " + body))
     detect(TextResponse("http://[", body=b"<h-captcha>" + body))
+
+
+@pytest.mark.parametrize("tag", ["script", "style", "title", "textarea"])
+@pytest.mark.parametrize("strange", ["\b", "\x1f", "\ufffe", "\uffff"])
+def test_control_characters_beside_the_end_of_a_form_in_text(
+    tag: str, strange: str
+) -> None:
+    html = gate(more=f"<{tag}>a {strange} </form> b</{tag}>")
+    assert read(html, status=403).kind == "gate"
 
 
 def test_names_that_no_tree_can_hold() -> None:
