@@ -1,34 +1,68 @@
-"""The README is held against the code: settings, meta keys, errors, stats, commands."""
+"""README and docs are held against the code, and the README's samples are run."""
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import json
+import os
 import re
+import shlex
+import subprocess
+import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from scrapy import Request
+from scrapy.http import HtmlResponse
+from scrapy.settings import Settings
+from scrapy.utils.misc import load_object
+from twisted.python.failure import Failure
 
-from scrapy_onecaptcha import exceptions
+from scrapy_onecaptcha import (
+    Addon,
+    Challenge,
+    CircuitOpen,
+    OneCaptchaMiddleware,
+    Solution,
+    detect,
+    exceptions,
+)
+from scrapy_onecaptcha.addon import ORDER
+from scrapy_onecaptcha.challenge import REASONS
+from scrapy_onecaptcha.detection import MAX_RQDATA
 from scrapy_onecaptcha.options import KEYS
+from scrapy_onecaptcha.page import MAX_BYTES
 from scrapy_onecaptcha.report import STATS, VARIANTS
-from scrapy_onecaptcha.settings import DEFAULTS
+from scrapy_onecaptcha.settings import DEFAULTS, Config, RequestOptions
+from tests.test_package import LEVEL, PACKAGE, modules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+DEVELOPMENT = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", ROOT / "CHANGES.md", *sorted(ROOT.glob("docs/*.md")))
 
 
-def section(title: str) -> str:
+def section(title: str, page: str = README) -> str:
     """Return what stands below a heading, up to the next one of any level."""
     found = re.search(
-        rf"^#+ {re.escape(title)}\n(.*?)(?=^#+ |\Z)", README, re.MULTILINE | re.DOTALL
+        rf"^#+ {re.escape(title)}\n(.*?)(?=^#+ |\Z)", page, re.MULTILINE | re.DOTALL
     )
     assert found is not None, f"no section {title!r}"
     return found[1]
 
 
-def rows(title: str) -> list[list[str]]:
+def rows(title: str, page: str = README) -> list[list[str]]:
     """Return the cells of a section's table, without its head."""
-    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    lines = [line for line in section(title, page).splitlines() if line[:1] == "|"]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
@@ -96,22 +130,301 @@ def test_the_codes_of_our_own_are_documented() -> None:
     assert words(cells["onecaptcha/tasks/failed/{code}"]) == own
 
 
+def test_every_reason_of_a_gate_is_explained() -> None:
+    (told,) = [
+        text
+        for text in section("Errors").split("\n\n")
+        if text.startswith("Why a gate is unsolvable")
+    ]
+    assert {word for word in words(told) if word[0] != "."} == set(REASONS)
+    assert f"{MAX_RQDATA:,} characters" in told
+    assert f"the first {MAX_BYTES / 1e6:g} MB is read" in section("Limits")
+
+
+def test_the_notations_of_field_are_ones() -> None:
+    (cell,) = [
+        meaning for name, meaning in rows("One request") if code(name) == "field"
+    ]
+    notations = re.findall(r'`"([^`]+)"`', cell)
+    assert [re.sub(r"\w+", "x", each) for each in notations] == ["x", "x.x", "x:x-x-x"]
+    for notation in notations:
+        options = RequestOptions.from_meta({"field": notation}, config())
+        assert options.field == notation
+
+
 def test_every_setting_that_is_named_anywhere_exists() -> None:
-    for path in (ROOT / "README.md", ROOT / "CHANGES.md", *ROOT.glob("docs/*.md")):
+    for path in PAGES:
         named = re.findall(r"\bONECAPTCHA_[A-Z_]+[A-Z]", path.read_text("utf-8"))
         assert set(named) <= set(DEFAULTS), path.name
 
 
 def test_the_commands_exist() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
     named = set(re.findall(r"^make ([a-z]+)", README, re.MULTILINE))
-    assert {"demo", "test"} <= named <= targets
+    assert {"demo", "test"} <= named
+    for path in PAGES:
+        named |= set(re.findall(r"`make ([a-z]+)`", path.read_text("utf-8")))
+    assert named <= targets
+
+
+def test_every_command_is_documented() -> None:
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)) - {"help"}
+    assert {code(row[0]) for row in rows("Development", DEVELOPMENT)} == {
+        f"make {target}" for target in targets
+    }
+
+
+def test_every_folder_of_tests_is_documented() -> None:
+    folders = {path.parent for path in (ROOT / "tests").glob("*/*.py")}
+    assert {code(row[0]) for row in rows("Tests", DEVELOPMENT)} == {
+        f"tests/{path.name}" for path in folders
+    }
+
+
+def test_every_benchmark_is_documented() -> None:
+    source = (ROOT / "benchmarks" / "__main__.py").read_text(encoding="utf-8")
+    named = re.findall(r'^    "(\w+)": \w+\.rows,$', source, re.MULTILINE)
+    assert named
+    assert [code(row[0]) for row in rows("The benchmarks", DEVELOPMENT)] == named
+
+
+def test_every_module_is_in_the_table_at_its_level() -> None:
+    table = [
+        (name, int(level))
+        for level, names, _ in rows("Modules", DESIGN)
+        for name in re.findall(r"`(\w+)`", names)
+    ]
+    assert len(table) == len(dict(table))
+    assert dict(table) == {path.stem: LEVEL[path.stem] for path in modules(PACKAGE)}
 
 
 def test_what_is_linked_exists() -> None:
-    for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")):
+    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+    assert set(re.findall(r"\]\(#([^)]+)", README)) <= anchors
+    for path in PAGES:
         for target in re.findall(
             r"\]\((?!https?://|#)([^)#]+)", path.read_text("utf-8")
         ):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+# The samples
+
+QUICKSTART = "Quickstart"
+TRY_IT = "Try it in your own project without a key"
+SUBMITTER = "A gate with a way of its own"
+WIDGET = "A widget of your own"
+SEEN = "What is seen in a page"
+TRIED = {
+    QUICKSTART: 3,
+    TRY_IT: 1,
+    "One request": 1,
+    SUBMITTER: 2,
+    WIDGET: 1,
+    SEEN: 1,
+    "Errors": 1,
+}
+GATE = b"""<title>Just a moment</title><form method="post" action="/verify">
+<div class="h-captcha" data-sitekey="338af34c-7bcb-4c7c-900b-acbec73d7d43"></div>
+</form><script src="https://js.hcaptcha.com/1/api.js"></script>"""
+
+
+def samples(title: str, language: str = "python") -> list[str]:
+    """Return the pieces of code below a heading."""
+    found = re.findall(rf"```{language}\n(.*?)```", section(title), re.DOTALL)
+    assert found, title
+    return found
+
+
+def executed(sample: str, **names: Any) -> dict[str, Any]:
+    """Run *sample*, the names given it known; return what it defines."""
+    tree = compile(sample, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    exec(tree, names)
+    return {name: value for name, value in names.items() if name != "__builtins__"}
+
+
+def config(**settings: Any) -> Config:
+    return Config.from_settings(Settings({"ONECAPTCHA_API_KEY": "k"} | settings))
+
+
+def gate() -> HtmlResponse:
+    request = Request("https://shop.example/")
+    return HtmlResponse(request.url, body=GATE, encoding="utf-8", request=request)
+
+
+def test_every_sample_is_tried() -> None:
+    titles = re.findall(r"^##+ (.+)$", README, re.MULTILINE)
+    found = {title: section(title).count("```python") for title in titles}
+    assert {title: count for title, count in found.items() if count} == TRIED
+    for path in PAGES[1:]:
+        assert "```python" not in path.read_text("utf-8")
+
+
+def test_the_set_up() -> None:
+    by_hand, by_add_on, bound = (executed(text) for text in samples(QUICKSTART))
+    (path,) = by_hand["DOWNLOADER_MIDDLEWARES"]
+    assert load_object(path) is OneCaptchaMiddleware
+    assert by_hand["DOWNLOADER_MIDDLEWARES"][path] == ORDER
+    (path,) = by_add_on["ADDONS"]
+    assert load_object(path) is Addon
+    assert config(**bound).max_tasks == bound["ONECAPTCHA_MAX_TASKS"]
+    assert by_hand["ONECAPTCHA_API_KEY"] == "…"
+
+
+def test_what_a_request_says() -> None:
+    (sample,) = samples("One request")
+    request = executed(sample)["request"]
+    options = RequestOptions.from_meta(request.meta["onecaptcha"], config())
+    assert options.field == "header:x-captcha-response"
+
+
+def test_the_submitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    function, setting = (executed(text) for text in samples(SUBMITTER))
+    module = ModuleType("myproject.captcha")
+    vars(module).update(function)
+    monkeypatch.setitem(sys.modules, "myproject", ModuleType("myproject"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    submitter = config(**setting).submitters["shop.example"]
+    page = gate()
+    challenge = Challenge(kind="gate", url=page.url)
+    assert page.request is not None
+    made = submitter(page.request, page, challenge, Solution(token="P1_x"))
+    assert (made.method, made.url) == ("POST", "https://shop.example/verify")
+    assert json.loads(made.body) == {"token": "P1_x"}
+
+
+@pytest.mark.parametrize("user_agent", [None, "Mozilla/5.0 (theirs)"])
+def test_a_callback_that_solves(user_agent: str | None) -> None:
+    (sample,) = samples(WIDGET)
+    parse = executed(sample)["parse"]
+
+    async def solve(_: Any) -> Solution:
+        return Solution(token="P1_x", user_agent=user_agent)
+
+    middlewares = {OneCaptchaMiddleware: SimpleNamespace(solve=solve)}
+    crawler = SimpleNamespace(get_downloader_middleware=middlewares.get)
+    spider = SimpleNamespace(crawler=crawler, parse_results=print)
+
+    async def run() -> list[Request]:
+        return [request async for request in parse(spider, gate())]
+
+    (made,) = asyncio.run(run())
+    assert (made.method, made.url) == ("POST", "https://shop.example/search")
+    assert made.body == b"q=books&h-captcha-response=P1_x"
+    sent = made.headers.get("User-Agent")
+    assert sent == (user_agent.encode() if user_agent else None)
+
+
+def test_an_errback() -> None:
+    (sample,) = samples("Errors")
+    errback = executed(sample)["errback"]
+    told: list[str] = []
+    logger = SimpleNamespace(info=lambda text, *args: told.append(text % args))
+    for error in (CircuitOpen("too many refusals"), OSError("no route")):
+        failure: Any = Failure(error)  # type: ignore[no-untyped-call]
+        failure.request = Request("https://shop.example/1")
+        errback(SimpleNamespace(logger=logger), failure)
+    assert told == [
+        "https://shop.example/1 stays gated (circuit_open): too many refusals"
+    ]
+
+
+def test_what_is_seen_from_python(capsys: pytest.CaptureFixture[str]) -> None:
+    (sample,) = samples(SEEN)
+    found = executed(sample, response=gate())
+    assert found["detect"] is detect
+    assert capsys.readouterr().out.startswith("True 338af34c-7bcb-4c7c-900b-")
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment without what would bend a command."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith("_proxy")
+        and name not in {"ONECAPTCHA_API_KEY", "SCRAPY_SETTINGS_MODULE"}
+    }
+
+
+def scrapy(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "scrapy", *arguments],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.crawl
+def test_what_is_seen_from_the_command_line(tmp_path: Path) -> None:
+    (sample,) = samples(SEEN, "sh")
+    (tmp_path / "page.html").write_bytes(GATE)
+    commands = [shlex.split(line) for line in sample.splitlines()]
+    assert [command[:3] for command in commands] == [
+        ["scrapy", "onecaptcha", "detect"]
+    ] * 3
+    as_text = scrapy(commands[1][1:], tmp_path)
+    assert as_text.returncode == 0, as_text.stderr
+    assert "status 403" in as_text.stdout
+    assert "verdict: gate, solvable" in as_text.stdout
+    as_json = scrapy(commands[2][1:], tmp_path)
+    assert as_json.returncode == 0, as_json.stderr
+    (line,) = as_json.stdout.splitlines()
+    told = json.loads(line)
+    _, _, keys = section(SEEN).partition("`--json` prints")
+    named = set(re.findall(r"`([a-z]+)`", keys.partition("The exit")[0]))
+    assert named == told.keys() - {"led_from", "content_type", "bytes"}
+    missing = scrapy(["onecaptcha", "detect", "missing.html"], tmp_path)
+    assert missing.returncode == 2
+
+
+@contextmanager
+def sandbox() -> Iterator[dict[str, Any]]:
+    """Run the sandbox as the README says; yield what it prints."""
+    (command,) = [text for text in samples(TRY_IT, "sh") if "sandbox" in text]
+    python, *arguments = shlex.split(command)
+    assert python == "python"
+    options = ["--json", "--until-eof", "--site", "bookshop"]
+    with subprocess.Popen(
+        [sys.executable, *arguments, *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+
+
+@pytest.mark.crawl
+def test_it_can_be_tried_without_a_key(tmp_path: Path) -> None:
+    (sample,) = samples(TRY_IT)
+    settings = executed(sample)
+    middlewares = settings.pop("DOWNLOADER_MIDDLEWARES")
+    (fetch,) = [text for text in samples(TRY_IT, "sh") if "fetch" in text]
+    made = scrapy(["startproject", "mine", "."], tmp_path)
+    assert made.returncode == 0, made.stderr
+    with sandbox() as told:
+        # What is printed is what the README shows, but for the port.
+        url = settings.pop("ONECAPTCHA_API_URL")
+        printed = dict(told["settings"])
+        assert settings == {n: v for n, v in printed.items() if v != told["service"]}
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+        config(**printed)
+        with (tmp_path / "mine" / "settings.py").open("a", encoding="utf-8") as file:
+            for name, value in printed.items():
+                file.write(f"{name} = {value!r}\n")
+        _, command, _ = shlex.split(fetch)
+        shop = f"{told['sites']['bookshop']}/"
+        without = scrapy([command, shop], tmp_path)
+        with (tmp_path / "mine" / "settings.py").open("a", encoding="utf-8") as file:
+            file.write(f"DOWNLOADER_MIDDLEWARES = {middlewares!r}\n")
+        done = scrapy([command, shop], tmp_path)
+    assert "h-captcha" in without.stdout
+    assert "<title>Catalogue" in done.stdout
+    assert "Solved hCaptcha of" in done.stderr
