@@ -54,7 +54,8 @@ class Gate:
             of another file.
         page_seconds: how long one-time fields live, and a page *by_address*.
         by_address: whether the page asked for is remembered by the remote address, for
-            want of a field or cookie: the last one counts, without its query.
+            want of a field or cookie: the last one counts, without its query. What a
+            cleared address submits goes to the content.
         html_only: whether it says ``Forbidden`` to those whose Accept has no html.
         check_headers: whether ``Referer``, and ``Origin`` of a POST, must name it.
         entered: ``in place`` of the page, or by ``redirect`` to its entrance.

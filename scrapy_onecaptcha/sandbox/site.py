@@ -89,9 +89,11 @@ class GatedSite:
         if visit.path == "/robots.txt":
             return ROBOTS
         form = read_submission(self._gate, visit)
-        if form is not None:
+        if form is not None and not self._gate.by_address:
             return self._submitted(visit, form)
         admitted, refusal = self._clearances.admits(visit)
+        if form is not None and not admitted:
+            return self._submitted(visit, form)
         if refusal:
             self._ledger.clearances_refused[refusal] += 1
         return self._opened(visit) if admitted else self._gated(visit)

@@ -22,6 +22,10 @@ SHARING = ("crowdsec", "haproxy", "xhr", "wordpress", "hidden", "bookshop")
 SINGLE = ("wall",)
 APIS = ("api", "apikey", "apiheader")
 NAMES = (*PRODUCTS, "hidden", "bookshop", "wall")
+BODIES = {
+    "application/x-www-form-urlencoded": "a=1&h=%C3%A9",
+    "application/json": '{"q": "é"}',
+}
 BY_HEADER = {"onecaptcha": {"field": "header:x-captcha-response"}}
 
 
@@ -168,6 +172,32 @@ def test_a_page_that_is_too_old_is_asked_for_again() -> None:
         result.assert_delivered()
         assert servers.ledger()["rejections"] == {}
         assert servers.tasks == 1
+
+
+@pytest.mark.parametrize("user_agent", ["same", "Solver/1.0"])
+def test_a_post_meets_the_gate_first(user_agent: str) -> None:
+    """Each in a session of its own, so that none goes on what another has earned."""
+    granting = [site for site in SHARING if site != "bookshop"]
+    options = ("--latency", "0.1", "--user-agent", user_agent)
+    with sandbox(*options, *sites(*granting)) as servers:
+        plan = [
+            ask(
+                f"{servers[site]}/page/{number}?x=1&y=%20",
+                method="POST",
+                body=body,
+                headers={"Content-Type": kind},
+                meta={"cookiejar": number},
+            )
+            for site in granting
+            for number, (kind, body) in enumerate(BODIES.items())
+        ]
+        result = crawl(servers, plan, {"REDIRECT_PRIORITY_ADJUST": 0})
+        result.assert_clean()
+        result.assert_delivered()
+        for number, wanted in enumerate(plan):
+            echo = result.pages[number]["echo"]
+            assert (echo["method"], echo["body"]) == ("POST", wanted["body"])
+        assert servers.ledger()["rejections"] == {}
 
 
 def assert_refused(site: str, plan_of: Any) -> None:

@@ -101,6 +101,18 @@ def test_who_was_shown_no_page_has_nothing_to_submit() -> None:
     assert world.ledger.rejections == {"page-expired": 1}
 
 
+def test_what_a_cleared_address_submits_goes_to_the_site() -> None:
+    world = World("crowdsec")
+    browser = Browser(world)
+    form = browser.fill(browser.get("/page/3"), world.solve()["gRecaptchaResponse"])
+    pass_gate(world, Browser(world), "/page/4")
+    reply = browser.submit(form)
+    assert is_page(reply, 3, "crowdsec")
+    assert b'<code class="method">POST</code>' in reply.body
+    assert not world.ledger.rejections
+    assert world.ledger.tokens_used == 1
+
+
 # One that reads Accept
 
 
