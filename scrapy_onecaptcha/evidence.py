@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy_onecaptcha.controls import (
+    BUTTONS,
     controls,
     is_asked,
     is_search,
@@ -16,6 +17,7 @@ from scrapy_onecaptcha.controls import (
     type_of,
     visitor_fields,
 )
+from scrapy_onecaptcha.page import join
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -85,11 +87,26 @@ _ACTS = re.compile(
     r"|\blog ?in\b|\bsign in\b|\breply\b|\bcomment\b|\bbuy\b|\border\b|\breport\b"
     r"|\breveal\b|^show\b|\btrial\b|\bdonate\b|\bfollow\b|\bre(?:set|send)\b|\be-?mail\b"
     r"|\bdelete\b|\bwithdraw\b"
-    r"|herunterladen|abstimmen|abonnieren|teilnehmen|télécharger|abonner|\bvoter\b"
+    r"|\bauthori[sz]e\b|\b(?:continue|go on) with\b"
+    r"|anmelden|einloggen|connecter|connexion|iniciar sesi|entrar com|\baccedi\b"
+    r"|inloggen|zaloguj|logga in"
+    r"|войти|увійти|giriş yap|ログイン|登录|登入|로그인|تسجيل الدخول"
+    r"|erneut senden|renvoyer|reenviar|herunterladen|abstimmen|abonnieren|teilnehmen"
+    r"|télécharger|abonner|\bvoter\b"
     r"|descargar|\bvotar\b|suscri|participar|baixar|scarica|скачать|голосовать|подписат"
     r"|下载|下載|ダウンロード|다운로드|投票|투표|登録|注册|註冊",
     re.IGNORECASE,
 )
+# The same of a form by where it is sent, which is often English,
+_ACTING = re.compile(
+    r"/(?:log-?in|sign-?in|sessions?|register|sign-?up|oauth2?|subscri\w+|newsletter"
+    r"|votes?|likes?|comments?|reply|downloads?|claim|orders?|checkout|resend"
+    r"|unsubscri\w+)(?:[/.?#]|$)",
+    re.IGNORECASE,
+)
+_CHECKING = re.compile(r"captcha|challenge|verif|human|bot|check", re.IGNORECASE)
+# and of a page by its headings: it is the visitor's address that is to be verified.
+_ADDRESS = re.compile(r"\be-?mail\b|メール|邮箱|郵箱|이메일|почт", re.IGNORECASE)
 # Dialogs that are closed until a visitor opens them; Bootstrap has classes for it.
 _CLOSED = (
     "boolean(ancestor-or-self::*[self::dialog[not(@open)] or @role='dialog'"
@@ -132,6 +149,7 @@ class Signs:
         button: what the button of the widget's form says.
         closed: whether the widget stands in a dialog that is closed.
         asks: whether it speaks of a captcha, or asks for a person.
+        acts: what says that the form is for something else than going on.
         things: whether it has figures, films or lists of facts, or frames of others.
     """
 
@@ -149,6 +167,7 @@ class Signs:
     button: str = ""
     closed: bool = False
     asks: bool = False
+    acts: str = ""
     things: bool = False
 
     @property
@@ -167,11 +186,6 @@ class Signs:
             or ((self.words or self.asks) and not self.is_article)
             or (_ONWARD.search(self.button) and not self.acts)
         )
-
-    @property
-    def acts(self) -> bool:
-        """Whether the form's button does something with what the page holds."""
-        return _ACTS.search(self.button) is not None
 
     @property
     def refused(self) -> bool:
@@ -211,7 +225,7 @@ def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
             not signs.is_said and layout,
             "It has a menu or content, and nothing says that it is a gate.",
         ),
-        (-6, signs.acts, f"Its button is for something else (“{signs.button}”)."),
+        (-6, signs.acts, f"Its form is for something else (“{signs.acts}”)."),
         (-3, signs.closed, "The widget stands in a dialog that is closed."),
         (2, signs.lacks, f"It lacks the content expected ({signs.lacks})."),
     )
@@ -237,7 +251,9 @@ def gather(
     """
     elements = [w.element for w in captcha.widgets if w.element is not None]
     around = [owner(element, page) for element in elements]
-    forms = [element for element in {*around, form} if element is not None]
+    forms = [
+        element for element in dict.fromkeys((*around, form)) if element is not None
+    ]
     asked = [e for element in forms for e in visitor_fields(element, page)]
     others = _fields_outside(page, forms)
     if not any(element is not None for element in around):
@@ -249,6 +265,7 @@ def gather(
     words = _WORDS.search(headings)
     brief = text if len(text) <= LITTLE_TEXT else ""
     asks = "captcha" in brief.lower() or _ASK.search(f"{headings} {brief}")
+    button = next((said for each in forms if (said := _button(each, page))), "")
     return Signs(
         asked=tuple(label(element) for element in asked[:5]),
         has_form=bool(forms),
@@ -260,7 +277,8 @@ def gather(
         words=words[0] if words else None,
         lacks=expect,
         prose=_length(text) - _length(linked),
-        button=next((said for form in forms if (said := _button(form, page))), ""),
+        button=button,
+        acts=_acts(button, headings, forms[0] if forms else None, page),
         closed=any(element.xpath(_CLOSED) for element in elements[:1]),
         asks=bool(asks),
         things=bool(page.root.xpath(_THINGS)),
@@ -273,13 +291,27 @@ def _length(text: str) -> int:
 
 
 def _button(form: Node, page: Page) -> str:
-    """Return what the first button of *form* says."""
-    for element in controls(form, page):
-        if type_of(element) in ("submit", "button", "image"):
-            said = element.get("value") if element.tag == "input" else None
-            said = said or "".join(element.itertext()) or element.get("aria-label")
-            return " ".join((said or "").split())[:60]
+    """Return what the button says that sends *form*, or what its first one says."""
+    buttons = [e for e in controls(form, page) if type_of(e) in BUTTONS - {"reset"}]
+    for element in sorted(buttons, key=lambda e: type_of(e) == "button"):
+        said = element.get("value") if element.tag == "input" else None
+        said = said or "".join(element.itertext()) or element.get("aria-label")
+        return " ".join((said or "").split())[:60]
     return ""
+
+
+def _acts(button: str, headings: str, form: Node | None, page: Page) -> str:
+    """Return what says that *form* does something with what the page holds."""
+    if _ACTS.search(button):
+        return button
+    if address := _ADDRESS.search(headings):
+        return address[0]
+    action = join(page.base, form.get("action") or "") if form is not None else None
+    path = _place(action or "")[1][:2000]
+    # What was asked for may have any name, and its gate may stand in its place.
+    if path == _place(page.url)[1] or _CHECKING.search(path):
+        return ""
+    return path[:60] if _ACTING.search(path) else ""
 
 
 def _headings(page: Page) -> str:

@@ -52,7 +52,9 @@ class Label:
 
 
 #: Where the detector is wrong, and in what. Each is expected to fail, strictly.
-KNOWN: dict[str, str] = {}
+KNOWN: dict[str, str] = {
+    "estonian-menu-wall-200.html": "a 200 in a site's menu, its words unknown",
+}
 
 LABELS: tuple[Label, ...] = (
     # Gates.
@@ -1716,6 +1718,125 @@ LABELS: tuple[Label, ...] = (
     ),
     Label(
         "maintenance-login-box-captcha-class.html",
+        "none",
+        url="https://site.test/products/7?colour=red",
+        status=503,
+    ),
+    # A third time.
+    Label(
+        "invisible-on-load.html",
+        "gate",
+        url="https://site.test/products/7?colour=red",
+        sitekey="773629fb-e706-4c3b-910d-7406979281e9",
+        invisible=True,
+        submit=("POST", "https://site.test/_l", "h-captcha-response"),
+        fields=(("s", "l1"),),
+    ),
+    Label(
+        "ray-in-a-list-200.html",
+        "gate",
+        url="https://site.test/products/7?colour=red",
+        sitekey="e150ea18-2024-47ac-a31f-37ae33988a3a",
+        submit=(
+            "POST",
+            "https://site.test/products/7?colour=red",
+            "h-captcha-response",
+        ),
+        fields=(),
+    ),
+    Label(
+        "two-buttons-wall.html",
+        "gate",
+        url="https://site.test/products/7?colour=red",
+        status=403,
+        sitekey="8402efc1-dc2d-4aab-9e5b-5275707acf02",
+        submit=("POST", "https://site.test/ok", "h-captcha-response"),
+        fields=(),
+    ),
+    Label(
+        "download-behind-a-wall.html",
+        "gate",
+        url="https://site.test/products/7?colour=red",
+        status=403,
+        sitekey="a854c158-662d-4e0e-9b7d-9c59a592f79b",
+        submit=("POST", "https://site.test/dl/ok", "h-captcha-response"),
+        fields=(),
+    ),
+    Label(
+        "arabic-menu-wall.html",
+        "gate",
+        url="https://site.test/products/7?colour=red",
+        status=403,
+        sitekey="27b22bc3-925b-494b-bed0-cd6adca53222",
+        submit=("POST", "https://site.test/tahaqquq", "h-captcha-response"),
+        fields=(),
+    ),
+    Label(
+        "estonian-menu-wall-200.html",
+        "gate",
+        url="https://site.test/products/7?colour=red",
+        sitekey="a4c7e27b-6a78-4663-a1bf-a2b3804c7d8a",
+        submit=("POST", "https://site.test/kontroll", "h-captcha-response"),
+        fields=(),
+    ),
+    Label(
+        "bot-wall-status-401.html",
+        "gate",
+        url="https://site.test/products/7?colour=red",
+        status=401,
+        sitekey="4aed9e28-19f8-4064-b0e4-c5fad1e3da7c",
+        submit=("GET", "https://site.test/_p", "code"),
+    ),
+    Label(
+        "login-with-passkey-german.html",
+        "widget",
+        url="https://site.test/login",
+        led_from="https://site.test/konto",
+        sitekey="71e891cd-7a93-488c-85f5-d78815c679b6",
+    ),
+    Label(
+        "login-continue-with.html",
+        "widget",
+        url="https://site.test/login",
+        status=401,
+        sitekey="90719134-1192-42aa-b719-b2574fe47da7",
+        invisible=True,
+    ),
+    Label(
+        "film-page.html",
+        "widget",
+        url="https://site.test/products/7?colour=red",
+        sitekey="d0f0e51d-8a7e-470b-8952-2f5ad718664d",
+        invisible=True,
+    ),
+    Label(
+        "oauth-consent.html",
+        "widget",
+        url="https://site.test/oauth/authorize?client=b",
+        sitekey="a48c1223-e5fb-4b81-a527-8ef7974ec455",
+    ),
+    Label(
+        "french-login-magic-link-sent.html",
+        "widget",
+        url="https://site.test/verifier",
+        led_from="https://site.test/compte",
+        sitekey="af93398e-f728-446c-9148-ba19a07c103d",
+    ),
+    Label(
+        "spanish-vote-few-links.html",
+        "widget",
+        url="https://site.test/products/7?colour=red",
+        sitekey="e961a99d-26cb-49b0-a686-f9b25c78d917",
+    ),
+    Label(
+        "forbidden-order-history.html",
+        "widget",
+        url="https://site.test/products/7?colour=red",
+        status=403,
+        sitekey="4a6faa88-f4f3-4631-8900-ed1b71f6d98b",
+    ),
+    Label(
+        "gateway-timeout-script.html",
         "none",
         url="https://site.test/products/7?colour=red",
         status=503,

@@ -811,7 +811,7 @@ def test_what_speaks_for_a_gate(signs: dict[str, Any]) -> None:
         {"text": 5000},
         {"links": 30},
         {"links": 90},
-        {"button": "Download"},
+        {"acts": "Download"},
         {"closed": True},
         {"links": 1, "things": True},
     ],
@@ -929,6 +929,19 @@ def test_what_asks_for_an_account_s_address_is_no_gate(title: str) -> None:
     html = gate().replace("Please wait", title).replace("Go on", "Send it again")
     challenge = read(html)
     assert not any("heading says" in sentence for sentence in challenge.evidence)
+
+
+@pytest.mark.parametrize("action", ["/login", "/oauth/start", "/polls/7/vote?x=1"])
+def test_a_form_that_is_sent_for_something_else(action: str) -> None:
+    html = gate(form=f'method=post action="{action}"')
+    assert read(html).kind == "widget"
+    assert read(html, url=f"https://shop.test{action}").kind == "gate"
+    assert read(gate(form='action="/login/challenge"')).kind == "gate"
+
+
+def test_the_button_that_sends_the_form_tells() -> None:
+    html = gate("<button type=button>Download the report</button>" + WIDGET)
+    assert read(html).kind == "gate"
 
 
 def test_a_gate_that_says_so_in_a_sentence_only() -> None:
