@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from scrapy_onecaptcha.controls import (
     visitor_fields,
 )
 from scrapy_onecaptcha.page import join
+from scrapy_onecaptcha.words import ACTING, ACTS, ADDRESS, ASK, CHECKING, ONWARD, WORDS
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -36,77 +38,10 @@ FEW_LINKS, SOME_LINKS, MANY_LINKS = 5, 20, 50
 
 # Fields outside the form that are looked at.
 MAX_FIELDS = 50
+# Pieces of text in one link.
+MAX_PIECES = 20
 
 _GATE_STATUSES = frozenset({401, 403, 405, 429, 503})
-# What a title or heading says that asks for a person,
-_ASKS = (
-    r"you(?:'re| are) (?:a |not a )?(?:human|robot|bot)|not a (?:ro)?bot|just a moment"
-    r"|attention required"
-    r"|(?:bot|robot|browser|human|security|captcha)[ -](?:check|detect|verif|challenge)"
-    r"|verif\w+ (?:your browser|(?:that )?you\b|required)|one more step"
-    r"|prove (?:that )?you"
-    r"|(?:complete|solve) (?:the|this|a) (?:h?captcha|challenge|security)"
-    r"|checking (?:if|your)|are you (?:a )?(?:human|robot)"
-    r"|captcha\s*$|sicherheits(?:überprüfung|prüfung|abfrage)|kein roboter"
-    r"|ein mensch sind|nur einen moment"
-    r"|v[ée]rification de (?:la )?s[ée]curit[ée]|pas un robot|êtes[- ]vous humain"
-    r"|verificaci[óo]n de seguridad|no (?:eres|soy|es) un robot|un momento|un attimo"
-    r"|verificação|não (?:é|sou) um robô|verifica di sicurezza|non sei un robot"
-    r"|\bni(?:ste|si) robot|\bnie ste robot|не сте робот"
-    r"|geen robot|veiligheidscontrole|een mens bent|weryfikacja|nie jesteś robotem"
-    r"|robot değil|güvenlik (?:kontrol|doğrulama)|är du (?:en )?människa"
-    r"|säkerhetskontroll|sikkerhets?kontrol|er du (?:et )?menneske|oletko ihminen"
-    r"|bezpečnostní kontrola|nejste robot|biztonsági ellenőrzés|nem robot"
-    r"|verificare de securitate|nu e[sș]ti (?:un )?robot|έλεγχος ασφαλείας|ρομπότ"
-    r"|xác minh|kiểm tra bảo mật|verifikasi keamanan|bukan robot"
-    r"|проверк|не робот|подтвердите|перевірк|підтвердьте"
-    r"|التحقق من|لست روبوت|فحص الأمان|בדיקת אבטחה|אינך רובוט|ربات نیستید|सुरक्षा जांच"
-    r"|ตรวจสอบความปลอดภัย|ไม่ใช่หุ่นยนต์|安全验证|安全驗證|人机|人機|验证码|驗證碼|请稍候"
-    r"|ロボットでは|人間である|認証|로봇이 아닙니다|보안 확인"
-)
-# and what refuses or puts off, which needs no captcha.
-_REFUSES = (
-    r"access (?:is |has been )?(?:denied|blocked|restricted)|been blocked"
-    r"|unusual (?:traffic|activity)|too many requests|forbidden"
-)
-_ASK = re.compile(_ASKS, re.IGNORECASE)
-_WORDS = re.compile(f"{_ASKS}|{_REFUSES}", re.IGNORECASE)
-# A button that only goes on, as a gate's does,
-_ONWARD = re.compile(
-    r"\bcontinue\b(?! (?:reading|shopping|with))|\bproceed\b|\bgo on\b|\blet me in\b"
-    r"|\b(?:verify|unlock|unblock)\b|\bhuman\b|robot|^enter(?: (?:the )?site)?$"
-    r"|\bweiter\b|fortfahren|\bcontinuer\b|\bcontinuar\b|prosseguir|\bcontinua\b"
-    r"|prosegui|\bverder\b|doorgaan|kontynuuj|fortsätt|fortsett|fortsæt|\bjatka\b"
-    r"|pokračovat|\bfolytat|continuă|συνέχεια|продолж|продовж|devam|tiếp tục|lanjutkan"
-    r"|ดำเนินการต่อ|继续|繼續|続行|続ける|계속|متابعة|استمرار|המשך|ادامه|जारी",
-    re.IGNORECASE,
-)
-# and one that does something with what the page holds.
-_ACTS = re.compile(
-    r"\b(?:down|up)load\b|^like\b|\bvote\b|\bclaim\b|subscri|\bsign ?up\b|\bregister\b"
-    r"|\blog ?in\b|\bsign in\b|\breply\b|\bcomment\b|\bbuy\b|\border\b|\breport\b"
-    r"|\breveal\b|^show\b|\btrial\b|\bdonate\b|\bfollow\b|\bre(?:set|send)\b|\be-?mail\b"
-    r"|\bdelete\b|\bwithdraw\b"
-    r"|\bauthori[sz]e\b|\b(?:continue|go on) with\b"
-    r"|anmelden|einloggen|connecter|connexion|iniciar sesi|entrar com|\baccedi\b"
-    r"|inloggen|zaloguj|logga in"
-    r"|войти|увійти|giriş yap|ログイン|登录|登入|로그인|تسجيل الدخول"
-    r"|erneut senden|renvoyer|reenviar|herunterladen|abstimmen|abonnieren|teilnehmen"
-    r"|télécharger|abonner|\bvoter\b"
-    r"|descargar|\bvotar\b|suscri|participar|baixar|scarica|скачать|голосовать|подписат"
-    r"|下载|下載|ダウンロード|다운로드|投票|투표|登録|注册|註冊",
-    re.IGNORECASE,
-)
-# The same of a form by where it is sent, which is often English,
-_ACTING = re.compile(
-    r"/(?:log-?in|sign-?in|sessions?|register|sign-?up|oauth2?|subscri\w+|newsletter"
-    r"|votes?|likes?|comments?|reply|downloads?|claim|orders?|checkout|resend"
-    r"|unsubscri\w+)(?:[/.?#]|$)",
-    re.IGNORECASE,
-)
-_CHECKING = re.compile(r"captcha|challenge|verif|human|bot|check", re.IGNORECASE)
-# and of a page by its headings: it is the visitor's address that is to be verified.
-_ADDRESS = re.compile(r"\be-?mail\b|メール|邮箱|郵箱|이메일|почт", re.IGNORECASE)
 # Dialogs that are closed until a visitor opens them; Bootstrap has classes for it.
 _CLOSED = (
     "boolean(ancestor-or-self::*[self::dialog[not(@open)] or @role='dialog'"
@@ -117,13 +52,13 @@ _CLOSED = (
     " or @aria-hidden='true')])"
 )
 _FIELDS = "//input[not(@type='hidden')] | //textarea"
+_FIRST_HEADINGS = "//title | //h1"
 _HEADINGS = "//title | //h1 | //h2 | //h3"
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _THINGS = (
     "boolean(//figure | //dl | //video | //audio"
     " | //iframe[starts-with(@src, 'http') and not(contains(@src, 'hcaptcha.com'))])"
 )
-_LINKED = "//body//a[@href]//text()[not(parent::script or parent::style)]"
 _TEXT = (
     "//body//text()[not(parent::script or parent::style or parent::option"
     " or parent::textarea)]"
@@ -184,7 +119,7 @@ class Signs:
             or self.led_from
             or self.lacks
             or ((self.words or self.asks) and not self.is_article)
-            or (_ONWARD.search(self.button) and not self.acts)
+            or (ONWARD.search(self.button) and not self.acts)
         )
 
     @property
@@ -260,11 +195,15 @@ def gather(
         # A widget in no form belongs to what stands in none either.
         asked += [e for e in others if owner(e, page) is None]
     text = " ".join(" ".join(page.root.xpath(_TEXT, smart_strings=False)).split())
-    linked = " ".join(" ".join(page.root.xpath(_LINKED, smart_strings=False)).split())
-    headings = _headings(page)
-    words = _WORDS.search(headings)
+    linked = " ".join(
+        piece
+        for link in page.root.iter("a")
+        for piece in islice(link.itertext(), MAX_PIECES)
+    )
+    headings = _headings(page, _HEADINGS)
+    words = WORDS.search(headings)
     brief = text if len(text) <= LITTLE_TEXT else ""
-    asks = "captcha" in brief.lower() or _ASK.search(f"{headings} {brief}")
+    asks = "captcha" in brief.lower() or ASK.search(f"{headings} {brief}")
     button = next((said for each in forms if (said := _button(each, page))), "")
     return Signs(
         asked=tuple(label(element) for element in asked[:5]),
@@ -276,9 +215,9 @@ def gather(
         status=response.status,
         words=words[0] if words else None,
         lacks=expect,
-        prose=_length(text) - _length(linked),
+        prose=_length(text) - _length(" ".join(linked.split())),
         button=button,
-        acts=_acts(button, headings, forms[0] if forms else None, page),
+        acts=_acts(button, forms[0] if forms else None, page),
         closed=any(element.xpath(_CLOSED) for element in elements[:1]),
         asks=bool(asks),
         things=bool(page.root.xpath(_THINGS)),
@@ -300,23 +239,23 @@ def _button(form: Node, page: Page) -> str:
     return ""
 
 
-def _acts(button: str, headings: str, form: Node | None, page: Page) -> str:
+def _acts(button: str, form: Node | None, page: Page) -> str:
     """Return what says that *form* does something with what the page holds."""
-    if _ACTS.search(button):
+    if ACTS.search(button):
         return button
-    if address := _ADDRESS.search(headings):
+    if address := ADDRESS.search(_headings(page, _FIRST_HEADINGS)):
         return address[0]
     action = join(page.base, form.get("action") or "") if form is not None else None
     path = _place(action or "")[1][:2000]
     # What was asked for may have any name, and its gate may stand in its place.
-    if path == _place(page.url)[1] or _CHECKING.search(path):
+    if path == _place(page.url)[1] or CHECKING.search(path):
         return ""
-    return path[:60] if _ACTING.search(path) else ""
+    return path[:60] if ACTING.search(path) else ""
 
 
-def _headings(page: Page) -> str:
-    """Return the title and the headings."""
-    texts = ("".join(e.itertext())[:200] for e in page.root.xpath(_HEADINGS)[:20])
+def _headings(page: Page, path: str) -> str:
+    """Return what the title and headings at *path* say."""
+    texts = ("".join(e.itertext())[:200] for e in page.root.xpath(path)[:20])
     return " ".join(" ".join(texts).split())[:1000]
 
 

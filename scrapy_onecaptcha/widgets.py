@@ -69,10 +69,7 @@ _BOXES = (
     " or contains(@id, 'challenge') or contains(@class, 'challenge')]"
 )
 # Attributes of whatever name that bear a key, for some script to read.
-_NAMED_KEYS = (
-    "//@*[contains(name(), 'sitekey') or contains(name(), 'site-key')"
-    " or contains(name(), 'site_key')]"
-)
+_NAMED_KEYS = "//@*[contains(translate(name(), '-_', ''), 'sitekey')]"
 _ATTRIBUTE = re.compile(
     r"""(?:\.dataset\s*(?:\??\.\s*(?P<camel>[\w$]{1,100})
           |(?:\?\.)?\[\s*["'](?P<index>[\w$]{1,100})["']\s*\])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -929,6 +930,20 @@ def test_what_asks_for_an_account_s_address_is_no_gate(title: str) -> None:
     html = gate().replace("Please wait", title).replace("Go on", "Send it again")
     challenge = read(html)
     assert not any("heading says" in sentence for sentence in challenge.evidence)
+
+
+def test_an_e_mail_address_in_the_first_heading_is_what_it_is_about() -> None:
+    html = gate().replace("Please wait", "Подтвердите e-mail")
+    assert read(html).kind == "widget"
+    html = gate(more="<h3>Write us an e-mail</h3>")
+    assert read(html).kind == "gate"
+
+
+def test_many_links_are_read_in_time() -> None:
+    nested = "<a href=/>x<p>" * 20_000
+    started = time.monotonic()
+    assert read(gate(more=nested)).kind == "widget"
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("action", ["/login", "/oauth/start", "/polls/7/vote?x=1"])

@@ -1,0 +1,80 @@
+"""What gates and widgets say, in many languages.
+
+A page in a language that is missing here is judged by all else that it shows.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["ACTING", "ACTS", "ADDRESS", "ASK", "CHECKING", "ONWARD", "WORDS"]
+
+# What a title or heading says that asks for a person,
+_ASKS = (
+    r"you(?:'re| are) (?:a |not a )?(?:human|robot|bot)|not a (?:ro)?bot|just a moment"
+    r"|attention required"
+    r"|(?:bot|robot|browser|human|security|captcha)[ -](?:check|detect|verif|challenge)"
+    r"|verif\w+ (?:your browser|(?:that )?you\b|required)|one more step"
+    r"|prove (?:that )?you"
+    r"|(?:complete|solve) (?:the|this|a) (?:h?captcha|challenge|security)"
+    r"|checking (?:if|your)|are you (?:a )?(?:human|robot)"
+    r"|captcha\s*$|sicherheits(?:überprüfung|prüfung|abfrage)|kein roboter"
+    r"|ein mensch sind|nur einen moment"
+    r"|v[ée]rification de (?:la )?s[ée]curit[ée]|pas un robot|êtes[- ]vous humain"
+    r"|verificaci[óo]n de seguridad|no (?:eres|soy|es) un robot|un momento|un attimo"
+    r"|verificação|não (?:é|sou) um robô|verifica di sicurezza|non sei un robot"
+    r"|\bni(?:ste|si) robot|\bnie ste robot|не сте робот"
+    r"|geen robot|veiligheidscontrole|een mens bent|weryfikacja|nie jesteś robotem"
+    r"|robot değil|güvenlik (?:kontrol|doğrulama)|är du (?:en )?människa"
+    r"|säkerhetskontroll|sikkerhets?kontrol|er du (?:et )?menneske|oletko ihminen"
+    r"|bezpečnostní kontrola|nejste robot|biztonsági ellenőrzés|nem robot"
+    r"|verificare de securitate|nu e[sș]ti (?:un )?robot|έλεγχος ασφαλείας|ρομπότ"
+    r"|xác minh|kiểm tra bảo mật|verifikasi keamanan|bukan robot"
+    r"|проверк|не робот|подтвердите|перевірк|підтвердьте"
+    r"|التحقق من|لست روبوت|فحص الأمان|בדיקת אבטחה|אינך רובוט|ربات نیستید|सुरक्षा जांच"
+    r"|ตรวจสอบความปลอดภัย|ไม่ใช่หุ่นยนต์|安全验证|安全驗證|人机|人機|验证码|驗證碼|请稍候"
+    r"|ロボットでは|人間である|認証|로봇이 아닙니다|보안 확인"
+)
+# and what refuses or puts off, which needs no captcha.
+_REFUSES = (
+    r"access (?:is |has been )?(?:denied|blocked|restricted)|been blocked"
+    r"|unusual (?:traffic|activity)|too many requests|forbidden"
+)
+ASK = re.compile(_ASKS, re.IGNORECASE)
+WORDS = re.compile(f"{_ASKS}|{_REFUSES}", re.IGNORECASE)
+# A button that only goes on, as a gate's does,
+ONWARD = re.compile(
+    r"\bcontinue\b(?! (?:reading|shopping|with))|\bproceed\b|\bgo on\b|\blet me in\b"
+    r"|\b(?:verify|unlock|unblock)\b|\bhuman\b|robot|^enter(?: (?:the )?site)?$"
+    r"|\bweiter\b|fortfahren|\bcontinuer\b|\bcontinuar\b|prosseguir|\bcontinua\b"
+    r"|prosegui|\bverder\b|doorgaan|kontynuuj|fortsätt|fortsett|fortsæt|\bjatka\b"
+    r"|pokračovat|\bfolytat|continuă|συνέχεια|продолж|продовж|devam|tiếp tục|lanjutkan"
+    r"|ดำเนินการต่อ|继续|繼續|続行|続ける|계속|متابعة|استمرار|המשך|ادامه|जारी",
+    re.IGNORECASE,
+)
+# and one that does something with what the page holds.
+ACTS = re.compile(
+    r"\b(?:down|up)load\b|^like\b|\bvote\b|\bclaim\b|subscri|\bsign ?up\b|\bregister\b"
+    r"|\blog ?in\b|\bsign in\b|\breply\b|\bcomment\b|\bbuy\b|\border\b|\breport\b"
+    r"|\breveal\b|^show\b|\btrial\b|\bdonate\b|\bfollow\b|\bre(?:set|send)\b|\be-?mail\b"
+    r"|\bdelete\b|\bwithdraw\b"
+    r"|\bauthori[sz]e\b|\b(?:continue|go on) with\b"
+    r"|anmelden|einloggen|connecter|connexion|iniciar sesi|entrar com|\baccedi\b"
+    r"|inloggen|zaloguj|logga in"
+    r"|войти|увійти|giriş yap|ログイン|登录|登入|로그인|تسجيل الدخول"
+    r"|erneut senden|renvoyer|reenviar|herunterladen|abstimmen|abonnieren|teilnehmen"
+    r"|télécharger|abonner|\bvoter\b"
+    r"|descargar|\bvotar\b|suscri|participar|baixar|scarica|скачать|голосовать|подписат"
+    r"|下载|下載|ダウンロード|다운로드|投票|투표|登録|注册|註冊",
+    re.IGNORECASE,
+)
+# The same of a form by where it is sent, which is often English,
+ACTING = re.compile(
+    r"/(?:log-?in|sign-?in|sessions?|register|sign-?up|oauth2?|subscri\w+|newsletter"
+    r"|votes?|likes?|comments?|reply|downloads?|claim|orders?|checkout|resend"
+    r"|unsubscri\w+)(?:[/.?#]|$)",
+    re.IGNORECASE,
+)
+CHECKING = re.compile(r"captcha|challenge|verif|human|bot|check", re.IGNORECASE)
+# and of a page by its headings: it is the visitor's address that is to be verified.
+ADDRESS = re.compile(r"\be-?mail\b|メール|邮箱|郵箱|이메일|почт", re.IGNORECASE)
