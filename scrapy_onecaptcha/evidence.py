@@ -19,7 +19,16 @@ from scrapy_onecaptcha.controls import (
     visitor_fields,
 )
 from scrapy_onecaptcha.page import join
-from scrapy_onecaptcha.words import ACTING, ACTS, ADDRESS, ASK, CHECKING, ONWARD, WORDS
+from scrapy_onecaptcha.words import (
+    ACTING,
+    ACTS,
+    ADDRESS,
+    ASK,
+    CHECKING,
+    NOTICE,
+    ONWARD,
+    WORDS,
+)
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -41,6 +50,7 @@ MAX_FIELDS = 50
 # Pieces of text in one link.
 MAX_PIECES = 20
 
+_GONE = frozenset({404, 410})
 _GATE_STATUSES = frozenset({401, 403, 405, 429, 503})
 # Dialogs that are closed until a visitor opens them; Bootstrap has classes for it.
 _CLOSED = (
@@ -153,6 +163,7 @@ def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
         (-2, links > MANY_LINKS, f"There are the links of a whole page ({links})."),
         (1, signs.led_from, f"The request was led here from {signs.led_from}."),
         (3, signs.status in _GATE_STATUSES, f"The status is {signs.status}."),
+        (-3, signs.status in _GONE, f"The status is {signs.status}: no such page."),
         (2, signs.words and not article, f"{heading}."),
         (0, signs.words and article, f"{heading}, but it may be an article on that."),
         (
@@ -202,7 +213,7 @@ def gather(
     )
     headings = _headings(page, _HEADINGS)
     words = WORDS.search(headings)
-    brief = text if len(text) <= LITTLE_TEXT else ""
+    brief = NOTICE.sub("", text) if len(text) <= LITTLE_TEXT else ""
     asks = "captcha" in brief.lower() or ASK.search(f"{headings} {brief}")
     button = next((said for each in forms if (said := _button(each, page))), "")
     return Signs(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ACTING", "ACTS", "ADDRESS", "ASK", "CHECKING", "ONWARD", "WORDS"]
+__all__ = ["ACTING", "ACTS", "ADDRESS", "ASK", "CHECKING", "NOTICE", "ONWARD", "WORDS"]
 
 # What a title or heading says that asks for a person,
 _ASKS = (
@@ -42,6 +42,8 @@ _REFUSES = (
 )
 ASK = re.compile(_ASKS, re.IGNORECASE)
 WORDS = re.compile(f"{_ASKS}|{_REFUSES}", re.IGNORECASE)
+# A notice in the footer of every page.
+NOTICE = re.compile(r"protected by \S{0,20}captcha", re.IGNORECASE)
 # A button that only goes on, as a gate's does,
 ONWARD = re.compile(
     r"\bcontinue\b(?! (?:reading|shopping|with))|\bproceed\b|\bgo on\b|\blet me in\b"
@@ -75,6 +77,6 @@ ACTING = re.compile(
     r"|unsubscri\w+)(?:[/.?#]|$)",
     re.IGNORECASE,
 )
-CHECKING = re.compile(r"captcha|challenge|verif|human|bot|check", re.IGNORECASE)
+CHECKING = re.compile(r"captcha|challenge|verif|human|bot|check(?!out)", re.IGNORECASE)
 # and of a page by its headings: it is the visitor's address that is to be verified.
 ADDRESS = re.compile(r"\be-?mail\b|メール|邮箱|郵箱|이메일|почт", re.IGNORECASE)

@@ -491,6 +491,7 @@ def test_traces_alone_are_no_gate() -> None:
         "<title>Too many requests</title><p>Try again in a minute.</p>",
         "<title>Access denied</title><p>Reference 18.5c</p>",
         "<h1>Down for maintenance</h1>",
+        "<h1>403</h1><footer>This site is protected by hCaptcha.</footer>",
     ],
 )
 def test_the_script_alone_is_the_layout_of_a_failure(page: str, status: int) -> None:
@@ -814,6 +815,8 @@ def test_what_speaks_for_a_gate(signs: dict[str, Any]) -> None:
         {"links": 90},
         {"acts": "Download"},
         {"closed": True},
+        {"status": 404},
+        {"status": 410},
         {"links": 1, "things": True},
     ],
 )
@@ -946,7 +949,9 @@ def test_many_links_are_read_in_time() -> None:
     assert time.monotonic() - started < 5
 
 
-@pytest.mark.parametrize("action", ["/login", "/oauth/start", "/polls/7/vote?x=1"])
+@pytest.mark.parametrize(
+    "action", ["/login", "/oauth/start", "/checkout", "/polls/7/vote?x=1"]
+)
 def test_a_form_that_is_sent_for_something_else(action: str) -> None:
     html = gate(form=f'method=post action="{action}"')
     assert read(html).kind == "widget"
