@@ -1,38 +1,30 @@
-"""To the site and back: replay, refetch, submission, and what the answers are."""
+"""To the site with a token: the submission, and what its answer is."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from scrapy.exceptions import IgnoreRequest
+from scrapy.http import HtmlResponse
 from twisted.internet.defer import CancelledError
 
-from scrapy_onecaptcha import reissue, state
-from scrapy_onecaptcha.answers import is_page
+from scrapy_onecaptcha import reissue
+from scrapy_onecaptcha.answers import expected, same_page
 from scrapy_onecaptcha.detection import detect
 from scrapy_onecaptcha.exceptions import OneCaptchaError, SubmissionRefused
 from scrapy_onecaptcha.gate import Gate
 from scrapy_onecaptcha.submission import submit, submit_by, without_token
+from scrapy_onecaptcha.visitor import Visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from scrapy import Request
     from scrapy.http import Response
-    from twisted.internet.defer import Deferred
 
-    from scrapy_onecaptcha.challenge import Challenge, Solution
-    from scrapy_onecaptcha.detection import Hints
-    from scrapy_onecaptcha.options import RequestOptions
-    from scrapy_onecaptcha.report import Report
-    from scrapy_onecaptcha.scope import Scope
-    from scrapy_onecaptcha.sessions import Sessions
-    from scrapy_onecaptcha.submission import Submitter
+    from scrapy_onecaptcha.challenge import Solution
 
-__all__ = ["Courier", "Road", "TokenExpired"]
+__all__ = ["Courier", "TokenExpired"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,113 +36,8 @@ class TokenExpired(Exception):
     """The token grew too old before its submission could leave; it was not sent."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Road:
-    """What every courier of a crawl needs.
-
-    Attributes:
-        scope: where a token may go.
-        sessions: of the crawl.
-        report: is told what happens.
-        submitters: the user's own, by domain.
-        now: seconds of the crawl's clock.
-        download: as the engine does.
-        send_by: the same, but raises `TokenExpired` for a request that has not left
-            its queue by a moment of the clock.
-        robots_check: raises ``IgnoreRequest`` for what robots.txt forbids.
-    """
-
-    scope: Scope
-    sessions: Sessions
-    report: Report
-    submitters: Mapping[str, Submitter]
-    now: Callable[[], float]
-    download: Callable[[Request], Deferred[Response]]
-    send_by: Callable[[Request, float], Deferred[Response]]
-    robots_check: Callable[[Request], Deferred[None]]
-
-
-class Courier:
-    """Brings one request's submission and replays to the site.
-
-    Its methods return the page, or the gate that still stands.
-
-    Args:
-        road: the crawl's.
-        request: met a gate; a redirect may have led it there.
-        options: what the request says of itself.
-        hints: what the user says of its page.
-
-    Attributes:
-        original: what the spider asked for.
-        gate: the last gate that stood in its way, if any.
-    """
-
-    def __init__(
-        self, road: Road, request: Request, options: RequestOptions, hints: Hints
-    ) -> None:
-        self._road = road
-        self._options = options
-        self._hints = hints
-        self.original = reissue.original(request)
-        self.gate: Gate | None = None
-
-    def meet(self, request: Request, response: Response, challenge: Challenge) -> Gate:
-        """Return *response* as a gate, met now."""
-        noted = request.meta.get(state.KEY) or {}
-        sessions = self._road.sessions
-        session = sessions.open(sessions.key_of(request))
-        self.gate = Gate(
-            request=request,
-            response=response,
-            challenge=challenge,
-            session=session,
-            generation=noted.get("generation", 0),
-            seen_at=self._road.now(),
-            cookies_set=session.cookies_set,
-        )
-        return self.gate
-
-    def _read(self, request: Request, response: Response) -> Gate | None:
-        challenge = detect(response, self._hints)
-        if challenge is None or challenge.kind != "gate":
-            return None
-        return self.meet(request, response, challenge)
-
-    # Without a token
-
-    async def replay(self, user_agent: str | None = None) -> Response | Gate:
-        """Ask for the page itself once more, as it was first asked for."""
-        self._road.report.count("replayed")
-        request = reissue.replay(self.original, user_agent)
-        answer = await self._road.download(request)
-        return self._read(answer.request or request, answer) or answer
-
-    async def refetch(self, gate: Gate, user_agent: str | None) -> Response | Gate:
-        """Fetch the gate page once more, for hidden fields that are fresh."""
-        if self._kind(gate) == "repeat":
-            return gate  # it has no fields that age
-        self._road.report.count("refetched")
-        request = reissue.refetch(gate.request, user_agent)
-        answer = await self._road.download(request)
-        fresh = self._read(answer.request or request, answer)
-        if fresh is None:
-            return await self._settle(answer, user_agent)
-        old, new = gate.challenge, fresh.challenge
-        if new.sitekey != old.sitekey or new.rqdata or not new.solvable:
-            self.gate = gate
-            return gate  # the token is for the old one
-        return fresh
-
-    async def _settle(
-        self, answer: Response, user_agent: str | None
-    ) -> Response | Gate:
-        """Return *answer*, no gate any more, where it is the page; else ask for it."""
-        if self._is_page(answer, redirected=True):
-            return answer
-        return await self.replay(user_agent)
-
-    # With a token
+class Courier(Visitor):
+    """Brings one request's token to the site."""
 
     async def may_submit(self, gate: Gate) -> None:
         """Hold the submission of *gate* against scope and robots.txt; pays nothing.
@@ -203,16 +90,6 @@ class Courier:
         self._watch_proxy(gate, answer)
         return await self._follow(gate, submission, answer, solution.user_agent)
 
-    def submitter(self, gate: Gate) -> Submitter | None:
-        """Return the user's own submitter for *gate*, if there is one."""
-        if self._options.submitter is not None:
-            return self._options.submitter
-        host = urlsplit(gate.site).hostname or ""
-        for domain, submitter in self._road.submitters.items():
-            if host == domain or host.endswith(f".{domain}"):
-                return submitter
-        return None
-
     def _submission(self, gate: Gate, solution: Solution) -> Request:
         submitter = self.submitter(gate)
         if submitter is None:
@@ -238,10 +115,52 @@ class Courier:
                 "below 585.",
             )
 
-    def _kind(self, gate: Gate) -> str:
-        """Return what is sent for *gate*; the user's own is like a form."""
+    # The answer
+
+    async def _follow(
+        self,
+        gate: Gate,
+        submission: Request,
+        answer: Response,
+        user_agent: str | None,
+    ) -> Response | Gate:
+        """Go where the answer leads, as a browser would, but without the token."""
         form = gate.challenge.form
-        return "form" if form is None or self.submitter(gate) else form.kind
+        if form is not None:
+            submission = without_token(submission, form)
+        redirected = False
+        for _ in range(MAX_HOPS):
+            target = reissue.redirect_target(answer)
+            if target is None or not self._may_go(gate, target):
+                break
+            if self._is_original(target):
+                return await self.replay(user_agent)
+            redirected = True
+            answer = await self._road.download(reissue.hop(submission, target))
+        page = self._judge(gate, answer, redirected=redirected)
+        if page is not None:
+            return page
+        outcome = await self.replay(user_agent)
+        if isinstance(outcome, Gate) and self._has_pass(answer):
+            return answer  # the site grants nothing beyond it
+        return outcome
+
+    def _judge(
+        self, gate: Gate, answer: Response, *, redirected: bool
+    ) -> Response | Gate | None:
+        """Return the page or the gate that *answer* is; ``None``: ask for the page."""
+        kind = self._kind(gate)
+        if kind == "call":
+            return None  # what it was told is no page
+        if kind == "repeat" and not redirected:
+            return self._repeated(gate, answer)
+        refusal = self._refusal(gate, answer)
+        if refusal is not None or kind == "repeat":
+            return refusal or answer
+        if not self._is_page(answer, redirected=redirected):
+            return None
+        # The URL of a form that was sent by GET holds the token.
+        return answer if redirected else answer.replace(url=self.original.url)
 
     def _repeated(self, gate: Gate, answer: Response) -> Response | Gate:
         """Judge the answer to a repeated request, which is the page or a refusal.
@@ -258,36 +177,17 @@ class Courier:
         self.gate = gate  # a mere "invalid" does not say again what it wants
         return gate
 
-    async def _follow(
-        self,
-        gate: Gate,
-        submission: Request,
-        answer: Response,
-        user_agent: str | None,
-    ) -> Response | Gate:
-        """Go where the answer leads, as a browser would, but without the token."""
-        redirected, kind = False, self._kind(gate)
-        form = gate.challenge.form
-        if form is not None:
-            submission = without_token(submission, form)
-        for _ in range(MAX_HOPS):
-            target = reissue.redirect_target(answer)
-            if target is None or not self._may_go(gate, target):
-                break
-            if self._is_original(target):
-                return await self.replay(user_agent)
-            redirected = True
-            answer = await self._road.download(reissue.hop(submission, target))
-        if kind == "repeat" and not redirected:
-            return self._repeated(gate, answer)
-        if kind == "call":
-            return await self.replay(user_agent)  # what it was told is no page
-        refusal = self._refusal(gate, answer)
-        if refusal is not None:
-            return refusal
-        if kind == "repeat" or self._is_page(answer, redirected=redirected):
-            return answer
-        return await self.replay(user_agent)
+    def _has_pass(self, answer: Response) -> bool:
+        """Tell whether *answer* is the page, let through by what its URL says."""
+        return (
+            isinstance(answer, HtmlResponse)
+            and 200 <= answer.status < 300  # noqa: PLR2004
+            and answer.url != self.original.url
+            and same_page(self.original.url, answer.url)
+            and not (
+                self._options.expect and not expected(answer, self._options.expect)
+            )
+        )
 
     def _refusal(self, gate: Gate, answer: Response) -> Gate | None:
         """Return the gate that *answer* is, as one of the page that *gate* was.
@@ -315,11 +215,3 @@ class Courier:
     def _is_original(self, url: str) -> bool:
         asked = self.original.url.partition("#")[0]
         return self.original.method == "GET" and url.partition("#")[0] == asked
-
-    def _is_page(self, answer: Response, *, redirected: bool) -> bool:
-        return is_page(
-            self.original,
-            answer,
-            redirected=redirected,
-            expect=self._options.expect,
-        )

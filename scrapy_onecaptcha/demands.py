@@ -36,7 +36,9 @@ _OTHER_SERVICE = re.compile(r"re-?captcha|turnstile|arkose|funcaptcha|geetest|fr
 _CONFIGURATION = re.compile(r"config|settings|options|feature|environment|^env$|public")
 _REQUIRED = re.compile(
     r"h?-?captcha[\w\s.:-]{0,40}(?:required|needed|missing|invalid|failed|incorrect|fail)"
-    r"|(?:require|need|miss|invalid|solve|complete|verif)[\w\s.:-]{0,40}captcha",
+    r"|(?:require|need|miss|invalid|solve|complete|verif)[\w\s.:-]{0,40}captcha"
+    # hCaptcha's own words for a token that it refuses.
+    r"|(?:missing|invalid|expired|already-seen)-input-response",
     re.IGNORECASE,
 )
 _WANTED = re.compile(r"requir|need|missing|solve|complete", re.IGNORECASE)

@@ -82,7 +82,7 @@ def detect(response: Response, hints: Hints = NO_HINTS) -> Challenge | None:
     if is_json(response):
         return _detect_demand(response, hints)
     body, insists = response.body, bool(hints.gate and hints.expect)
-    if not (b"captcha" in body or insists or body.startswith(BOM_UTF16)):
+    if not (_names_it(body) or insists or body.startswith(BOM_UTF16)):
         return None
     page = parse(response) if is_html(response) else None
     if page is None:
@@ -98,6 +98,17 @@ def detect(response: Response, hints: Hints = NO_HINTS) -> Challenge | None:
     challenge = _challenge(page.url, _of_page(page, captcha, plan, hints))
     challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
     return _verdict(response, challenge, captcha, is_gate=is_gate, hints=hints)
+
+
+def _names_it(body: bytes) -> bool:
+    """Tell whether *body* may hold an hCaptcha: in most pages by a single search.
+
+    The second look spares the pages of other captchas a parse, which costs a hundred
+    times as much.
+    """
+    return b"captcha" in body and any(
+        word in body for word in (b"hcaptcha", b"h-captcha", b"secure-api")
+    )
 
 
 def _is_shown(captcha: Captcha, signs: Signs) -> bool:
@@ -118,8 +129,9 @@ def _is_shown(captcha: Captcha, signs: Signs) -> bool:
 
 def _detect_demand(response: TextResponse, hints: Hints) -> Challenge | None:
     """Read the hCaptcha that a reply of an API demands."""
-    # In any case: what names no captcha is not worth a parse.
-    if b"aptcha" not in response.body and b"APTCHA" not in response.body:
+    # In any case: what names no captcha is not worth a parse, unless it answers one.
+    named = b"aptcha" in response.body or b"APTCHA" in response.body
+    if not named and hints.sitekey is None:
         return None
     demand = read_demand(response, known=hints.sitekey is not None)
     if demand is None:

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha import _compat, reissue, state
 from scrapy_onecaptcha.api import Client
-from scrapy_onecaptcha.courier import Courier, Road
+from scrapy_onecaptcha.courier import Courier
 from scrapy_onecaptcha.detection import Hints, detect
 from scrapy_onecaptcha.exceptions import (
     AccountError,
@@ -39,6 +39,7 @@ from scrapy_onecaptcha.sessions import Session, Sessions
 from scrapy_onecaptcha.settings import Config
 from scrapy_onecaptcha.solving import Solver
 from scrapy_onecaptcha.stopping import CrawlClosing, Waits
+from scrapy_onecaptcha.visitor import Road
 
 if TYPE_CHECKING:
     from collections.abc import Callable

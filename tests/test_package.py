@@ -22,7 +22,7 @@ PACKAGE = Path(scrapy_onecaptcha.__file__).parent
 LEVELS = (
     (
         "_compat _version answers blobs challenge clock headers literals page parking "
-        "parsing places state"
+        "parsing places state words"
     ),
     (
         "controls exceptions exchange options outgoing pagedata reissue repeats "
@@ -32,7 +32,8 @@ LEVELS = (
     "calls evidence policy replies report",
     "api demands plan",
     "detection gate solving",
-    "commands courier httpcache",
+    "commands httpcache visitor",
+    "courier",
     "passage rush",
     "middleware",
     "addon",

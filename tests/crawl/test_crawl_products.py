@@ -225,8 +225,5 @@ def test_an_api_that_refuses_is_seen_to_do_so(site: str) -> None:
     assert_refused(site, lambda url: ask(f"{url}/api/items/1"))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a refusal that does not say captcha is taken for the page"
-)
 def test_an_api_that_refuses_in_other_words_is_seen_to_do_so() -> None:
     assert_refused("apiheader", lambda url: ask(f"{url}/api/items/1", meta=BY_HEADER))

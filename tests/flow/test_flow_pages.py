@@ -697,3 +697,49 @@ def test_a_dropped_gate_is_fetched_again_for_a_users_submitter(
         crawl.finish()
     assert len(bodies) == 3
     assert all(bodies)
+
+
+def test_a_page_that_is_let_through_by_its_url_is_the_page_for_a_post_too(
+    crawling: Crawling,
+) -> None:
+    """Where its replay is gated, for the site grants nothing beyond that URL."""
+    crawl = crawling()
+    site = crawl.site(grants="nothing")
+    request = Request(
+        "https://shop.example/0",
+        method="POST",
+        body=b"q=1",
+        headers={"User-Agent": AGENT},
+    )
+    crawl._scheduled.append(request)
+    crawl._slot.nextcall.schedule()
+    (event,) = crawl.run()
+    assert event.response is not None
+    assert event.response.url == "https://shop.example/0?pass=1"
+    assert event.request.method == "POST"
+    assert len(crawl.service.created) == 1
+    assert crawl.stat("tokens/accepted") == 1
+    assert len(site.submissions) == 1
+    crawl.finish()
+
+
+def test_the_url_of_a_page_that_answers_a_get_form_holds_no_token(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crawl = crawling()
+    site = crawl.site()
+    monkeypatch.setattr(virtual, "GATE", GATE.replace('method="post"', 'method="get"'))
+
+    def page(request: Request, _: str) -> Response:
+        if "h-captcha-response" in request.url:
+            return site._content(request)
+        return site._gate(request)
+
+    monkeypatch.setattr(site, "_page", page)
+    crawl.ask("/0")
+    (event,) = crawl.run()
+    assert event.response is not None
+    assert event.response.url == "https://shop.example/0"
+    assert crawl.pages == ["/0"]
+    assert len(crawl.service.created) == 1
+    crawl.finish()
