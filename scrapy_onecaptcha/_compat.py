@@ -150,6 +150,12 @@ def _slot(engine: Any) -> Any:
     return getattr(engine, "_slot", None) or getattr(engine, "slot", None)
 
 
+def crawl(crawler: Crawler, request: Request) -> None:
+    """Schedule *request*, as if the spider had yielded it."""
+    engine: Any = crawler.engine
+    engine.crawl(request)
+
+
 def close_spider(crawler: Crawler, reason: str) -> Deferred[None]:
     """Close the spider, as ``CloseSpider`` would."""
     engine: Any = crawler.engine

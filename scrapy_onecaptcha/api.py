@@ -201,10 +201,12 @@ class Client:
                 timeout=self._timeout,
             )
         except NoReply as error:
-            fault = one_line(self._scrub(str(error)))
+            fault, sent = one_line(self._scrub(str(error))), error.sent
         finally:
             self._lines.release()
-        raise Unavailable(f"Asked for {method}, the service {fault}; try again later.")
+        raise Unavailable(
+            f"Asked for {method}, the service {fault}; try again later.", sent=sent
+        )
 
     def _scrub(self, text: str) -> str:
         return re.sub(re.escape(self._key), "***", text, flags=re.IGNORECASE)

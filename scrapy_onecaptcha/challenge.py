@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-__all__ = ["REASONS", "Challenge", "Form", "Solution", "mask", "valid_sitekey"]
+__all__ = ["REASONS", "Challenge", "Form", "Solution", "mask", "plain", "valid_sitekey"]
 
 Kind = Literal["gate", "widget"]
 FormKind = Literal["form", "call", "repeat"]
@@ -32,6 +32,11 @@ def valid_sitekey(text: str | None) -> str | None:
     """Return *text* in lower case if it is a sitekey, which is a UUID."""
     lower = (text or "").strip().lower()
     return lower if _UUID.fullmatch(lower) else None
+
+
+def plain(text: str) -> str:
+    """Return *text*, taken from a page, without what could forge a line of a log."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,15 +76,14 @@ class Courier(Visitor):
         except IgnoreRequest as error:
             raise SubmissionRefused(
                 "The crawl's own middlewares dropped the submission for "
-                f"{self.original.url}: {error}"
+                f"{self.original.url}"
             ) from error
         except Exception as error:  # noqa: BLE001  (whatever a download may raise)
             logger.warning(
                 "The token for %s may have been sent, but the answer got lost "
-                "(%s: %s): asking for the page itself",
+                "(%s): asking for the page itself",
                 self.original.url,
-                type(error).__name__,
-                error,
+                type(error).__name__,  # its text may hold the URL, and that the token
             )
             return await self.replay(solution.user_agent)
         self._watch_proxy(gate, answer)
@@ -136,7 +135,10 @@ class Courier(Visitor):
             if self._is_original(target):
                 return await self.replay(user_agent)
             redirected = True
-            answer = await self._road.download(reissue.hop(submission, target))
+            next_answer = await self._hop(reissue.hop(submission, target))
+            if next_answer is None:
+                return await self.replay(user_agent)
+            answer = next_answer
         page = self._judge(gate, answer, redirected=redirected)
         if page is not None:
             return page
@@ -144,6 +146,22 @@ class Courier(Visitor):
         if isinstance(outcome, Gate) and self._has_pass(answer):
             return answer  # the site grants nothing beyond it
         return outcome
+
+    async def _hop(self, request: Request) -> Response | None:
+        """Follow one redirect; ``None`` where it leads to nothing."""
+        try:
+            return await self._road.download(request)
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever a download may raise)
+            logger.info(
+                "Nothing at %s, where the token for %s led (%s): asking for the page "
+                "itself",
+                request.url,
+                self.original.url,
+                type(error).__name__,
+            )
+            return None
 
     def _judge(
         self, gate: Gate, answer: Response, *, redirected: bool

@@ -168,12 +168,16 @@ def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
         (0, signs.words and article, f"{heading}, but it may be an article on that."),
         (
             -3,
-            not signs.is_said and layout,
+            (not signs.is_said or (signs.acts and signs.lacks)) and layout,
             "It has a menu or content, and nothing says that it is a gate.",
         ),
         (-6, signs.acts, f"Its form is for something else (“{signs.acts}”)."),
         (-3, signs.closed, "The widget stands in a dialog that is closed."),
-        (2, signs.lacks, f"It lacks the content expected ({signs.lacks})."),
+        (
+            2,
+            signs.lacks and not signs.acts,
+            f"It lacks the content expected ({signs.lacks}).",
+        ),
     )
     found = [(weight, sentence) for weight, holds, sentence in weights if holds]
     return sum(weight for weight, _ in found), tuple(text for _, text in found)

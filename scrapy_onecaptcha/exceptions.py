@@ -133,6 +133,8 @@ class ServiceError(OneCaptchaError):
         answered: whether the service itself refused the call, in its own protocol
             (``errorId`` not 0). A ``createTask`` that was refused so was not billed;
             one that got no such answer may have been.
+        sent: whether the call may have reached the service at all. One that did not
+            was not billed.
     """
 
     reason = "service"
@@ -145,6 +147,7 @@ class ServiceError(OneCaptchaError):
         code: str = "",
         description: str = "",
         answered: bool = False,
+        sent: bool = True,
         response: Response | None = None,
         challenge: Challenge | None = None,
     ) -> None:
@@ -152,6 +155,7 @@ class ServiceError(OneCaptchaError):
         self.code = code
         self.description = description
         self.answered = answered
+        self.sent = sent
 
 
 class AccountError(ServiceError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from twisted.internet import protocol
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.defer import TimeoutError as DeadlinePassed
+from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IBodyProducer
@@ -38,8 +39,20 @@ class Reply(NamedTuple):
     body: bytes
 
 
+#: There was no connection, and so nothing was sent.
+_NEVER_SENT = (ConnectError, DNSLookupError)
+
+
 class NoReply(Exception):  # says what happened, as the sentence does
-    """There is no whole reply; completes the sentence "the service …"."""
+    """There is no whole reply; completes the sentence "the service …".
+
+    Attributes:
+        sent: whether the call may have arrived all the same.
+    """
+
+    def __init__(self, fault: str, *, sent: bool = True) -> None:
+        super().__init__(fault)
+        self.sent = sent
 
 
 class Http(Protocol):
@@ -75,6 +88,7 @@ async def post(
         NoReply: none came, or not all of it, or too much.
         CancelledError: the caller cancelled; the connection was aborted.
     """
+    sent = True
     outcome = _detached(_exchange(http, url, body, clock))
     outcome.addTimeout(timeout, clock)
     try:
@@ -87,8 +101,9 @@ async def post(
         fault = f"answered with more than {MAX_REPLY} bytes, which were not read"
     except Exception as error:  # noqa: BLE001  # what it was goes into the message
         fault = f"could not be reached or hung up ({_fault(error)})"
+        sent = not isinstance(error, _NEVER_SENT)
     # Not raised in the handler: what a transport's error holds is not chained on.
-    raise NoReply(fault)
+    raise NoReply(fault, sent=sent)
 
 
 async def _exchange(http: Http, url: str, body: bytes, clock: IReactorTime) -> Reply:

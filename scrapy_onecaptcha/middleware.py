@@ -20,6 +20,7 @@ from scrapy_onecaptcha import _compat, reissue, state
 from scrapy_onecaptcha.api import Client
 from scrapy_onecaptcha.courier import Courier
 from scrapy_onecaptcha.detection import Hints, detect
+from scrapy_onecaptcha.detours import Detours
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BudgetExceeded,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from typing_extensions import Self
 
-    from scrapy_onecaptcha.challenge import Solution
+    from scrapy_onecaptcha.challenge import Challenge, Solution
     from scrapy_onecaptcha.clock import Clock
 
 __all__ = ["OneCaptchaMiddleware"]
@@ -125,6 +126,7 @@ class OneCaptchaMiddleware:
             drop_body=_compat.drop_body,
         )
         self.rush = Rush(crawler, clock)
+        self._detours = Detours()
         self._road = Road(
             scope=self._scope,
             sessions=self._sessions,
@@ -164,6 +166,7 @@ class OneCaptchaMiddleware:
         connect(middleware.spider_opened, signals.spider_opened)
         connect(middleware.spider_closed, signals.spider_closed)
         connect(middleware.response_received, signals.response_received)
+        connect(middleware.request_dropped, signals.request_dropped)
         connect(
             middleware.rush.request_reached_downloader,
             signals.request_reached_downloader,
@@ -192,6 +195,21 @@ class OneCaptchaMiddleware:
         """Clear ``meta`` before the callback sees it: no middleware comes after."""
         if state.role_of(request) is None:
             state.forget(request)
+
+    def request_dropped(self, request: Request) -> None:
+        """Ask again for what the dupefilter has dropped on its way to a gate.
+
+        Where every page redirects to one and the same gate, Scrapy takes all but the
+        first for duplicates, and they would end neither in callback nor in errback.
+        """
+        led_here = request.meta.get("redirect_urls")
+        if led_here and state.KEY in request.meta and self._concerns(request):
+            for original in self._detours.dropped(request):
+                self._ask_again(original)
+
+    def _ask_again(self, request: Request) -> None:
+        logger.debug("Asked for again: its redirect to a gate was dropped: %s", request)
+        _compat.crawl(self._crawler, request)
 
     # Hooks
 
@@ -232,8 +250,11 @@ class OneCaptchaMiddleware:
         if response.request is None:  # Scrapy sets it after the last middleware
             response.request = request
         options = self._options(request)
-        hints = self._hints(options)
-        challenge = detect(response, hints)
+        try:
+            challenge = detect(response, self._hints(options))
+        except Exception:
+            state.forget(request)  # the user's own code has failed
+            raise
         gated = challenge is not None and challenge.kind == "gate"
         self._note(request, response, gated=gated)
         if challenge is None:
@@ -246,21 +267,7 @@ class OneCaptchaMiddleware:
             return response
         if not self._may_pass(request, response):
             return response
-        self._report.gate(challenge)
-        if request.meta.get("dont_merge_cookies"):
-            self._report.warn_once(
-                "cookies", f"{request} has dont_merge_cookies: {NO_COOKIES}"
-            )
-        courier = Courier(self._road, request, options, hints)
-        gate = courier.meet(request, response, challenge)
-        passage = Passage(self._tools, courier, gate, options.max_attempts)
-        try:
-            return await _compat.as_scrapy(self._pass(passage, courier, request))
-        except Exception:
-            if courier.original is not request:
-                _compat.become(request, courier.original)
-            state.forget(request)  # the errback is next to see it
-            raise
+        return await self._enter(request, response, challenge, options)
 
     async def process_exception(
         self,
@@ -317,7 +324,9 @@ class OneCaptchaMiddleware:
             sessions.open(sessions.key_of(request)) if gated else sessions.of(request)
         )
         if session is not None:
-            session.saw(gate=gated)
+            # What answers a token, a redirect say, is no page that passed.
+            if gated or state.role_of(request) != "submission":
+                session.saw(gate=gated)
             if "Set-Cookie" in response.headers:
                 session.cookies_set += 1
 
@@ -350,6 +359,31 @@ class OneCaptchaMiddleware:
             self._report.parked(self._parking.parked)
             await self._waits.until_closing(session.until_passable())
 
+    async def _enter(
+        self,
+        request: Request,
+        response: Response,
+        challenge: Challenge,
+        options: RequestOptions,
+    ) -> Response | Request:
+        """Begin the passage of a gated *request*."""
+        for original in self._detours.met(request):
+            self._ask_again(original)
+        self._report.gate(challenge)
+        if request.meta.get("dont_merge_cookies"):
+            self._report.warn_once(
+                "cookies", f"{request} has dont_merge_cookies: {NO_COOKIES}"
+            )
+        courier = Courier(self._road, request, options, self._hints(options))
+        gate = courier.meet(request, response, challenge)
+        passage = Passage(self._tools, courier, gate, options.max_attempts)
+        try:
+            return await _compat.as_scrapy(self._pass(passage, courier, request))
+        except Exception:
+            _restore(request, courier.original)
+            state.forget(request)  # the errback is next to see it
+            raise
+
     async def _pass(
         self, passage: Passage, courier: Courier, request: Request
     ) -> Response | Request:
@@ -364,8 +398,14 @@ class OneCaptchaMiddleware:
                     return self._lose(courier, request, error)
                 await self._close(error)
                 return self._give_back(courier.original, courier.gate)
+            except Exception as error:
+                gate = courier.gate
+                site = gate.site if gate else courier.original.url
+                self._report.broken(site, courier.original.url, error)
+                raise
+        _restore(request, courier.original)
         _spare(request)
-        page.request = courier.original
+        page.request = request
         return page
 
     def _is_fatal(self, error: OneCaptchaError) -> bool:
@@ -386,13 +426,14 @@ class OneCaptchaMiddleware:
         self._report.lost(gate.site, courier.original.url, error)
         if self._config.on_failure == "error":
             raise error
+        _restore(request, courier.original)
         _spare(request)
-        meta, status = courier.original.meta, gate.response.status
+        meta, status = request.meta, gate.response.status
         allowed = meta.get("handle_httpstatus_list", ())
         if status not in allowed:
             meta["handle_httpstatus_list"] = [*allowed, status]
         gate.response.flags.append(FAILED)
-        gate.response.request = courier.original
+        gate.response.request = request
         return gate.response
 
     def _give_back(self, request: Request, gate: Gate | None) -> Request:
@@ -408,6 +449,9 @@ class OneCaptchaMiddleware:
 
     async def _close(self, error: OneCaptchaError) -> None:
         """Close the spider, and return once it is closing."""
+        if isinstance(error, BudgetExceeded):
+            with suppress(CrawlClosing):  # what is paid for already is used first
+                await self._waits.until_closing(self._policy.until_settled())
         logger.critical("Closing the spider (ONECAPTCHA_CLOSE_ON_FATAL): %s", error)
         if not _compat.is_closing(self._crawler):
             closing = _compat.close_spider(self._crawler, f"onecaptcha_{error.reason}")
@@ -421,7 +465,8 @@ class OneCaptchaMiddleware:
             raise ValueError(f"{response} belongs to no request")
         options = self._options(request)
         challenge = detect(response, self._hints(options))
-        if challenge is None or challenge.sitekey is None:
+        bad = challenge is not None and challenge.reason == "bad_rqdata"
+        if challenge is None or challenge.sitekey is None or bad:
             raise UnsolvableGate(
                 f"{response.url} holds no hCaptcha with a sitekey; state it in "
                 'meta["onecaptcha"]["sitekey"]',
@@ -453,6 +498,12 @@ class OneCaptchaMiddleware:
         return solution
 
 
+def _restore(request: Request, original: Request) -> None:
+    """Make *request* what the spider asked for, if a redirect led it elsewhere."""
+    if request is not original:
+        _compat.become(request, original)
+
+
 def _spare(request: Request) -> None:
     """Keep Scrapy's middlewares from retrying or refreshing what *request* brought."""
     state.borrow(request, dont_retry=True, dont_redirect=True)
@@ -466,7 +517,7 @@ def _must_not_wait(request: Request) -> bool:
 def _is_robots(request: Request) -> bool:
     """Tell whether *request* is the one of Scrapy's robots.txt middleware."""
     return request.callback is NO_CALLBACK and (
-        urlsplit(request.url).path == "/robots.txt"
+        urlsplit(state.first_of(request)["url"]).path == "/robots.txt"
     )
 
 

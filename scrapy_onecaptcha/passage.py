@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha.challenge import plain
 from scrapy_onecaptcha.courier import TokenExpired
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
@@ -38,6 +39,11 @@ __all__ = ["Passage", "Tools"]
 
 #: Times that a page is asked for again on a clearance that it did not earn itself.
 MAX_FREE_REPLAYS = 2
+
+#: Answers that are delivered, but show no content: the token was in vain. A page that
+#: is missing (404, 410) is an answer like any other.
+NO_CONTENT = frozenset({400, 401, 403, 405, 407, 422, 429})
+SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +77,8 @@ class Passage:
         self._gate = gate
         self._allowance = Allowance(courier.original.url, attempts)
         self._free_replays = 0
-        self._dropped = False
         self._led = False
+        self._rqdata: str | None = None
         self._last = "no token was to be had"
 
     async def page(self) -> Response:
@@ -144,9 +150,15 @@ class Passage:
                 turn.release()
 
     def _drop_body(self, gate: Gate) -> None:
-        """Free the memory of a gate that waits: its form was read already."""
-        if self._tools.config.on_failure == "error":
-            self._dropped = True
+        """Free the memory of a gate that waits: its form was read already.
+
+        The user's own submitter may still want to read the page, and so may the
+        callback that gets the gate.
+        """
+        if (
+            self._tools.config.on_failure == "error"
+            and self._courier.submitter(gate) is None
+        ):
             self._tools.drop_body(gate.response)
 
     async def _ask_again(self, gate: Gate) -> Response | Gate:
@@ -180,6 +192,12 @@ class Passage:
         """Pay for one token, and use it."""
         tools = self._tools
         self._led = True
+        if gate.challenge.rqdata and self._is_rqdata_spent(gate):
+            renewed = await self._courier.renew(gate)
+            if not isinstance(renewed, Gate) or renewed.sitekey != gate.sitekey:
+                return renewed
+            gate = renewed
+        self._rqdata = gate.challenge.rqdata
         try:
             solution, unit = await tools.waits.until_closing(
                 tools.solver.solve(
@@ -194,6 +212,18 @@ class Passage:
         with unit:
             return await self._use(gate, solution, unit)
 
+    def _is_rqdata_spent(self, gate: Gate) -> bool:
+        """Tell whether the rqdata of *gate* is old, or was sent to the service before.
+
+        Between the task and the submission it must stay; before the task it may be had
+        anew.
+        """
+        age = self._tools.now() - gate.seen_at
+        return (
+            gate.challenge.rqdata == self._rqdata
+            or age > self._tools.config.gate_max_age
+        )
+
     async def _use(self, gate: Gate, solution: Solution, unit: Unit) -> Response | Gate:
         session, report = gate.session, self._tools.report
         session.user_agent = solution.user_agent
@@ -201,6 +231,7 @@ class Passage:
             fresh = await self._courier.refetch(gate, solution.user_agent)
             if not isinstance(fresh, Gate):
                 unit.settle("void")  # the site let it pass without the token
+                gate.session.cleared(gate.sitekey)  # and will let the others
                 report.unused(gate.site)
                 return fresh
             gate = fresh
@@ -217,10 +248,7 @@ class Passage:
     def _is_stale(self, gate: Gate, solution: Solution) -> bool:
         """Tell whether the hidden fields of *gate* may not be taken any more."""
         return (
-            # Its form was read before its body was dropped; a user's own submitter
-            # would have to read the page.
-            (self._dropped and self._courier.submitter(gate) is not None)
-            or self._tools.now() - gate.seen_at > self._tools.config.gate_max_age
+            self._tools.now() - gate.seen_at > self._tools.config.gate_max_age
             or solution.user_agent != user_agent_of(gate.request)
             or gate.cookies_set != gate.session.cookies_set
         )
@@ -234,6 +262,9 @@ class Passage:
             self._last = "the site refused the token"
             report.rejected(gate.site, self._courier.original.url)
             unit.settle("failed")
+        elif outcome.status in NO_CONTENT or outcome.status >= SERVER_ERROR:
+            report.in_vain(gate.site, self._courier.original.url, outcome.status)
+            unit.settle("failed")
         else:
             gate.session.cleared(gate.sitekey)
             report.accepted(gate.site)
@@ -242,5 +273,5 @@ class Passage:
 
 
 def _why(challenge: Challenge) -> str:
-    seen = "; ".join(challenge.evidence)
+    seen = plain("; ".join(challenge.evidence))
     return f"No token can pass this gate ({challenge.reason}): {seen}"

@@ -129,6 +129,7 @@ class Policy:
         self._now = now
         self._tasks = 0
         self._sites: dict[str, _Site] = {}
+        self._unsettled: list[Deferred[None]] = []
 
     @property
     def tasks(self) -> int:
@@ -139,6 +140,13 @@ class Policy:
     def exhausted(self) -> bool:
         """Whether ``ONECAPTCHA_MAX_TASKS`` is spent."""
         return 0 < self._config.max_tasks <= self._tasks
+
+    async def until_settled(self) -> None:
+        """Wait until every task has its verdict: what was paid for is used."""
+        while any(state.pending for state in self._sites.values()):
+            settled: Deferred[None] = Deferred()
+            self._unsettled.append(settled)
+            await settled
 
     async def reserve(self, site: str) -> Unit:
         """Return the right to create one task for *site*.
@@ -204,7 +212,8 @@ class Policy:
         elif verdict == "failed":
             state.failures += 1
             state.failed_at = self._now()
-        waiting, state.waiting = state.waiting, []
+        waiting, state.waiting = [*state.waiting, *self._unsettled], []
+        self._unsettled = []
         for one in waiting:
             if not one.called:
                 one.callback(None)

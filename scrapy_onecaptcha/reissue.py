@@ -37,11 +37,16 @@ def original(request: Request) -> Request:
         return request
     meta = state.mark(request, "replay")
     meta[state.KEY] = request.meta.get(state.KEY, {})
+    headers = request.headers.__class__(first.get("headers", request.headers))
+    # HttpProxyMiddleware has taken the credentials out of meta since.
+    proxied = request.headers.get("Proxy-Authorization")
+    if proxied is not None:
+        headers.setdefault("Proxy-Authorization", proxied)
     return request.replace(
         url=first["url"],
         method=first.get("method", "GET"),
         body=first.get("body", b""),
-        headers=first.get("headers", request.headers),
+        headers=headers,
         priority=first.get("priority", request.priority),
         meta=meta,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from twisted.internet.task import LoopingCall
 
 from scrapy_onecaptcha import exceptions
-from scrapy_onecaptcha.challenge import REASONS
+from scrapy_onecaptcha.challenge import REASONS, plain
 from scrapy_onecaptcha.errorcodes import RULES
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ STATS: Mapping[str, str] = MappingProxyType(
         "tasks/ready": "tasks that gave a token",
         "tasks/failed/{code}": "tasks that gave none",
         "tokens/accepted": "tokens that let their page pass",
-        "tokens/rejected": "tokens after which the gate still stood",
+        "tokens/rejected": "tokens after which the gate still stood, or an error",
         "tokens/expired": "tokens that grew too old to be sent",
         "tokens/unused": "tokens whose gate was gone before they were sent",
         "shared": "pages that passed on another's clearance",
@@ -270,6 +270,12 @@ class Report:
         self.count("tokens/unused")
         logger.info("The token for %s was not needed: the site let the page pass", site)
 
+    def in_vain(self, site: str, url: str, status: int) -> None:
+        """Count and tell a token after which the site answered without the content."""
+        self.count("tokens/rejected")
+        self.site(site).failed += 1
+        logger.info("The token for %s was in vain: %s answers %d", site, url, status)
+
     def expired(self, site: str, age: float) -> None:
         """Count and tell a token that grew too old to be sent."""
         self.count("tokens/expired")
@@ -280,6 +286,17 @@ class Report:
         """Count a page that passed on another's clearance."""
         self.count("shared")
         self.site(site).shared += 1
+
+    def broken(self, site: str, url: str, error: BaseException) -> None:
+        """Count and tell a page that was lost on the way, to its gate or from it."""
+        self.count("failed/error")
+        self.site(site).lost += 1
+        logger.warning(
+            "Gated page lost: %s: %s on the way. Crawl it again; the traceback, if "
+            "any, is the errback's.",
+            url,
+            type(error).__name__,
+        )
 
     def lost(self, site: str, url: str, error: OneCaptchaError) -> None:
         """Count a page that stays gated; tell it, at a bounded rate."""
@@ -299,7 +316,7 @@ class Report:
         """Count and tell a widget that gates nothing."""
         self.count("widgets_ignored")
         logger.debug(
-            "Not a gate: %s (%s)", challenge.url, "; ".join(challenge.evidence)
+            "Not a gate: %s (%s)", challenge.url, plain("; ".join(challenge.evidence))
         )
 
     def gate(self, challenge: Challenge) -> None:
@@ -307,4 +324,6 @@ class Report:
         self.count("gates")
         if not challenge.solvable:
             self.count(f"unsolvable/{challenge.reason}")
-        logger.debug("Gate: %s (%s)", challenge.url, "; ".join(challenge.evidence))
+        logger.debug(
+            "Gate: %s (%s)", challenge.url, plain("; ".join(challenge.evidence))
+        )

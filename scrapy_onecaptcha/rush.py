@@ -9,6 +9,7 @@ the slot hold for them as for any request.
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha import _compat, state
@@ -39,6 +40,7 @@ class Rush:
     def __init__(self, crawler: Crawler, clock: Clock) -> None:
         self._crawler = crawler
         self._clock = clock
+        self._moments: dict[Request, float] = {}
 
     def request_reached_downloader(self, request: Request) -> None:
         """Put *request* ahead, if it is one that must not wait; a signal's handler.
@@ -54,10 +56,12 @@ class Rush:
         Raises:
             TokenExpired: it was, and was withdrawn (from the returned Deferred).
         """
+        self._moments[request] = moment
         left = max(0.0, moment - self._clock.seconds())
         alarm = self._clock.callLater(left, self._withdraw, request)
 
         def silence(result: Any) -> Any:
+            self._moments.pop(request, None)
             if alarm.active():
                 alarm.cancel()
             return result
@@ -65,6 +69,9 @@ class Rush:
         return _compat.download(self._crawler, request).addBoth(silence)
 
     def _to_front(self, request: Request) -> None:
+        if self._clock.seconds() > self._moments.get(request, math.inf):
+            self._withdraw(request)  # another middleware has kept it for too long
+            return
         queue = self._queue(request)
         ahead = sum(1 for _ in itertools.takewhile(_is_urgent, queue))
         for place, (queued, _) in enumerate(queue):

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from w3lib.url import safe_url_string
 
+from scrapy_onecaptcha.challenge import plain
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 
 if TYPE_CHECKING:
@@ -95,4 +96,6 @@ def _is_private(host: str) -> bool:
 
 
 def _refused(page: str, target: str, why: str) -> SubmissionRefused:
-    return SubmissionRefused(f"{page} wants its token sent to {target}: {why}")
+    # Without the query, which may hold the token, and without what forges log lines.
+    shown = plain(target.partition("?")[0])
+    return SubmissionRefused(f"{page} wants its token sent to {shown}: {why}")

@@ -125,6 +125,9 @@ class Solver:
                 solution = await self._run(task, site, unit, allowance)
             finally:
                 self._open.release()
+        except Unavailable:
+            unit.settle("void")  # the service's doing: it says nothing of the site
+            raise
         except BaseException:
             unit.settle("failed")
             raise
@@ -155,7 +158,7 @@ class Solver:
         try:
             task_id = await self._heed(self._client.create_task(task), task, site)
         except ServiceError as error:
-            if error.answered:
+            if error.answered or not error.sent:
                 unit.refund()
                 self._report.task_refunded(site)
             raise

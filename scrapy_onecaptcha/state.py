@@ -43,6 +43,9 @@ def stamp(request: Request, generation: int) -> dict[str, Any]:
     state: dict[str, Any] = request.meta.get(KEY) or {}
     if not _is_about(state, request):
         state = {"first": _first(request)}
+    elif "generation" in state and state.get("sent") != request.url:
+        # A redirect that was under way: what led it here knew of no newer one.
+        generation = min(generation, state["generation"])
     state = {**state, "generation": generation, "sent": request.url}
     request.meta[KEY] = state
     return state

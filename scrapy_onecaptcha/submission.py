@@ -87,7 +87,8 @@ def submit_by(
     made = submitter(request, response, challenge, solution)
     if not isinstance(made, Request):
         raise TypeError(
-            f"The submitter {submitter!r} returned {made!r} for {response.url}: "
+            f"The submitter {submitter!r} returned a {type(made).__name__} for "
+            f"{response.url}: "
             "it must return a scrapy.Request"
         )
     kept = state.mark(request, "submission", solution.user_agent)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from twisted.internet.defer import CancelledError
+
 from scrapy_onecaptcha import reissue, state
 from scrapy_onecaptcha.answers import is_page
 from scrapy_onecaptcha.detection import detect
-from scrapy_onecaptcha.gate import Gate
+from scrapy_onecaptcha.gate import Gate, user_agent_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.submission import Submitter
 
 __all__ = ["Road", "Visitor"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,17 +118,37 @@ class Visitor:
         """Fetch the gate page once more, for hidden fields that are fresh."""
         if self._kind(gate) == "repeat":
             return gate  # it has no fields that age
-        self._road.report.count("refetched")
-        request = reissue.refetch(gate.request, user_agent)
-        answer = await self._road.download(request)
-        fresh = self._read(answer.request or request, answer)
-        if fresh is None:
-            return await self._settle(answer, user_agent)
+        try:
+            fresh = await self._fetch(gate, user_agent)
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever a download may raise)
+            logger.info(
+                "The gate of %s could not be fetched again (%s): its old form is sent",
+                self.original.url,
+                type(error).__name__,
+            )
+            return gate
+        if not isinstance(fresh, Gate):
+            return fresh
         old, new = gate.challenge, fresh.challenge
         if new.sitekey != old.sitekey or new.rqdata or not new.solvable:
             self.gate = gate
             return gate  # the token is for the old one
         return fresh
+
+    async def renew(self, gate: Gate) -> Response | Gate:
+        """Fetch the gate page once more, for an rqdata that is fresh."""
+        if self._kind(gate) == "repeat":
+            return await self.replay()
+        return await self._fetch(gate, user_agent_of(gate.request))
+
+    async def _fetch(self, gate: Gate, user_agent: str | None) -> Response | Gate:
+        self._road.report.count("refetched")
+        request = reissue.refetch(gate.request, user_agent)
+        answer = await self._road.download(request)
+        fresh = self._read(answer.request or request, answer)
+        return fresh or await self._settle(answer, user_agent)
 
     async def _settle(
         self, answer: Response, user_agent: str | None

@@ -28,7 +28,7 @@ LEVELS = (
         "controls exceptions exchange options outgoing pagedata reissue repeats "
         "scripts sessions stopping"
     ),
-    "callbacks errorcodes expressions forms scope settings submission widgets",
+    "callbacks detours errorcodes expressions forms scope settings submission widgets",
     "calls evidence policy replies report",
     "api demands plan",
     "detection gate solving",

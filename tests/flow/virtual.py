@@ -152,6 +152,7 @@ class Site:
     redirects: bool = False
     answer: str = "redirect"
     action: str = "{url}"
+    entrance: str = "/captcha?next={path}"
     bind_agent: bool = True
     downloads: int = 0
     gates: int = 0
@@ -192,7 +193,7 @@ class Site:
             return Response(
                 request.url,
                 status=302,
-                headers={"Location": f"/captcha?next={path}"},
+                headers={"Location": self.entrance.format(path=path)},
                 request=request,
             )
         return self._gate(request)
@@ -316,6 +317,8 @@ class Crawl:
         self.sent: list[Request] = []
         self.under_way: dict[Request, Deferred[None]] = {}
         self.closed_as = ""
+        self.filters = False
+        self._seen: set[str] = set()
         self.robots: Callable[[Request], bool] = lambda _: True
         self._scheduled: deque[Request] = deque()
         self._slot = SimpleNamespace(closing=None, nextcall=_NextCall(self))
@@ -343,6 +346,7 @@ class Crawl:
         monkeypatch.setattr(_compat, "robots_check", self._robots_check)
         monkeypatch.setattr(_compat, "as_scrapy", Deferred.fromCoroutine)
         monkeypatch.setattr(_compat, "close_spider", self._close_spider)
+        monkeypatch.setattr(_compat, "crawl", lambda _, request: self.crawl(request))
         self.middleware = OneCaptchaMiddleware(
             crawler,
             config,
@@ -407,6 +411,14 @@ class Crawl:
 
     # The engine
 
+    def crawl(self, request: Request) -> None:
+        """Stand for ``engine.crawl``, with a dupefilter where *filters* is set."""
+        if self.filters and not request.dont_filter and request.url in self._seen:
+            self.middleware.request_dropped(request)
+            return
+        self._seen.add(request.url)
+        self._scheduled.append(request)
+
     def pump(self) -> None:
         """Send what there are places for."""
         while (
@@ -430,7 +442,7 @@ class Crawl:
                 if self._slot.closing:
                     self.given_back.append(result)
                 else:
-                    self._scheduled.append(result)
+                    self.crawl(result)
             else:
                 assert result.request is not None
                 self.middleware.response_received(result.request)

@@ -1,0 +1,61 @@
+"""Requests that the dupefilter drops because a redirect led them all to one gate."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from scrapy_onecaptcha import reissue, state
+
+if TYPE_CHECKING:
+    from scrapy import Request
+
+__all__ = ["Detours"]
+
+#: Dropped requests that are remembered until it is known what stands at their target.
+#: Most are ordinary duplicates; the oldest are forgotten first, so that memory is
+#: bounded.
+MAX_DROPPED = 1000
+
+
+class Detours:
+    """Remembers what was dropped on the way to a URL, until a gate is met there."""
+
+    def __init__(self) -> None:
+        self._gates: set[str] = set()
+        self._dropped: OrderedDict[Request, str] = OrderedDict()
+
+    def dropped(self, request: Request) -> list[Request]:
+        """Note that *request*, a redirect, was dropped.
+
+        Returns:
+            What is to be asked for now, if a gate is known to stand there.
+        """
+        self._dropped[request] = request.url
+        if len(self._dropped) > MAX_DROPPED:
+            self._dropped.popitem(last=False)
+        return self._take(request.url) if request.url in self._gates else []
+
+    def met(self, request: Request) -> list[Request]:
+        """Note that *request* has met a gate.
+
+        Returns:
+            What was dropped on its way there, to be asked for again, once.
+        """
+        if "redirect_urls" not in request.meta:
+            return []
+        self._gates.add(request.url)
+        return self._take(request.url)
+
+    def _take(self, url: str) -> list[Request]:
+        dropped = [request for request, led in self._dropped.items() if led == url]
+        for request in dropped:
+            del self._dropped[request]
+        return [_again(request) for request in dropped]
+
+
+def _again(request: Request) -> Request:
+    """Return what the spider asked for; this time no redirect of it is dropped."""
+    again = reissue.original(request)
+    meta = {name: value for name, value in again.meta.items() if name != state.KEY}
+    return again.replace(meta=meta, dont_filter=True)
