@@ -39,7 +39,7 @@ from scrapy_onecaptcha.scope import Scope
 from scrapy_onecaptcha.sessions import Session, Sessions
 from scrapy_onecaptcha.settings import Config
 from scrapy_onecaptcha.solving import Solver
-from scrapy_onecaptcha.stopping import CrawlClosing, Waits
+from scrapy_onecaptcha.stopping import CrawlClosing, Waits, shielded
 from scrapy_onecaptcha.visitor import Road
 
 if TYPE_CHECKING:
@@ -135,7 +135,10 @@ class OneCaptchaMiddleware:
             now=clock.seconds,
             download=lambda request: _compat.download(crawler, request),
             send_by=self.rush.send_by,
-            robots_check=lambda request: _compat.robots_check(crawler, request),
+            # Whoever else waits for the same robots.txt must get it.
+            robots_check=lambda request: shielded(
+                _compat.robots_check(crawler, request)
+            ),
         )
 
     @classmethod

@@ -116,7 +116,7 @@ class Passage:
             self._allowance.check()
         except AttemptsExhausted as error:
             raise AttemptsExhausted(f"{error}; at last {self._last}") from None
-        await self._courier.may_submit(gate)
+        await self._tools.waits.until_closing(self._courier.may_submit(gate))
 
     # Waiting for others
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.clock import Clock
 
-__all__ = ["CrawlClosing", "Waits"]
+__all__ = ["CrawlClosing", "Waits", "shielded"]
 
 _T = TypeVar("_T")
 
@@ -22,6 +22,21 @@ LOOK_INTERVAL = 0.5
 
 class CrawlClosing(Exception):
     """The crawl is being stopped: the wait was given up."""
+
+
+def shielded(work: Deferred[_T]) -> Deferred[_T]:
+    """Return what fires as *work* does, and may be cancelled without cancelling it.
+
+    For work that others wait for as well.
+    """
+    wait: Deferred[_T] = Deferred()
+
+    def pass_on(result: Any) -> None:
+        if not wait.called:
+            wait.callback(result)
+
+    work.addBoth(pass_on)
+    return wait
 
 
 class Waits:

@@ -6,9 +6,10 @@ import pickle
 from typing import TYPE_CHECKING
 
 import pytest
+from scrapy.exceptions import IgnoreRequest
 from twisted.internet.defer import Deferred
 
-from scrapy_onecaptcha import state
+from scrapy_onecaptcha import _compat, state
 from scrapy_onecaptcha.exceptions import AccountError, OneCaptchaError
 
 from .test_flow_sharing import paths
@@ -183,3 +184,22 @@ def test_the_key_is_nowhere_to_be_seen(
     assert KEY not in caplog.text
     assert KEY not in repr(crawl.stats.get_stats())
     assert "P1_token" not in caplog.text
+
+
+def test_a_stop_does_not_wait_for_a_robots_txt_that_hangs(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it cancel that, for which others wait as well."""
+    crawl = crawling()
+    crawl.site()
+    cancelled: list[object] = []
+    robots: Deferred[None] = Deferred(cancelled.append)
+    monkeypatch.setattr(_compat, "robots_check", lambda *_: robots)
+    crawl.ask("/0")
+    crawl.advance(3)
+    crawl.stop()
+    crawl.advance(2)
+    assert len(crawl.given_back) == 1
+    assert not cancelled
+    robots.errback(IgnoreRequest("late"))
+    crawl.finish()
