@@ -471,8 +471,9 @@ class OneCaptchaMiddleware:
         bad = challenge is not None and challenge.reason == "bad_rqdata"
         if challenge is None or challenge.sitekey is None or bad:
             raise UnsolvableGate(
-                f"{response.url} holds no hCaptcha with a sitekey; state it in "
-                'meta["onecaptcha"]["sitekey"]',
+                f"{response.url} holds no hCaptcha that a token can be had for "
+                f"({(challenge and challenge.reason) or 'none is seen'}); what is "
+                'missing can be stated in meta["onecaptcha"]: sitekey, rqdata',
                 response=response,
                 challenge=challenge,
             )

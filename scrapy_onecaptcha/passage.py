@@ -196,6 +196,7 @@ class Passage:
             renewed = await self._courier.renew(gate)
             if not isinstance(renewed, Gate) or renewed.sitekey != gate.sitekey:
                 return renewed
+            await self._check(renewed)  # a new page, which may be of any kind
             gate = renewed
         self._rqdata = gate.challenge.rqdata
         try:

@@ -9,7 +9,7 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response
 from twisted.internet.error import ConnectionLost
 
-from scrapy_onecaptcha.exceptions import Unavailable
+from scrapy_onecaptcha.exceptions import TaskFailed, Unavailable
 
 from .test_flow_sharing import paths
 from .virtual import SITEKEY, Crawl
@@ -227,4 +227,29 @@ def test_an_ordinary_duplicate_stays_dropped(
     crawl.run()
     assert len(crawl.events) == 1
     assert len(crawl.sent) == 4
+    crawl.finish()
+
+
+def test_a_gate_that_is_had_anew_is_checked_before_it_is_paid_for(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have lost its form, or have it sent elsewhere."""
+    crawl = crawling()
+    site = crawl.site()
+    crawl.service.outcome = lambda _: TaskFailed("unsolvable")
+    plain = site._gate
+
+    def gate(request: Request) -> Response:
+        page = plain(request)
+        body = page.body
+        if site.gates > 1:
+            body = body.replace(b'action="', b'action="https://evil.example')
+        script = f'<script>hcaptcha.setData(0, {{rqdata: "data{site.gates}"}})</script>'
+        return page.replace(body=body.replace(b"</body>", script.encode()))
+
+    monkeypatch.setattr(site, "_gate", gate)
+    crawl.ask("/0")
+    crawl.run()
+    assert [type(error).__name__ for error in crawl.errors] == ["SubmissionRefused"]
+    assert len(crawl.service.created) == 1, "the one before"
     crawl.finish()
