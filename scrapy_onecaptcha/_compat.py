@@ -2,7 +2,8 @@
 
 Inside this package every coroutine awaits Deferreds and nothing else, so that it runs
 on any reactor and, in tests, in virtual time. Scrapy's own coroutines await asyncio
-futures where the asyncio reactor is installed. The two kinds meet only here.
+futures where asyncio runs, with a reactor of Twisted's or without any. The two kinds
+meet only here.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from scrapy import exceptions
 from scrapy.core.engine import ExecutionEngine
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.utils import httpobj
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
+from scrapy.utils.misc import build_from_crawler, load_object
 from twisted.internet.defer import Deferred, succeed
 
 if TYPE_CHECKING:
@@ -34,6 +37,37 @@ NEEDS_SPIDER = (
     inspect.signature(RobotsTxtMiddleware.process_request).parameters["spider"].default
     is inspect.Parameter.empty
 )
+
+#: What download handlers raise where there was no connection; since Scrapy 2.15.
+NEVER_CONNECTED: tuple[type[Exception], ...] = tuple(
+    getattr(exceptions, name)
+    for name in ("CannotResolveHostError", "DownloadConnectionRefusedError")
+    if hasattr(exceptions, name)
+)
+
+
+def has_reactor() -> bool:
+    """Tell whether this process has a reactor; Scrapy can do without since 2.15."""
+    try:
+        from scrapy.utils.reactorless import is_reactorless  # noqa: PLC0415
+    except ImportError:
+        return True
+    return not is_reactorless()
+
+
+def make_handler(path: Any, crawler: Crawler) -> Any:
+    """Return a download handler of the class at *path*, made for *crawler*."""
+    return build_from_crawler(load_object(path), crawler)
+
+
+def download_by(handler: Any, request: Request) -> Deferred[Response]:
+    """Download *request* by *handler* alone."""
+    return deferred_from_coro(handler.download_request(request))
+
+
+def close_handler(handler: Any) -> Deferred[None]:
+    """Close the connections of *handler*."""
+    return deferred_from_coro(handler.close())
 
 
 def as_scrapy(coro: Coroutine[Deferred[Any], Any, _T]) -> Awaitable[_T]:

@@ -32,9 +32,8 @@ from scrapy_onecaptcha.replies import (
 )
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IReactorTime
-
-    from scrapy_onecaptcha.exchange import Http, Reply
+    from scrapy_onecaptcha.clock import Clock
+    from scrapy_onecaptcha.exchange import HangUp, Http, Reply
 
 __all__ = ["Client", "Task", "TaskResult"]
 
@@ -86,7 +85,7 @@ class Client:
         http: a ``treq.client.HTTPClient``, or what behaves as one.
         clock: measures *timeout*.
         timeout: seconds for one call, from its start to the last byte of its reply.
-        pool: whose idle connections `close` closes.
+        hang_up: closes the idle connections of *http*.
 
     Every call raises `ServiceError` or one of its subclasses, and nothing else, except
     for the ``CancelledError`` of a call that its caller cancelled; that one aborts the
@@ -99,16 +98,16 @@ class Client:
         url: str,
         *,
         http: Http,
-        clock: IReactorTime,
+        clock: Clock,
         timeout: float = 30.0,
-        pool: Any = None,
+        hang_up: HangUp | None = None,
     ) -> None:
         self._key = key
         self._url = url.rstrip("/")
         self._http = http
         self._clock = clock
         self._timeout = timeout
-        self._pool = pool
+        self._hang_up = hang_up
         self._lines = Places(CONNECTIONS)
 
     def __repr__(self) -> str:
@@ -126,8 +125,8 @@ class Client:
             reactor: the running one.
             timeout: seconds for one call.
         """
-        http, pool = pooled(reactor, timeout)
-        return cls(key, url, http=http, clock=reactor, timeout=timeout, pool=pool)
+        http, hang_up = pooled(reactor, timeout)
+        return cls(key, url, http=http, clock=reactor, timeout=timeout, hang_up=hang_up)
 
     async def create_task(self, task: Task) -> str:
         """Have *task* solved, and return the service's name for it.
@@ -171,15 +170,16 @@ class Client:
 
     async def close(self) -> None:
         """Close the idle connections; returns within a second."""
-        if self._pool is None:
+        if self._hang_up is None:
             return
         closed: Deferred[None] = Deferred()
         # Over TLS a connection counts as closed when the peer has agreed to it. The
         # pool's own Deferred is not cancelled: each connection's would fail unheard.
-        self._pool.closeCachedConnections().addBoth(
+        self._hang_up().addBoth(
             lambda _: None if closed.called else closed.callback(None)
         )
-        closed.addTimeout(CLOSE_SECONDS, self._clock)
+        timer: Any = self._clock
+        closed.addTimeout(CLOSE_SECONDS, timer)
         try:
             await closed
         except DeadlinePassed:

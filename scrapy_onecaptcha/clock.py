@@ -1,7 +1,8 @@
-"""The time that everything here goes by: a reactor's, or a test's."""
+"""The time that everything here goes by: a reactor's, a loop's, or a test's."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -9,7 +10,7 @@ from twisted.internet.defer import Deferred
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Clock", "sleep"]
+__all__ = ["Beat", "Clock", "LoopClock", "sleep"]
 
 
 class Clock(Protocol):
@@ -24,6 +25,80 @@ class Clock(Protocol):
     ) -> Any:
         """Call *call* after *delay* seconds; the result can ``cancel()`` it."""
         ...
+
+
+class LoopClock:
+    """The time of the running asyncio loop, where there is no reactor."""
+
+    def seconds(self) -> float:
+        """Return the seconds since some fixed moment."""
+        return asyncio.get_running_loop().time()
+
+    def callLater(  # noqa: N802  (Twisted's name)
+        self, delay: float, call: Callable[..., object], /, *args: object
+    ) -> Alarm:
+        """Call *call* after *delay* seconds; the result can ``cancel()`` it."""
+        return Alarm(delay, call, args)
+
+
+class Alarm:
+    """A call to come, as much as is used of Twisted's ``IDelayedCall``."""
+
+    def __init__(
+        self, delay: float, call: Callable[..., object], args: tuple[object, ...]
+    ) -> None:
+        self._call = call
+        self._args = args
+        self._handle = asyncio.get_running_loop().call_later(delay, self._ring)
+        self._rung = False
+
+    def _ring(self) -> None:
+        self._rung = True
+        self._call(*self._args)
+
+    def active(self) -> bool:
+        """Tell whether the call is still to come."""
+        return not (self._rung or self._handle.cancelled())
+
+    def cancel(self) -> None:
+        """Have the call not made."""
+        self._handle.cancel()
+
+
+class Beat:
+    """Makes a call again and again, from its start to its stop.
+
+    Twisted's ``LoopingCall`` is not to be had without a reactor.
+
+    Args:
+        clock: wakes up.
+        seconds: between two calls, and before the first.
+        call: what is called; it may stop the beat.
+    """
+
+    def __init__(
+        self, clock: Clock, seconds: float, call: Callable[[], object]
+    ) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._call = call
+        self._next: Any = None
+
+    def start(self) -> None:
+        """Begin, unless it goes on already."""
+        if self._next is None:
+            self._next = self._clock.callLater(self._seconds, self._beat)
+
+    def stop(self) -> None:
+        """End, if it goes on."""
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def _beat(self) -> None:
+        self._next = None
+        self.start()  # before the call, which may stop it
+        self._call()
 
 
 def sleep(clock: Clock, seconds: float) -> Deferred[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from twisted.internet import protocol
@@ -18,10 +19,21 @@ from scrapy_onecaptcha._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
-__all__ = ["MAX_REPLY", "Http", "NoReply", "Reply", "pooled", "post"]
+    from scrapy_onecaptcha.clock import Clock
+
+__all__ = [
+    "CONNECTIONS",
+    "MAX_REPLY",
+    "HangUp",
+    "Http",
+    "NoReply",
+    "Reply",
+    "ReplyTooLarge",
+    "pooled",
+    "post",
+]
 
 MAX_REPLY = 64 * 1024  # bytes; a reply with a token has about two thousand
 
@@ -72,7 +84,7 @@ class Http(Protocol):
 
 
 async def post(
-    http: Http, url: str, body: bytes, *, clock: IReactorTime, timeout: float
+    http: Http, url: str, body: bytes, *, clock: Clock, timeout: float
 ) -> Reply:
     """Post *body*, which is JSON, and return the reply. Redirects are not followed.
 
@@ -90,14 +102,15 @@ async def post(
     """
     sent = True
     outcome = _detached(_exchange(http, url, body, clock))
-    outcome.addTimeout(timeout, clock)
+    timer: Any = clock
+    outcome.addTimeout(timeout, timer)
     try:
         return await outcome
     except CancelledError:
         raise
     except DeadlinePassed:
         fault = f"gave no full answer within {timeout:g} s"
-    except _ReplyTooLarge:
+    except ReplyTooLarge:
         fault = f"answered with more than {MAX_REPLY} bytes, which were not read"
     except Exception as error:  # noqa: BLE001  # what it was goes into the message
         fault = f"could not be reached or hung up ({_fault(error)})"
@@ -106,7 +119,7 @@ async def post(
     raise NoReply(fault, sent=sent)
 
 
-async def _exchange(http: Http, url: str, body: bytes, clock: IReactorTime) -> Reply:
+async def _exchange(http: Http, url: str, body: bytes, clock: Clock) -> Reply:
     response = await http.post(
         url,
         data=body,
@@ -123,8 +136,12 @@ async def _exchange(http: Http, url: str, body: bytes, clock: IReactorTime) -> R
     return Reply(int(response.code), await collector.finished)
 
 
-def pooled(reactor: Any, timeout: float) -> tuple[Http, Any]:
-    """Return a ``HTTPClient`` of treq, and its pool of persistent connections.
+#: Closes the idle connections.
+HangUp = Callable[[], Deferred[None]]
+
+
+def pooled(reactor: Any, timeout: float) -> tuple[Http, HangUp]:
+    """Return a ``HTTPClient`` of treq that keeps its connections, and how they end.
 
     Args:
         reactor: the running one.
@@ -142,7 +159,8 @@ def pooled(reactor: Any, timeout: float) -> tuple[Http, Any]:
         reactor, connectTimeout=min(timeout, CONNECT_SECONDS), pool=pool
     )
     producer: Any = _Bytes
-    return HTTPClient(agent, data_to_body_producer=producer), pool
+    http = HTTPClient(agent, data_to_body_producer=producer)
+    return http, pool.closeCachedConnections
 
 
 @implementer(IBodyProducer)
@@ -167,8 +185,8 @@ class _Bytes:
         pass
 
 
-class _ReplyTooLarge(Exception):  # never seen outside
-    pass
+class ReplyTooLarge(Exception):  # says what happened, as the sentence does
+    """The reply has more than `MAX_REPLY` bytes."""
 
 
 class _Collector(protocol.Protocol):
@@ -183,7 +201,7 @@ class _Collector(protocol.Protocol):
             return
         self._data += data
         if len(self._data) > MAX_REPLY:
-            self.finished.errback(_ReplyTooLarge())
+            self.finished.errback(ReplyTooLarge())
             self._abort()
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:  # noqa: N802

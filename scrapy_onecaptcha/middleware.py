@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy import signals
-from scrapy.exceptions import NotConfigured
 from scrapy.http.request import NO_CALLBACK
 from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha import _compat, reissue, state
-from scrapy_onecaptcha.api import Client
 from scrapy_onecaptcha.courier import Courier
 from scrapy_onecaptcha.detection import Hints, detect
 from scrapy_onecaptcha.detours import Detours
@@ -29,6 +27,7 @@ from scrapy_onecaptcha.exceptions import (
     UnsolvableGate,
 )
 from scrapy_onecaptcha.gate import Gate, task_of
+from scrapy_onecaptcha.network import reach
 from scrapy_onecaptcha.options import RequestOptions
 from scrapy_onecaptcha.parking import Parking
 from scrapy_onecaptcha.passage import Passage, Tools
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from typing_extensions import Self
 
+    from scrapy_onecaptcha.api import Client
     from scrapy_onecaptcha.challenge import Challenge, Solution
     from scrapy_onecaptcha.clock import Clock
 
@@ -150,20 +150,7 @@ class OneCaptchaMiddleware:
             ValueError: a setting is bad; the sentence says which and why.
         """
         config = Config.from_settings(crawler.settings)
-        if not crawler.settings.getbool("TWISTED_REACTOR_ENABLED", default=True):
-            raise NotConfigured(
-                "scrapy-onecaptcha needs a Twisted reactor to call the service: leave "
-                "TWISTED_REACTOR_ENABLED at True"
-            )
-        from twisted.internet import reactor  # noqa: PLC0415  (installs one if early)
-
-        clock: Any = reactor
-        client = Client.over_network(
-            config.api_key,
-            config.api_url,
-            reactor=clock,
-            timeout=config.api_timeout,
-        )
+        client, clock = reach(crawler, config)
         middleware = cls(crawler, config, client, clock)
         connect = crawler.signals.connect
         connect(middleware.spider_opened, signals.spider_opened)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
-
-from twisted.internet.task import LoopingCall
+from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha.challenge import REASONS, plain
+from scrapy_onecaptcha.clock import Beat
 from scrapy_onecaptcha.errorcodes import RULES
 
 if TYPE_CHECKING:
@@ -118,8 +117,7 @@ class Report:
         self._warned: set[str] = set()
         self._open_tasks = 0
         self._abandoned = 0
-        self._progress = LoopingCall(self._tell_progress)
-        self._progress.clock = cast("Any", clock)
+        self._progress = Beat(clock, config.log_interval, self._tell_progress)
 
     def count(self, name: str, by: Any = 1) -> None:
         """Raise ``onecaptcha/{name}``."""
@@ -159,8 +157,8 @@ class Report:
     def parked(self, count: int) -> None:
         """Note that *count* requests are parked now."""
         self._stats.max_value("onecaptcha/parked/max", count)
-        if count and not self._progress.running:
-            self._progress.start(self._config.log_interval, now=False)
+        if count:
+            self._progress.start()
 
     def _tell_progress(self) -> None:
         waiting = self._waiting()
@@ -188,8 +186,7 @@ class Report:
 
     def closed(self) -> None:
         """Tell the summary."""
-        if self._progress.running:
-            self._progress.stop()
+        self._progress.stop()
         if not self._sites:
             logger.info("hCaptcha: no gate met, nothing spent")
             return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import LoopingCall
+
+from scrapy_onecaptcha.clock import Beat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -51,8 +52,7 @@ class Waits:
     def __init__(self, clock: Clock, is_closing: Callable[[], bool]) -> None:
         self._is_closing = is_closing
         self._open: set[Deferred[Any]] = set()
-        self._look_out = LoopingCall(self._look)
-        self._look_out.clock = cast("Any", clock)
+        self._look_out = Beat(clock, LOOK_INTERVAL, self._look)
 
     async def until_closing(self, coro: Coroutine[Deferred[Any], Any, _T]) -> _T:
         """Return the result of *coro*.
@@ -77,9 +77,9 @@ class Waits:
             self._watch()
 
     def _watch(self) -> None:
-        if self._open and not self._look_out.running:
-            self._look_out.start(LOOK_INTERVAL, now=False)
-        elif not self._open and self._look_out.running:
+        if self._open:
+            self._look_out.start()
+        else:
             self._look_out.stop()
 
     def _look(self) -> None:

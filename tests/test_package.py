@@ -28,10 +28,13 @@ LEVELS = (
         "controls exceptions exchange options outgoing pagedata reissue repeats "
         "scripts sessions stopping"
     ),
-    "callbacks detours errorcodes expressions forms scope settings submission widgets",
+    (
+        "callbacks detours errorcodes expressions forms handler scope settings "
+        "submission widgets"
+    ),
     "calls evidence policy replies report",
     "api demands plan",
-    "detection gate solving",
+    "detection gate network solving",
     "commands httpcache visitor",
     "courier",
     "passage rush",

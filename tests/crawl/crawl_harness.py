@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -24,10 +25,17 @@ HERE = Path(__file__).parent
 RUNNER = HERE / "crawl_runner.py"
 SERVERS = HERE / "crawl_servers.py"
 MIDDLEWARE = {"scrapy_onecaptcha.OneCaptchaMiddleware": 585}
-REACTORS = {
-    "asyncio": "twisted.internet.asyncioreactor.AsyncioSelectorReactor",
-    "select": "twisted.internet.selectreactor.SelectReactor",
+#: The settings of a crawl on each reactor, and what the log then says.
+REACTORS: dict[str, tuple[dict[str, Any], str]] = {
+    name: ({"TWISTED_REACTOR": f"twisted.internet.{path}"}, path.partition(".")[2])
+    for name, path in {
+        "asyncio": "asyncioreactor.AsyncioSelectorReactor",
+        "select": "selectreactor.SelectReactor",
+    }.items()
 }
+if importlib.util.find_spec("scrapy.utils.reactorless"):  # Scrapy 2.15 and later
+    without = {"TWISTED_REACTOR_ENABLED": False}
+    REACTORS["none"] = (without, "Not using a Twisted reactor")
 #: Scrapy 2.13 itself leaves files of its disk queues open.
 WARNINGS = ("-W", "error", "-W", "ignore:unclosed file:ResourceWarning")
 #: Seconds after which a crawl that has not ended is taken for one that hangs.

@@ -11,6 +11,7 @@ downloader), ``failed`` (the crawl did not start) and, at the end, ``stats``.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sys
@@ -178,6 +179,15 @@ def _of_request(request: Request) -> dict[str, Any]:
     }
 
 
+def make_process(settings: dict[str, Any]) -> Any:
+    """Return what runs a crawl with *settings*."""
+    if settings.get("TWISTED_REACTOR_ENABLED", True):
+        return CrawlerProcess(settings)
+    from scrapy.crawler import AsyncCrawlerProcess  # since Scrapy 2.14
+
+    return AsyncCrawlerProcess(settings)
+
+
 def main() -> int:
     """Run the plan; return the exit status."""
     plan = json.loads(Path(sys.argv[1]).read_text())
@@ -192,18 +202,21 @@ def main() -> int:
         settings["DOWNLOADER_MIDDLEWARES"][Rotator] = 400
     with Path(plan["events"]).open("w") as events:
         _RUN.update(plan=plan, events=events)
-        process = CrawlerProcess(settings)
+        process = make_process(settings)
         crawler = process.create_crawler(PlanSpider)
         crawl: Any = process.crawl(crawler)
         status: list[int] = []
 
-        def not_started(failure: Failure) -> None:
-            status.append(1)
-            tell(
-                "failed", error=type(failure.value).__name__, message=str(failure.value)
-            )
+        def ended(outcome: Any) -> None:
+            error = outcome.exception() if crawl is outcome else outcome.value
+            if error is not None:
+                status.append(1)
+                tell("failed", error=type(error).__name__, message=str(error))
 
-        crawl.addErrback(not_started)
+        if isinstance(crawl, asyncio.Future):
+            crawl.add_done_callback(ended)
+        else:
+            crawl.addErrback(ended)
         process.start()
         if crawler.stats is not None:
             tell("stats", stats=crawler.stats.get_stats())

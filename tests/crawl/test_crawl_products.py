@@ -121,7 +121,7 @@ def test_every_product_delivers_every_page_once(reactor: str, user_agent: str) -
     with sandbox(*options, *sites(*NAMES)) as servers:
         plan, apis = everything(servers)
         settings = {
-            "TWISTED_REACTOR": REACTORS[reactor],
+            **REACTORS[reactor][0],
             "REDIRECT_PRIORITY_ADJUST": 0,
         }
         result = crawl(servers, plan, settings, middlewares=MIDDLEWARES)

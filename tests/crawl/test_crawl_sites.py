@@ -51,7 +51,7 @@ def test_every_site_delivers_every_page_once(reactor: str) -> None:
     with sandbox("--latency", "0.2", "--resp-key", "E0_key") as servers:
         plan = everything(servers)
         settings = {
-            "TWISTED_REACTOR": REACTORS[reactor],
+            **REACTORS[reactor][0],
             "REDIRECT_PRIORITY_ADJUST": 0,  # see the test of the priority below
         }
         result = crawl(servers, plan, settings)
@@ -66,7 +66,7 @@ def test_every_site_delivers_every_page_once(reactor: str) -> None:
         assert result.stat("tasks") == result.stat("tokens/accepted")
         assert result.stat("tasks") == sum(expected.values())
         assert result.stat("widgets_ignored") == 3
-        assert REACTORS[reactor].rpartition(".")[2] in result.log
+        assert REACTORS[reactor][1] in result.log
 
 
 def test_requests_are_replayed_as_they_were() -> None:

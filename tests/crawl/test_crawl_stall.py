@@ -16,7 +16,7 @@ def test_plain_pages_do_not_wait_for_gated_ones(reactor: str) -> None:
             for number in range(20)
         ]
         plan = gated + pages(servers["plain"], range(40))
-        settings = {"CONCURRENT_REQUESTS": 4, "TWISTED_REACTOR": REACTORS[reactor]}
+        settings = {"CONCURRENT_REQUESTS": 4, **REACTORS[reactor][0]}
         result = crawl(servers, plan, settings)
         result.assert_clean()
         result.assert_delivered()

@@ -93,7 +93,7 @@ def test_an_interrupted_crawl_goes_on_where_it_was(
         plan = job(servers)
         settings = {
             "JOBDIR": str(tmp_path),
-            "TWISTED_REACTOR": REACTORS[reactor],
+            **REACTORS[reactor][0],
             "REDIRECT_PRIORITY_ADJUST": 0,
         }
         with crawling(servers, plan, settings) as running:

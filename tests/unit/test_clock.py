@@ -1,11 +1,14 @@
-"""Sleeping."""
+"""Sleeping, beating, and the time of asyncio's loop."""
 
 from __future__ import annotations
 
+import asyncio
+
+from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha.clock import sleep
+from scrapy_onecaptcha.clock import Beat, LoopClock, sleep
 
 from .helpers import Run
 
@@ -39,3 +42,58 @@ def test_sleep_yields_nothing() -> None:
     done.addCallback(results.append)
     clock.advance(0)
     assert results == [None]
+
+
+# Without a reactor
+
+
+def test_the_time_of_a_loop() -> None:
+    async def main() -> list[str]:
+        clock = LoopClock()
+        before, heard = clock.seconds(), list[str]()
+        first = clock.callLater(0, heard.append, "first")
+        second = clock.callLater(0, heard.append, "second")
+        assert first.active()
+        assert second.active()
+        second.cancel()
+        assert not second.active()
+        await maybe_deferred_to_future(sleep(clock, 0))
+        assert not first.active()
+        assert clock.seconds() >= before
+        return heard
+
+    assert asyncio.run(main()) == ["first"]
+
+
+# Again and again
+
+
+def test_a_beat_goes_on_until_it_is_stopped() -> None:
+    clock, calls = Clock(), list[float]()
+    beat = Beat(clock, 2, lambda: calls.append(clock.seconds()))
+    beat.start()
+    beat.start()
+    clock.pump([1, 1, 1, 1])
+    assert calls == [2, 4]
+    beat.stop()
+    beat.stop()
+    clock.advance(10)
+    assert calls == [2, 4]
+    assert not clock.getDelayedCalls()
+    beat.start()
+    clock.advance(2)
+    assert calls == [2, 4, 16]
+
+
+def test_a_beat_may_be_stopped_by_its_own_call() -> None:
+    clock, calls = Clock(), list[float]()
+
+    def call() -> None:
+        calls.append(1)
+        beat.stop()
+
+    beat = Beat(clock, 1, call)
+    beat.start()
+    clock.advance(1)
+    assert calls == [1]
+    assert not clock.getDelayedCalls()
