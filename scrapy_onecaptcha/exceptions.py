@@ -82,8 +82,8 @@ class UnsolvableGate(OneCaptchaError):
 
     reason = "unsolvable"
     advice = (
-        "If a person passes it by the captcha alone, say how: sitekey or submitter in "
-        'meta["onecaptcha"].'
+        "If a person passes it by the captcha alone, say how: sitekey, field or "
+        'submitter in meta["onecaptcha"].'
     )
 
 

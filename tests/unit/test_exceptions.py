@@ -23,6 +23,7 @@ from scrapy_onecaptcha.exceptions import (
     SolveTimeout,
     UnsolvableGate,
 )
+from scrapy_onecaptcha.options import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,11 @@ def test_each_says_what_it_is(kind: type[OneCaptchaError]) -> None:
 
 def test_no_two_have_the_same_reason() -> None:
     assert len({kind.reason for kind in ALL}) == len(ALL)
+
+
+def test_an_unsolvable_gate_names_what_can_be_said_of_it() -> None:
+    said = set(re.findall(r"\w+", UnsolvableGate.advice)) & set(KEYS)
+    assert said == {"sitekey", "field", "submitter"}
 
 
 def test_each_leaf_has_advice_of_its_own() -> None:
