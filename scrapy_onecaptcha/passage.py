@@ -111,6 +111,7 @@ class Passage:
         challenge = gate.challenge
         own = self._courier.submitter(gate) is not None
         if challenge.sitekey is None or not (challenge.solvable or own):
+            self._tools.report.unsolvable(challenge)
             raise UnsolvableGate(_why(challenge))
         try:
             self._allowance.check()

@@ -319,8 +319,10 @@ class Report:
     def gate(self, challenge: Challenge) -> None:
         """Count and tell a gate."""
         self.count("gates")
-        if not challenge.solvable:
-            self.count(f"unsolvable/{challenge.reason}")
         logger.debug(
             "Gate: %s (%s)", challenge.url, plain("; ".join(challenge.evidence))
         )
+
+    def unsolvable(self, challenge: Challenge) -> None:
+        """Count a gate that is given up, for no token can pass it."""
+        self.count(f"unsolvable/{challenge.reason}")

@@ -328,6 +328,7 @@ def test_unsolvable_and_out_of_scope_gates_cost_nothing(crawling: Crawling) -> N
     crawl.run()
     assert crawl.service.create_calls == 0
     assert [type(error).__name__ for error in crawl.errors] == ["UnsolvableGate"]
+    assert (crawl.stat("gates"), crawl.stat("unsolvable/bad_sitekey")) == (1, 1)
     outside = [event.response for event in crawl.events if event.response is not None]
     assert [page.url for page in outside] == ["https://elsewhere.example/1"]
     assert crawl.stat("refused/scope") == 1

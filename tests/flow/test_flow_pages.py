@@ -516,6 +516,23 @@ def test_a_users_submitter_is_used_and_made_safe(crawling: Crawling) -> None:
     crawl.finish()
 
 
+def test_a_gate_that_a_submitter_takes_is_not_unsolvable(crawling: Crawling) -> None:
+    def submitter(
+        request: Request, response: Response, challenge: Any, solution: Any
+    ) -> Request:
+        body = f"h-captcha-response={solution.token}&ticket={request.url}"
+        return Request(request.url, method="POST", body=body, headers=request.headers)
+
+    for submitters, unsolvable in (({}, 1), ({"shop.example": submitter}, 0)):
+        crawl = crawling(submitters=submitters)
+        crawl.site(action="javascript:check()")
+        crawl.ask("/0")
+        crawl.run()
+        assert len(crawl.pages) == 1 - unsolvable
+        assert crawl.stat("unsolvable/no_submission") == unsolvable
+        crawl.finish()
+
+
 @pytest.mark.parametrize("status", [200, 503])
 def test_on_failure_response_hands_the_gate_on(crawling: Crawling, status: int) -> None:
     crawl = crawling(on_failure="response", max_attempts=1)

@@ -81,7 +81,9 @@ def do_everything(desk: Desk) -> None:
     report = desk.report
     for reason in REASONS:
         url = f"{SITE}/{reason}"
-        report.gate(Challenge(kind="gate", url=url, solvable=False, reason=reason))
+        bad = Challenge(kind="gate", url=url, solvable=False, reason=reason)
+        report.gate(bad)
+        report.unsolvable(bad)
     report.gate(Challenge(kind="gate", url=PAGE))
     report.widget(Challenge(kind="widget", url=PAGE))
     report.parked(3)
@@ -150,10 +152,10 @@ def test_a_task_that_failed_counts_by_its_code(
 
 def test_gates_by_reason() -> None:
     desk = Desk()
+    bad = Challenge(kind="gate", url=PAGE, solvable=False, reason="no_sitekey")
     desk.report.gate(Challenge(kind="gate", url=PAGE))
-    desk.report.gate(
-        Challenge(kind="gate", url=PAGE, solvable=False, reason="no_sitekey")
-    )
+    desk.report.gate(bad)
+    desk.report.unsolvable(bad)
     desk.report.widget(Challenge(kind="widget", url=PAGE))
     assert desk.stats == {
         "gates": 2,
