@@ -275,5 +275,5 @@ class Passage:
 
 
 def _why(challenge: Challenge) -> str:
-    seen = plain("; ".join(challenge.evidence))
+    seen = plain(" ".join(challenge.evidence))
     return f"No token can pass this gate ({challenge.reason}): {seen}"

@@ -307,20 +307,21 @@ class Report:
         withheld, quiet.withheld = quiet.withheld, 0
         quiet.until = now + QUIET
         more = f" ({withheld} more such pages since the last line)" if withheld else ""
-        logger.warning("Gated page lost: %s: %s. %s%s", url, error, error.advice, more)
+        why = str(error).rstrip(".")
+        logger.warning("Gated page lost: %s: %s. %s%s", url, why, error.advice, more)
 
     def widget(self, challenge: Challenge) -> None:
         """Count and tell a widget that gates nothing."""
         self.count("widgets_ignored")
         logger.debug(
-            "Not a gate: %s (%s)", challenge.url, plain("; ".join(challenge.evidence))
+            "Not a gate: %s (%s)", challenge.url, plain(" ".join(challenge.evidence))
         )
 
     def gate(self, challenge: Challenge) -> None:
         """Count and tell a gate."""
         self.count("gates")
         logger.debug(
-            "Gate: %s (%s)", challenge.url, plain("; ".join(challenge.evidence))
+            "Gate: %s (%s)", challenge.url, plain(" ".join(challenge.evidence))
         )
 
     def unsolvable(self, challenge: Challenge) -> None:

@@ -367,6 +367,14 @@ def test_a_lost_page_is_told_with_what_to_do(lines: pytest.LogCaptureFixture) ->
     assert desk.stats == {"failed/circuit_open": 1}
 
 
+@pytest.mark.parametrize("why", ["no answer", "no answer."])
+def test_a_sentence_ends_once(why: str, lines: pytest.LogCaptureFixture) -> None:
+    Desk().report.lost(SITE, PAGE, Unavailable(why))
+    assert lines.messages == [
+        f"Gated page lost: {PAGE}: no answer. {Unavailable.advice}"
+    ]
+
+
 def test_lost_pages_are_told_at_a_bounded_rate(
     lines: pytest.LogCaptureFixture,
 ) -> None:
