@@ -200,6 +200,7 @@ class Passage:
             await self._check(renewed)  # a new page, which may be of any kind
             gate = renewed
         self._rqdata = gate.challenge.rqdata
+        spent = self._allowance.spent
         try:
             solution, unit = await tools.waits.until_closing(
                 tools.solver.solve(
@@ -207,6 +208,8 @@ class Passage:
                 )
             )
         except (TaskFailed, SolveTimeout) as error:
+            if self._allowance.spent == spent:
+                raise  # it was not even created: nothing would ever end the tries
             self._last = str(error)
             return gate
         if solution.user_agent is None:  # then it is bound to the one that was sent

@@ -265,6 +265,23 @@ def test_an_unknown_error_is_not_retried(crawling: Crawling) -> None:
     crawl.finish()
 
 
+def test_a_task_that_fails_before_it_is_created_is_not_asked_for_for_ever(
+    crawling: Crawling,
+) -> None:
+    """It costs nothing, so that neither attempts nor budget would end it."""
+    crawl = crawling()
+    crawl.site()
+    crawl.service.creating = lambda _: TaskFailed(
+        "no", code="ERROR_CAPTCHA_UNSOLVABLE", answered=True
+    )
+    crawl.ask("/0")
+    crawl.advance(60)
+    assert crawl.service.create_calls == 1
+    assert [type(error) for error in crawl.errors] == [TaskFailed]
+    assert crawl.stat("tasks") == 0
+    crawl.finish()
+
+
 def test_a_failed_task_is_followed_by_another_within_attempts(
     crawling: Crawling,
 ) -> None:
