@@ -97,8 +97,8 @@ def read_task_id(reply: dict[str, Any]) -> str:
     Raises:
         Unavailable: there is none.
     """
-    task_id = _text(reply.get("taskId")).strip()
-    if task_id == "0" or not _is_value(task_id, MAX_TASK_ID):
+    task_id = _task_id(reply)
+    if task_id is None:
         raise Unavailable(
             "The service answered createTask without a task id; try again later."
         )
@@ -147,6 +147,11 @@ def read_balance(reply: dict[str, Any]) -> float:
             code="NO_BALANCE",
         )
     return number
+
+
+def _task_id(reply: dict[str, Any]) -> str | None:
+    task_id = _text(reply.get("taskId")).strip()
+    return task_id if task_id != "0" and _is_value(task_id, MAX_TASK_ID) else None
 
 
 def _solution(solution: Any) -> TaskResult:
@@ -204,7 +209,10 @@ def one_line(text: str, limit: int = MAX_DESCRIPTION) -> str:
 
 def _parse(body: bytes) -> dict[str, Any] | None:
     try:
-        reply = json.loads(body, parse_constant=_refuse_constant)
+        # What is in another encoding than it says becomes text that is not printable,
+        # and so no value: a task that is paid for is not lost for a description.
+        text = body.decode(json.detect_encoding(body), "surrogateescape")
+        reply = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
     return reply if isinstance(reply, dict) else None
@@ -242,7 +250,8 @@ def _raise_refusal(
         f"The service refused {method} with {code or 'no code'}: {advice}.{says}",
         code=code,
         description=description,
-        answered=True,
+        # One that names a task has created it, whatever else it says.
+        answered=method != "createTask" or _task_id(reply) is None,
     )
     if isinstance(error, BlockedError):
         error.seconds = stated_seconds(stated) or stated_seconds(raw) or error.seconds

@@ -204,6 +204,8 @@ def test_the_other_calls() -> None:
         ({"taskId": "a"}, "a"),
         ({"errorId": None, "errorCode": "SUCCESS", "taskId": "a"}, "a"),
         (b'\xef\xbb\xbf{"taskId": "a"}', "a"),
+        ('{"taskId": "a"}'.encode("utf-16"), "a"),
+        ('{"taskId": "a", "errorDescription": "créé"}'.encode("latin-1"), "a"),
     ],
 )
 def test_a_task_is_created(body: Any, task_id: str) -> None:
@@ -218,6 +220,41 @@ def test_no_task_id_may_have_been_billed(task_id: Any) -> None:
     with pytest.raises(Unavailable, match="without a task id") as caught:
         create({"errorId": 0, "taskId": task_id})
     assert not caught.value.answered
+    with pytest.raises(AccountError) as refusal:
+        create({**refused("ERROR_ZERO_BALANCE"), "taskId": task_id})
+    assert refusal.value.answered
+
+
+@pytest.mark.parametrize("error_id", [1, [], "x"])
+def test_a_refusal_that_names_a_task_may_have_been_billed(error_id: Any) -> None:
+    with pytest.raises(ServiceError) as caught:
+        create({"errorId": error_id, "taskId": "a"})
+    assert not caught.value.answered
+
+
+def test_a_task_that_is_asked_for_may_be_named() -> None:
+    assert poll({**refused("CAPTCHA_NOT_READY"), "taskId": "t-1"}) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "call"),
+    [
+        ('{"errorId": 0, "taskId": "tâche"}', create),
+        ('{"status": "ready", "solution": {"gRecaptchaResponse": "jeton é"}}', poll),
+    ],
+)
+def test_what_cannot_be_decoded_is_no_value(body: str, call: Any) -> None:
+    with pytest.raises((Unavailable, TaskFailed)):
+        call(body.encode("latin-1"))
+
+
+def test_a_description_in_another_encoding_can_be_logged() -> None:
+    error = json.dumps(refused("ERROR_NEW", "refusé, désolé"), ensure_ascii=False)
+    with pytest.raises(ServiceError) as caught:
+        create(error.encode("latin-1"))
+    assert caught.value.code == "ERROR_NEW"
+    assert caught.value.description == "refus , d sol"
+    assert str(caught.value).encode("utf-8")
 
 
 @pytest.mark.parametrize(
