@@ -13,9 +13,9 @@ import json
 import logging
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeadlinePassed
 
 from scrapy_onecaptcha.exceptions import ServiceError, Unavailable
@@ -30,14 +30,19 @@ from scrapy_onecaptcha.replies import (
     read_result,
     read_task_id,
 )
+from scrapy_onecaptcha.secret import Secret, SecretBytes, any_spelling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scrapy_onecaptcha.clock import Clock
     from scrapy_onecaptcha.exchange import HangUp, Http, Reply
 
 __all__ = ["Client", "Task", "TaskResult"]
 
 logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 CLOSE_SECONDS = 1.0
 
@@ -102,7 +107,8 @@ class Client:
         timeout: float = 30.0,
         hang_up: HangUp | None = None,
     ) -> None:
-        self._key = key
+        self._key = Secret(key)
+        self._echo = any_spelling(key)
         self._url = url.rstrip("/")
         self._http = http
         self._clock = clock
@@ -135,8 +141,7 @@ class Client:
             ServiceError: the task was not created. Unless ``answered`` is set, it may
                 have been all the same, and billed.
         """
-        reply = await self._call("createTask", task=task.payload())
-        return read_task_id(reply)
+        return await self._call("createTask", read_task_id, task=task.payload())
 
     async def get_task_result(self, task_id: str) -> TaskResult | None:
         """Return the result of a task, or ``None`` while there is none yet.
@@ -150,12 +155,11 @@ class Client:
             ServiceError: the service refuses to say.
         """
         try:
-            reply = await self._call("getTaskResult", taskId=task_id)
+            return await self._call("getTaskResult", read_result, taskId=task_id)
         except ServiceError as error:
             if error.answered and error.code == NOT_READY:
                 return None
             raise
-        return read_result(reply)
 
     async def get_balance(self) -> float:
         """Return what the account has left, in points.
@@ -166,7 +170,7 @@ class Client:
         Raises:
             ServiceError: the balance is not to be had.
         """
-        return read_balance(await self._call("getBalance"))
+        return await self._call("getBalance", read_balance)
 
     async def close(self) -> None:
         """Close the idle connections; returns within a second."""
@@ -185,7 +189,17 @@ class Client:
         except DeadlinePassed:
             logger.debug("The service did not confirm in time that it hung up.")
 
-    async def _call(self, method: str, **fields: Any) -> dict[str, Any]:
+    async def _call(
+        self, method: str, read: Callable[[dict[str, Any]], _T], **fields: Any
+    ) -> _T:
+        try:
+            return read(await self._asked(method, fields))
+        except (ServiceError, CancelledError) as error:
+            # The frames below hold what the service said, as it said it: the key, if it
+            # echoes that, or a token.
+            raise error.with_traceback(None)  # noqa: B904  (the very one)
+
+    async def _asked(self, method: str, fields: dict[str, Any]) -> dict[str, Any]:
         reply = await self._post(method, {"clientKey": self._key, **fields})
         return read_reply(method, reply.status, reply.body, scrub=self._scrub)
 
@@ -196,7 +210,7 @@ class Client:
             return await post(
                 self._http,
                 f"{self._url}/{method}",
-                json.dumps(payload).encode("ascii"),
+                SecretBytes(json.dumps(payload).encode("ascii")),
                 clock=self._clock,
                 timeout=self._timeout,
             )
@@ -209,7 +223,7 @@ class Client:
         )
 
     def _scrub(self, text: str) -> str:
-        return re.sub(re.escape(self._key), "***", text, flags=re.IGNORECASE)
+        return self._echo.sub("***", text)
 
 
 def _public_url(url: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http.cookiejar import Cookie, CookieJar
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from service_identity import VerificationError
 from twisted.internet import protocol
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.defer import TimeoutError as DeadlinePassed
@@ -53,6 +55,10 @@ class Reply(NamedTuple):
 
 #: There was no connection, and so nothing was sent.
 _NEVER_SENT = (ConnectError, DNSLookupError)
+_DISTRUST = (
+    "showed a certificate that is not trusted, and was sent nothing: check "
+    "ONECAPTCHA_API_URL, this machine's clock and its CA certificates, SSL_CERT_FILE"
+)
 
 
 class NoReply(Exception):  # says what happened, as the sentence does
@@ -113,8 +119,11 @@ async def post(
     except ReplyTooLarge:
         fault = f"answered with more than {MAX_REPLY} bytes, which were not read"
     except Exception as error:  # noqa: BLE001  # what it was goes into the message
-        fault = f"could not be reached or hung up ({_fault(error)})"
-        sent = not isinstance(error, _NEVER_SENT)
+        cause = _cause(error)
+        distrusted = _is_distrust(cause)
+        problem = _DISTRUST if distrusted else "could not be reached or hung up"
+        fault = f"{problem} ({_named(cause)})"
+        sent = not (distrusted or isinstance(error, _NEVER_SENT))
     # Not raised in the handler: what a transport's error holds is not chained on.
     raise NoReply(fault, sent=sent)
 
@@ -159,8 +168,16 @@ def pooled(reactor: Any, timeout: float) -> tuple[Http, HangUp]:
         reactor, connectTimeout=min(timeout, CONNECT_SECONDS), pool=pool
     )
     producer: Any = _Bytes
-    http = HTTPClient(agent, data_to_body_producer=producer)
+    jar: Any = _NoCookies()
+    http = HTTPClient(agent, jar, data_to_body_producer=producer)
     return http, pool.closeCachedConnections
+
+
+class _NoCookies(CookieJar):
+    """Keeps none: the key says all that the service has to know of us."""
+
+    def set_cookie(self, cookie: Cookie) -> None:
+        pass
 
 
 @implementer(IBodyProducer)
@@ -250,10 +267,23 @@ def _detached(work: Coroutine[Deferred[Any], Any, _T]) -> Deferred[_T]:
     return outcome
 
 
-def _fault(error: BaseException) -> str:
-    """Name a transport's error; Twisted's wrappers hold the real one as a reason."""
+def _cause(error: BaseException) -> BaseException:
+    """Return a transport's error; Twisted's wrappers hold the real one as a reason."""
     reasons = getattr(error, "reasons", None)
-    if reasons:
-        return _fault(getattr(reasons[-1], "value", reasons[-1]))
+    return _cause(getattr(reasons[-1], "value", reasons[-1])) if reasons else error
+
+
+def _named(error: BaseException) -> str:
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _is_distrust(error: BaseException) -> bool:
+    """Tell whether it was us who refused the other's certificate.
+
+    Then nothing was sent. OpenSSL has this one error for a signature, a date or a chain
+    that does not hold; a wrong name is told apart from them.
+    """
+    return isinstance(error, VerificationError) or (
+        "certificate verify failed" in str(error)
+    )

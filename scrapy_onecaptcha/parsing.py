@@ -18,6 +18,7 @@ from scrapy.selector import Selector
 from scrapy.utils.misc import load_object
 
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
+_NETLOC = re.compile(r"(?:\[[^][]+\]|[^][:]+)(?::[0-9]+)?")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _BARE = 'write the bare domain, "example.com"; its subdomains are included'
 
@@ -57,7 +58,8 @@ class _Hint(ValueError):
 
 
 def masked(text: str) -> str:
-    """Return *text* without what a URL in it may hide, and not too long."""
+    """Return *text* without what a URL in it may hide, or a key, and not too long."""
+    text = re.sub(r"(?=[a-z]*[0-9])[a-z0-9]{24,}", "***", text, flags=re.IGNORECASE)
     text = re.sub(r"(\w*:?//)?[^\s'\"]*@", r"\1***@", text)
     text = re.sub(r"(//[^?#\s]*[?#])[^\s'\"]+", r"\1***", text)
     return text if len(text) <= 200 else text[:199] + "…"  # noqa: PLR2004
@@ -127,6 +129,8 @@ def api_url(value: Any) -> str:
     url = value.strip().rstrip("/")
     parts = urlsplit(url)
     if parts.port == 0 or not parts.hostname or set(url) & set("@?#\\"):
+        raise ValueError
+    if not _NETLOC.fullmatch(parts.netloc):  # evil.example[::1], say, to some is ::1
         raise ValueError
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise ValueError

@@ -34,6 +34,7 @@ from scrapy_onecaptcha.parsing import (
     one_of,
     submitters,
 )
+from scrapy_onecaptcha.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -178,9 +179,12 @@ class Config:
 
     @classmethod
     def from_settings(
-        cls, settings: BaseSettings, environ: Mapping[str, str] = os.environ
+        cls, settings: BaseSettings, environ: Mapping[str, str] | None = None
     ) -> Config:
         """Parse and check *settings*; the key may come from *environ* instead.
+
+        Without an *environ* it is the process's own, which no frame of a traceback
+        keeps then.
 
         Raises:
             NotConfigured: switched off, or without a key.
@@ -190,7 +194,7 @@ class Config:
             raise NotConfigured(f"{PREFIX}ENABLED is off.")
         key = _find_key(settings, environ)
         values = {name: _read(settings, name) for name in SETTINGS if name != _API_KEY}
-        values[_API_KEY] = SETTINGS[_API_KEY].read(_API_KEY, key)
+        values[_API_KEY] = Secret(SETTINGS[_API_KEY].read(_API_KEY, key))
         config = cls(**{n.removeprefix(PREFIX).lower(): v for n, v in values.items()})
         _refuse_contradictions(config)
         _warn(config, settings)
@@ -206,10 +210,12 @@ def _read(settings: BaseSettings, name: str) -> Any:
     return SETTINGS[name].default if value is None else SETTINGS[name].read(name, value)
 
 
-def _find_key(settings: BaseSettings, environ: Mapping[str, str]) -> Any:
+def _find_key(settings: BaseSettings, environ: Mapping[str, str] | None) -> Secret:
+    environ = os.environ if environ is None else environ
     for key in (settings.get(_API_KEY), environ.get(_API_KEY)):
         if key is not None and not (isinstance(key, str) and not key.strip()):
-            return key
+            # What is no text is refused as an empty one is, and shown nowhere.
+            return Secret(key) if isinstance(key, str) else Secret()
     raise NotConfigured(
         f"scrapy-onecaptcha is off: set {_API_KEY}, in the settings or as an "
         "environment variable, to the key of your account at the service."

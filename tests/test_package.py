@@ -22,7 +22,7 @@ PACKAGE = Path(scrapy_onecaptcha.__file__).parent
 LEVELS = (
     (
         "_compat _version answers blobs challenge clock headers literals page parking "
-        "parsing places state words"
+        "parsing places secret state words"
     ),
     (
         "controls exceptions exchange options outgoing pagedata reissue repeats "

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import subprocess
 import sys
 import traceback
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 import pytest
+from OpenSSL.SSL import Error as OpenSSLError
+from service_identity import VerificationError
 from treq.client import HTTPClient
 from treq.testing import StringStubbingResource, StubTreq
 from twisted.internet import error
@@ -17,9 +23,10 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone
+from twisted.web.client import ResponseDone, ResponseNeverReceived
 from twisted.web.http import PotentialDataLoss
 
+import scrapy_onecaptcha
 from scrapy_onecaptcha.api import Client, Task, TaskResult
 from scrapy_onecaptcha.errorcodes import PREFIXES, RULES, rule, stated_seconds
 from scrapy_onecaptcha.exceptions import (
@@ -35,12 +42,35 @@ from scrapy_onecaptcha.exchange import CONNECTIONS, MAX_REPLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from types import FrameType
 
+HOME = Path(scrapy_onecaptcha.__file__).parent
 KEY = "cc9c18d3e263515c2c072b36a7125eecc078618f"
 URL = "https://service.example"
 SITEKEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
 TASK = Task(url="https://shop.example/page", sitekey=SITEKEY)
 TOKEN = "P1_eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9"
+
+#: With all that URLs, JSON and HTML write in other ways.
+ODD_KEY = "k9+/=&<>\"'%\\~"
+SPELLINGS = [
+    ODD_KEY,
+    ODD_KEY.upper(),
+    ODD_KEY.swapcase(),
+    quote(ODD_KEY),
+    quote(ODD_KEY, safe="").lower(),
+    quote(quote_plus(ODD_KEY)),
+    "".join(f"%{ord(char):02X}" for char in ODD_KEY),
+    json.dumps(ODD_KEY)[1:-1],
+    json.dumps(json.dumps(ODD_KEY))[3:-3],
+    "".join(f"\\u{ord(char):04X}" for char in ODD_KEY),
+    ODD_KEY.replace("\\", "\\\\").replace("/", "\\/"),
+    repr(f"{ODD_KEY}")[1:-1],
+    html.escape(ODD_KEY),
+    html.escape(ODD_KEY, quote=False),
+    "".join(f"&#{ord(char)};" for char in ODD_KEY),
+    quote(html.escape(ODD_KEY)[:2]) + json.dumps(ODD_KEY)[3:-1],
+]
 
 NO_TOKENS: list[Any] = [
     *(None, "", 5, True, [TOKEN], {}),
@@ -79,13 +109,13 @@ def new(kind: Callable[..., Any], *args: Any) -> Any:
 class Service:
     """Answers every call alike and remembers what it was sent."""
 
-    def __init__(self, body: Any = None, status: int = 200) -> None:
+    def __init__(self, body: Any = None, status: int = 200, key: str = KEY) -> None:
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.status = status
         self.headers: dict[str, str] = {}
         self.calls: list[tuple[bytes, str, dict[bytes, list[bytes]], Any]] = []
         http = new(StubTreq, new(StringStubbingResource, self._answer))
-        self.client = Client(KEY, f"{URL}/", http=http, clock=new(Clock))
+        self.client = Client(key, f"{URL}/", http=http, clock=new(Clock))
 
     def _answer(
         self, method: bytes, url: str, params: Any, headers: Any, data: bytes
@@ -514,22 +544,84 @@ def test_how_long_the_block_is(code: str, description: str, seconds: float) -> N
 
 
 def everything_said(found: BaseException | None) -> str:
+    """Return what a reporter of crashes has of an error: our frames' locals, too."""
     said = []
     while found is not None:
         said += [str(found), repr(found), repr(vars(found))]
         said += traceback.format_exception(found)
+        said += [repr(frame.f_locals) for frame in our_frames(found)]
         found = found.__cause__ or found.__context__
     return "\n".join(said)
 
 
-@pytest.mark.parametrize("written", [KEY, KEY.upper()])
+def our_frames(found: BaseException) -> list[FrameType]:
+    """Return the frames of the package that an error came through."""
+    frames = [frame for frame, _ in traceback.walk_tb(found.__traceback__)]
+    return [frame for frame in frames if Path(frame.f_code.co_filename).parent == HOME]
+
+
+@pytest.mark.parametrize("written", SPELLINGS)
 def test_a_key_that_is_sent_back_is_scrubbed(written: str) -> None:
     body = refused(f"ERROR_{written}", f"clientKey {written} is bad")
     with pytest.raises(ServiceError) as caught:
-        create(body)
+        now(Service(body, key=ODD_KEY).client.create_task(TASK))
     assert caught.value.code == "ERROR_***"
     assert caught.value.description == "clientKey *** is bad"
-    assert KEY not in everything_said(caught.value).lower()
+    said = everything_said(caught.value).lower()
+    assert written.lower() not in said
+    assert ODD_KEY.lower() not in said
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (refused("ERROR_X", KEY), 200),
+        ({"errorId": 0, "clientKey": KEY}, 200),
+        ({"errorId": 0, "status": KEY, "clientKey": KEY}, 200),
+        (ready(gRecaptchaResponse=f"{TOKEN}\n", respKey=KEY), 200),
+        (f"<p>{KEY}</p>".encode(), 200),
+        ({"clientKey": KEY}, 302),
+        ({"clientKey": KEY}, 403),
+        ({"clientKey": KEY}, 500),
+    ],
+)
+@pytest.mark.parametrize("call", ["create_task", "get_task_result", "get_balance"])
+def test_no_frame_of_an_error_keeps_what_was_said(
+    body: Any, status: int, call: str
+) -> None:
+    service = Service(body, status)
+    arguments: dict[str, list[Any]] = {
+        "create_task": [TASK],
+        "get_task_result": ["t"],
+        "get_balance": [],
+    }
+    with pytest.raises(ServiceError) as caught:
+        now(getattr(service.client, call)(*arguments[call]))
+    said = everything_said(caught.value)
+    assert "self" in our_frames(caught.value)[0].f_locals  # there are frames to look at
+    assert KEY not in said
+    assert TOKEN not in said
+
+
+def test_no_frame_of_a_cancelled_call_keeps_the_key() -> None:
+    outcome: list[Any] = []
+    call = Deferred.fromCoroutine(Wire().create())
+    call.addErrback(lambda failure: outcome.append(failure.value))
+    call.cancel()
+    assert isinstance(outcome[0], CancelledError)
+    assert our_frames(outcome[0])
+    assert KEY not in everything_said(outcome[0])
+
+
+def test_no_frame_of_a_bug_keeps_the_key() -> None:
+    """One below the client, from which nothing is taken away."""
+    wire = Wire()
+    wire.client._timeout = None  # type: ignore[assignment]
+    with pytest.raises(TypeError) as caught:
+        now(wire.create())
+    assert any("body" in frame.f_locals for frame in our_frames(caught.value))
+    assert any("payload" in frame.f_locals for frame in our_frames(caught.value))
+    assert KEY not in everything_said(caught.value)
 
 
 def test_a_key_across_the_cut_is_scrubbed() -> None:
@@ -540,8 +632,7 @@ def test_a_key_across_the_cut_is_scrubbed() -> None:
 
 
 def test_a_short_key_leaves_the_codes_alone() -> None:
-    service = Service(refused("ERROR_KEY_DOES_NOT_EXIST"))
-    service.client._key = "KEY"
+    service = Service(refused("ERROR_KEY_DOES_NOT_EXIST"), key="KEY")
     with pytest.raises(AccountError) as caught:
         now(service.client.create_task(TASK))
     assert caught.value.code == "ERROR_KEY_DOES_NOT_EXIST"
@@ -750,6 +841,33 @@ def test_faults_of_the_network_pass(fault: Exception) -> None:
     assert (caught.value.code, caught.value.answered) == ("", False)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        new(OpenSSLError, [("SSL routines", "", "certificate verify failed")]),
+        VerificationError(errors=["DNSMismatch"]),  # type: ignore[list-item]
+        new(error.ConnectError, None, "[SSL: …] certificate verify failed: expired"),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_costs_nothing(fault: Exception) -> None:
+    lost = new(ResponseNeverReceived, [new(Failure, fault)])
+    for failure in (fault, lost):
+        with pytest.raises(Unavailable, match="certificate that is not trusted") as got:
+            now(Wire(post=partial(fail, failure)).create())
+        assert (got.value.answered, got.value.sent) == (False, False)
+        assert type(fault).__name__ in str(got.value)
+        for name in ("ONECAPTCHA_API_URL", "clock", "SSL_CERT_FILE"):
+            assert name in str(got.value)
+
+
+def test_another_fault_of_tls_may_come_after_the_call() -> None:
+    fault = new(OpenSSLError, [("SSL routines", "", "decryption failed or bad record")])
+    lost = new(ResponseNeverReceived, [new(Failure, fault)])
+    with pytest.raises(Unavailable, match="bad record") as caught:
+        now(Wire(post=lambda: fail(lost)).create())
+    assert caught.value.sent
+
+
 # Over the network, with a reactor in memory
 
 
@@ -776,8 +894,9 @@ class Connection:
         self.protocol = factory.buildProtocol(None)
         self.protocol.makeConnection(self.socket)
 
-    def answer(self, body: bytes, *, length: int | None = None) -> None:
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {length or len(body)}\r\n\r\n"
+    def answer(self, body: bytes, *, length: int | None = None, more: str = "") -> None:
+        length = length or len(body)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{more}\r\n"
         self.protocol.dataReceived(head.encode() + body)
 
 
@@ -837,6 +956,19 @@ def test_over_network_never_sends_a_task_twice() -> None:
     assert isinstance(outcome[0], Unavailable)
     assert not outcome[0].answered
     assert len(reactor.tcpClients) == 1
+
+
+def test_over_network_keeps_no_cookie() -> None:
+    reactor, client = connected()
+    outcome_of(client.create_task(TASK))
+    connection = Connection(reactor)
+    cookie = "Set-Cookie: id=7; Path=/; Max-Age=99\r\n"
+    connection.answer(b'{"errorId": 0, "taskId": "t"}', more=cookie)
+    connection.socket.clear()
+    outcome_of(client.create_task(TASK))
+    sent = connection.socket.value().lower()
+    assert sent.startswith(b"post /createtask")
+    assert b"cookie" not in sent
 
 
 def test_over_network_uses_treq() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -260,11 +261,44 @@ def test_api_url(url: str, kept: str, loopback: bool) -> None:
         "//api.example",
         "ftp://api.example",
         "http://api.example",
+        "HTTP://api.example",
         "http://localhost.example",
+        "http://localhost.",
+        "http://localhost@evil.example",
+        "http://localhost:80@evil.example",
+        "http://localhost\\@evil.example",
+        "http://localhost#@evil.example",
+        "http://localhost%2eevil.example",
+        "http://localhost;evil.example",
+        "http://l\N{CYRILLIC SMALL LETTER O}calhost",
+        "http://xn--lcalhost-r2g",
         "http://127.0.0.1.example",
         "http://10.0.0.1",
+        "http://127.0.0.1%2eevil.example",
+        "http://127.0.0.1@evil.example",
+        "http://127.0.0.1\N{FULLWIDTH FULL STOP}evil.example",
+        "http://1\N{SUPERSCRIPT TWO}7.0.0.1",
+        "http://128.0.0.1",
+        "http://0.0.0.0",
+        "http://0",
+        "http://[::]",
         "http://[::2]",
+        "http://[::ffff:8.8.8.8]",
+        "http://[::ffff:127.0.0.1]",
+        "http://[::127.0.0.1]",
+        "http://[::1]evil.example",
+        "http://[::1].evil.example",
+        "http://evil.example[::1]",
+        "http://[::1",
+        "http://::1",
         "http://0x7f.1",
+        "http://0x7f000001",
+        "http://2130706433",
+        "http://0177.0.0.1",
+        "http://127.1",
+        "http:/127.0.0.1",
+        "http:127.0.0.1",
+        "http://",
         "https://",
         "https:///path",
         "https://api.example?",
@@ -297,6 +331,11 @@ def test_bad_api_url(url: Any) -> None:
         "https://api.example/?key=hidden",
         "https://api.example/#hidden",
         "https://api.example:hidden@x:1",
+        "http://localhost:hidden@evil.example",
+        "http://hidden:@127.0.0.1",
+        "http://127.0.0.1?hidden",
+        "http://127.0.0.1/?a=1&key=hidden#hidden",
+        "//hidden@api.example",
     ],
 )
 def test_what_hides_in_a_url_is_not_shown(url: str) -> None:
@@ -304,6 +343,43 @@ def test_what_hides_in_a_url_is_not_shown(url: str) -> None:
         configure(API_URL=url)
     assert "hidden" not in str(caught.value)
     assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("before", ["", "http://api.example/", "key=", "api."])
+def test_a_key_in_the_place_of_the_url_is_not_shown(before: str) -> None:
+    for key in (KEY, KEY.upper(), "Ab3" * 8):
+        message = refusal(API_URL=before + key)
+        assert key not in message
+        assert f"{before}***" in message
+
+
+# What a reporter of crashes keeps
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"MAX_TASKS": "many"},
+        {"API_KEY": f"{KEY} {KEY}"},
+        {"API_KEY": KEY.encode()},
+        {"API_KEY": [KEY]},
+        {"POLL_DELAY": 10, "SOLVE_TIMEOUT": 10},
+    ],
+)
+@pytest.mark.parametrize("source", ["settings", "environment"])
+def test_no_frame_of_a_refusal_keeps_the_key(
+    values: dict[str, Any], source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {f"ONECAPTCHA_{k}": v for k, v in {"API_KEY": KEY, **values}.items()}
+    if source == "environment":
+        key = given.pop("ONECAPTCHA_API_KEY")
+        monkeypatch.setenv("ONECAPTCHA_API_KEY", key if isinstance(key, str) else "ä")
+    with pytest.raises(ValueError) as caught:
+        Config.from_settings(Settings(given))
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)][1:]
+    assert frames
+    for frame in frames:
+        assert KEY not in repr(frame.f_locals)
 
 
 # Domains, selectors, callables
