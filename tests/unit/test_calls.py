@@ -11,10 +11,12 @@ from scrapy import Request
 from scrapy.http import HtmlResponse
 
 from scrapy_onecaptcha import state
+from scrapy_onecaptcha.callbacks import MAX_CALLS
 from scrapy_onecaptcha.challenge import Form, Solution
 from scrapy_onecaptcha.detection import Hints, detect
 from scrapy_onecaptcha.headers import is_settable
 from scrapy_onecaptcha.options import KEYS
+from scrapy_onecaptcha.scripts import Script
 from scrapy_onecaptcha.submission import submit, without_token
 
 KEY = "1b2c3d4e-0a0b-4c0d-8e0f-a1b2c3d4e5f6"
@@ -395,3 +397,19 @@ def test_a_header_that_may_not(name: str) -> None:
 def test_a_field_may_be_called_anything_else() -> None:
     assert KEYS["field"].read("field", "Host") == "Host"
     assert KEYS["field"].read("field", "data.captcha") == "data.captcha"
+
+
+def test_calls_within_calls_are_read_so_far_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The arguments of each run to the end of all: unbounded, this took a minute."""
+    read: list[int] = []
+    arguments = Script.arguments
+
+    def counted(script: Script, start: int) -> Any:
+        read.append(start)
+        return arguments(script, start)
+
+    monkeypatch.setattr(Script, "arguments", counted)
+    assert call("f(" * 15_000) is None
+    assert MAX_CALLS <= len(read) < 2 * MAX_CALLS
