@@ -43,8 +43,10 @@ def expected(response: Response, selector: str) -> bool:
         return False
     try:
         return bool(response.css(selector))
-    except ValueError:
-        return False  # JSON, which has no elements; a bad selector never gets here
+    except (ValueError, LookupError):
+        # JSON, which has no elements, or a charset that is none; a bad selector never
+        # gets here.
+        return False
 
 
 def same_page(asked: str, got: str) -> bool:

@@ -218,8 +218,9 @@ class _Reader:
         if form is None or form.tag != "form" or not form.xpath(_WIDGET):
             raise Unreadable
         read = read_form(form, self._page, by_script=True, url=self._page.url)
-        fields = read.fields if read else ()
-        return dict(fields) | dict.fromkeys(TOKEN_FIELDS, TOKEN)
+        if read is None:
+            raise Unreadable
+        return dict(read.fields) | dict.fromkeys(TOKEN_FIELDS, TOKEN)
 
     def _added(self, name: str) -> Iterator[tuple[str, Any]]:
         """Yield what is put into the object *name* after it was made."""

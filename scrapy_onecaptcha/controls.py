@@ -21,6 +21,7 @@ __all__ = [
     "is_asked",
     "is_disabled",
     "is_search",
+    "is_whole",
     "label",
     "owner",
     "type_of",
@@ -74,6 +75,15 @@ def controls(form: Node, page: Page) -> Iterator[Node]:
     for element in page.root.iter(*_CONTROLS):
         if element in wanted and element.get("form") in (None, name):
             yield element
+
+
+def is_whole(form: Node, page: Page) -> bool:
+    """Tell whether `controls` yields all that *form* has: else it is too large."""
+    name = form.get("id")
+    inside = sum(1 for _ in islice(form.iter(*_CONTROLS), MAX_CONTROLS + 1))
+    beside = select(page.root, "//*[@form=$name]", name=name) if name else []
+    strays = sum(stray is form for stray in page.strays.values())
+    return inside <= MAX_CONTROLS and len(beside) + strays <= MAX_CONTROLS
 
 
 def owner(element: Node, page: Page) -> Node | None:

@@ -15,6 +15,7 @@ from scrapy_onecaptcha.answers import expected, same_page
 from scrapy_onecaptcha.detection import detect
 from scrapy_onecaptcha.exceptions import OneCaptchaError, SubmissionRefused
 from scrapy_onecaptcha.gate import Gate
+from scrapy_onecaptcha.scope import MAX_SHOWN
 from scrapy_onecaptcha.submission import submit, submit_by, without_token
 from scrapy_onecaptcha.visitor import Visitor
 
@@ -54,7 +55,8 @@ class Courier(Visitor):
             await self._road.robots_check(preview)
         except IgnoreRequest as error:
             raise SubmissionRefused(
-                f"robots.txt forbids {form.url}, where the token would have to go"
+                f"robots.txt forbids {form.url[:MAX_SHOWN]}, where the token would "
+                "have to go"
             ) from error
 
     async def submit(

@@ -199,7 +199,10 @@ def _as(challenge: Challenge, is_gate: bool, sentence: str = "") -> Challenge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asks:
-    """What a page or reply asks for, the user's word put above its own."""
+    """What a page or reply asks for, the user's word put above its own.
+
+    ``unsent``: there is a form, but it cannot be sent.
+    """
 
     written: str | None
     rqdata: str | None
@@ -207,6 +210,7 @@ class _Asks:
     form: Form | None
     seen: str
     proof_of_work: bool = False
+    unsent: bool = False
 
 
 def _of_page(page: Page, captcha: Captcha, plan: Plan, hints: Hints) -> _Asks:
@@ -219,6 +223,7 @@ def _of_page(page: Page, captcha: Captcha, plan: Plan, hints: Hints) -> _Asks:
         form=plan.form,
         seen=widget.seen if widget else "No widget is in sight.",
         proof_of_work=_wants_proof_of_work(page),
+        unsent=plan.form is None and plan.element is not None,
     )
 
 
@@ -244,7 +249,11 @@ def _challenge(url: str, asks: _Asks) -> Challenge:
         evidence.append("It wants a proof of work as well.")
     elif asks.form is None:
         reason = "no_submission"
-        evidence.append("No way to send a token is in sight.")
+        evidence.append(
+            "Its form is too large to be sent whole, or leads to no web address."
+            if asks.unsent
+            else "No way to send a token is in sight."
+        )
     return Challenge(
         kind="gate",
         url=url,

@@ -9,8 +9,6 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from w3lib.encoding import resolve_encoding
-
 from scrapy_onecaptcha.challenge import Form
 from scrapy_onecaptcha.controls import (
     BUTTONS,
@@ -18,9 +16,10 @@ from scrapy_onecaptcha.controls import (
     TOKEN_FIELDS,
     controls,
     is_disabled,
+    is_whole,
     type_of,
 )
-from scrapy_onecaptcha.page import join
+from scrapy_onecaptcha.page import charset, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.page import Node, Page
 
 __all__ = ["read_form"]
+
+# In characters, of names, values and address together. Of requests that wait for a
+# captcha each holds its form.
+MAX_FORM = 256 * 1024
 
 _ENCTYPES = ("multipart/form-data", "text/plain", "application/x-www-form-urlencoded")
 _ONE_LINE = frozenset({"text", "search", "tel", "url", "email", "password"})
@@ -61,8 +64,11 @@ def read_form(
         url: where it is sent, whatever its action says.
 
     Returns:
-        The form, or ``None`` where its action is no HTTP URL.
+        The form, or ``None`` where its action is no HTTP URL, or where it is larger
+        than what is read: with half of its fields a token would be lost.
     """
+    if form is page.cut or not is_whole(form, page):
+        return None
     if button is None and not by_script:
         button = _default_button(form, page, container)
     encoding = _encoding(form, page)
@@ -73,7 +79,8 @@ def read_form(
         for name, value in _entries(element, pressed=element is button)
     ]
     url = url or _url(form, page, button)
-    if url is None:
+    size = sum(len(name) + len(value) for name, value in pairs)
+    if url is None or len(url) + size > MAX_FORM:
         return None
     names = [name for name, _ in pairs]
     tokens = _token_fields(token_fields, names)
@@ -183,7 +190,7 @@ def _attribute(form: Node, button: Node | None, name: str) -> str:
 def _encoding(form: Node, page: Page) -> str:
     """Return what the form is encoded in: the first charset that exists."""
     labels = re.split(r"[\s,]+", form.get("accept-charset", ""))
-    known = (resolve_encoding(label) for label in labels[:8] if label)
+    known = (charset(label) for label in labels[:8] if label)
     encoding = next((name for name in known if name), None) or page.encoding
     return "utf-8" if encoding.lower().startswith(("utf-16", "utf-32")) else encoding
 

@@ -23,6 +23,7 @@ __all__ = [
     "BOM_UTF16",
     "Node",
     "Page",
+    "charset",
     "find",
     "has",
     "is_html",
@@ -67,6 +68,9 @@ _UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 _RAW = ("script", "style", "title", "textarea")
 _CONTROLS = ("input", "select", "textarea", "button")
 
+# Python's own, which no browser knows; some of them warn of what they read.
+_NO_CHARSETS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape", "punycode"})
+
 _SIMPLE_CSS = re.compile(
     r"""(?P<tag>[a-z]*)(?:\#(?P<id>[\w-]+)|\.(?P<class>[\w-]+)
         |\[(?P<attribute>[\w-]+)=["']?(?P<value>[^\]"']*)["']?\])?""",
@@ -84,6 +88,7 @@ class Page:
         base: what its relative links are joined to.
         encoding: its character encoding, as Python names it.
         strays: controls that belong to a form around which the tree has it closed.
+        cut: the form that goes on behind what is read of the page, if there is one.
     """
 
     root: Node
@@ -91,6 +96,7 @@ class Page:
     base: str
     encoding: str
     strays: Mapping[Node, Node] = field(default_factory=dict)
+    cut: Node | None = None
 
 
 def is_html(response: Response) -> bool:
@@ -114,12 +120,33 @@ def parse(response: TextResponse) -> Page | None:
         return None
     etree.strip_elements(root, *_INERT, with_tail=False)
     url = join(response.url, "") or response.url
-    encoding = resolve_encoding(response.encoding or "") or "utf-8"
-    return Page(root, url, _base(root, url), encoding, _strays(root))
+    encoding = charset(response.encoding) or "utf-8"
+    strays, still_open = _strays(root)
+    cut = still_open if len(response.body) > MAX_BYTES else None
+    return Page(root, url, _base(root, url), encoding, strays, cut)
 
 
-def _strays(root: Node) -> dict[Node, Node]:
+def charset(label: str | None) -> str | None:
+    """Return the encoding that *label* names, as Python does, or ``None``.
+
+    A page may name any: among Python's there are some that make no text (``base64``),
+    or that raise (``idna``).
+    """
+    try:
+        name = resolve_encoding(label or "")
+        if name is None or name.replace("_", "-") in _NO_CHARSETS:
+            return None
+        "\xe9".encode(name, "xmlcharrefreplace")
+        b"e".decode(name, "replace")
+    except (LookupError, ValueError):
+        return None
+    return name
+
+
+def _strays(root: Node) -> tuple[dict[Node, Node], Node | None]:
     """Associate controls with forms as the parser of a browser does.
+
+    Also returned is the form whose end tag is missing, if there is one.
 
     What stands between a form's start tag and the next ``</form>`` is that form's, even
     where other end tags close it early; a form that begins in it is none (HTML, "form
@@ -137,7 +164,7 @@ def _strays(root: Node) -> dict[Node, Node]:
         else:
             element.tag = "div"
     etree.strip_tags(root, _END)
-    return strays
+    return strays, pointer
 
 
 def _is_within(element: Node, form: Node) -> bool:
@@ -238,11 +265,10 @@ def _tag(found: re.Match[str]) -> str:
 
 def _decoded(response: TextResponse) -> str:
     """Decode the part of the page that is read."""
-    body = response.body
-    if len(body) <= MAX_BYTES and not body.startswith(BOM_UTF16):
+    body, encoding = response.body, charset(response.encoding)
+    if encoding and len(body) <= MAX_BYTES and not body.startswith(BOM_UTF16):
         return response.text
-    encoding = resolve_encoding(response.encoding or "") or "utf-8"
-    return body[:MAX_BYTES].decode(encoding, "replace")
+    return body[:MAX_BYTES].decode(encoding or "utf-8", "replace")
 
 
 def _base(root: Node, url: str) -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Scope"]
 
+#: Characters of an address that a page names, in a sentence of ours.
+MAX_SHOWN = 200
+
 
 class Scope:
     """Where the crawl may solve and submit.
@@ -57,8 +60,13 @@ class Scope:
             raise _refused(page, target, "it is no web address")
         if here.scheme == "https" and there.scheme != "https":
             raise _refused(page, target, "it leads from https down to http")
-        if _site(here) == _site(there):
-            return
+        if _site(here) != _site(there):
+            self._check_host(page, target)
+        if _user_of(there) not in ("", _user_of(here)):
+            # Scrapy takes it for part of the host's name, and would not get there.
+            raise _refused(page, target, "it names a user")
+
+    def _check_host(self, page: str, target: str) -> None:
         host = _host(target)
         if host != _host(page) and _is_private(host):
             raise _refused(page, target, "it is a loopback or private address")
@@ -72,6 +80,10 @@ def _site(url: SplitResult) -> str:
     """Return host and port; going up from http to https keeps the site."""
     netloc = url.netloc.rpartition("@")[2].lower()
     return netloc.removesuffix(":443" if url.scheme == "https" else ":80")
+
+
+def _user_of(url: SplitResult) -> str:
+    return url.netloc.rpartition("@")[0]
 
 
 def _host(url: str) -> str:
@@ -97,5 +109,5 @@ def _is_private(host: str) -> bool:
 
 def _refused(page: str, target: str, why: str) -> SubmissionRefused:
     # Without the query, which may hold the token, and without what forges log lines.
-    shown = plain(target.partition("?")[0])
+    shown = plain(target.partition("?")[0][:MAX_SHOWN])
     return SubmissionRefused(f"{page} wants its token sent to {shown}: {why}")

@@ -114,3 +114,5 @@ def test_expected() -> None:
     assert not expected(HtmlResponse(URL, body=HTML), "h2")
     assert not expected(Response(URL, body=HTML), "h1")
     assert not expected(JsonResponse(URL, body=b'{"h1": 1}'), "h1")
+    kind = {"Content-Type": "text/html; charset=base64"}
+    assert not expected(HtmlResponse(URL, headers=kind, body=HTML), "h1")

@@ -1250,6 +1250,25 @@ def test_a_hostile_page_does_not_stop_the_crawl(hostile: str) -> None:
     assert read(gate() + hostile).sitekey == KEY
 
 
+def test_half_a_form_is_not_paid_for() -> None:
+    challenge = read(gate("<input type=hidden name=a value=b>" * 1000 + WIDGET))
+    assert (challenge.kind, challenge.reason) == ("gate", "no_submission")
+    assert "too large" in challenge.evidence[1]
+
+
+@pytest.mark.parametrize("charset", ["base64", "zlib", "idna", "undefined", "punycode"])
+@pytest.mark.parametrize("declared", ["header", "meta"])
+def test_a_charset_that_is_none_is_no_error(charset: str, declared: str) -> None:
+    """Python has codecs by these names, which make no text, or raise."""
+    kind = f"text/html; charset={charset}" if declared == "header" else "text/html"
+    html = gate() if declared == "header" else gate().replace("utf-8", charset)
+    response = HtmlResponse(URL, headers={"Content-Type": kind}, body=html.encode())
+    challenge = detect(response, Hints(expect=".content"))
+    assert challenge is not None
+    assert challenge.form is not None
+    assert (challenge.sitekey, challenge.form.encoding) == (KEY, "utf-8")
+
+
 def test_excess_attributes_are_dropped_and_the_rest_is_read() -> None:
     many = " ".join(f"a{n}=1" for n in range(5_000))
     html = f"<div {many}></div>{gate()}"

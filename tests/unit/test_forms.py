@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from scrapy.http import HtmlResponse
 
-from scrapy_onecaptcha.controls import label, visitor_fields
-from scrapy_onecaptcha.forms import read_form
-from scrapy_onecaptcha.page import Page, parse
+from scrapy_onecaptcha.controls import MAX_CONTROLS, label, visitor_fields
+from scrapy_onecaptcha.forms import MAX_FORM, read_form
+from scrapy_onecaptcha.page import MAX_BYTES, Page, parse
 
 URL = "https://site.test/dir/page?x=1#top"
 
@@ -269,6 +269,11 @@ def test_without_a_field_the_resp_key_has_its_usual_name() -> None:
         ("nonsense shift_jis", "cp932"),
         ("iso-8859-1", "cp1252"),
         ("utf-16", "utf-8"),
+        ("utf-7", "utf-8"),
+        ("base64 koi8-r", "koi8-r"),
+        ("idna", "utf-8"),
+        ("undefined", "utf-8"),
+        ("unicode_escape", "utf-8"),
     ],
 )
 def test_accept_charset(charset: str, encoding: str) -> None:
@@ -383,3 +388,36 @@ def test_the_ends_of_forms_leave_no_trace() -> None:
     assert page.root.xpath("string(//p[@title='</FORM>'])") == "e"
     assert "onecaptcha" not in str(page.root.xpath("string(/)"))
     assert not page.root.xpath("//*[contains(name(), 'onecaptcha')]")
+
+
+def hidden(count: int, size: int = 1) -> str:
+    return f"<input type=hidden name=a value='{'x' * size}'>" * count
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        pytest.param(f"<form>{hidden(MAX_CONTROLS + 1)}", id="controls"),
+        pytest.param(
+            f"<form id=f></form><p>{hidden(MAX_CONTROLS + 1)}".replace(
+                "name", "form=f name"
+            ),
+            id="controls beside it",
+        ),
+        pytest.param(
+            f"<table><form></table>{hidden(MAX_CONTROLS + 1)}</form>", id="strays"
+        ),
+        pytest.param(f"<form>{hidden(2, MAX_FORM // 2)}", id="values"),
+        pytest.param(f"<form action='/{'x' * MAX_FORM}'>", id="action"),
+        pytest.param(f"<form>{hidden(1)}<p>{'x' * MAX_BYTES}</form>", id="cut"),
+    ],
+)
+def test_a_form_that_is_too_large_is_not_sent_by_halves(html: str) -> None:
+    assert form_of(html) is None
+
+
+def test_a_large_form_is_sent_whole() -> None:
+    assert len(form_of(f"<form>{hidden(MAX_CONTROLS)}").fields) == MAX_CONTROLS
+    assert form_of(f"<form>{hidden(1, MAX_FORM - 100)}") is not None
+    assert form_of(f"<form>{hidden(1)}</form>{'x' * MAX_BYTES}") is not None
+    assert form_of(f"<form>{hidden(1)}") is not None  # no end tag, but all is there

@@ -11,7 +11,7 @@ from scrapy.utils.httpobj import urlparse_cached
 
 from scrapy_onecaptcha.challenge import plain
 from scrapy_onecaptcha.exceptions import SubmissionRefused
-from scrapy_onecaptcha.scope import Scope
+from scrapy_onecaptcha.scope import MAX_SHOWN, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def refusal(page: str, target: str, domains: Sequence[str] = ()) -> str:
     text = str(caught.value)
     assert page in text
     # As a log may show it: one line, and no query, which may hold the token.
-    assert plain(target.partition("?")[0]) in text
+    assert plain(target.partition("?")[0][:MAX_SHOWN]) in text
     return text
 
 
@@ -195,6 +195,20 @@ def test_never_from_https_down_to_http() -> None:
 )
 def test_what_is_no_web_address_is_refused(target: str) -> None:
     assert "no web address" in refusal(PAGE, target, ["shop.example"])
+
+
+@pytest.mark.parametrize(
+    "target", ["https://u:p@shop.example/", "https://u@verify.example"]
+)
+def test_an_address_with_a_user_is_refused(target: str) -> None:
+    assert "names a user" in refusal(PAGE, target, ["verify.example"])
+    with_user = target.replace("verify", "shop")
+    scope().check_submission(with_user, with_user)
+
+
+def test_a_long_address_is_not_shown_whole() -> None:
+    said = refusal(PAGE, "https://evil.test/" + "x" * 100_000)
+    assert len(said) < 2 * MAX_SHOWN + len(PAGE)
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "x", "0x1bb"])
