@@ -40,6 +40,9 @@ logger = logging.getLogger(__name__)
 #: The longest pause between two tries to create a task, in seconds.
 MAX_RETRY_DELAY = 60.0
 
+#: Seconds after which one more task is tried, where the service took no more at once.
+WIDEN_SECONDS = 60.0
+
 #: Seconds between two looks at whether the engine is still paused.
 PAUSE_LOOK = 1.0
 
@@ -75,6 +78,7 @@ class Solver:
         self._is_paused = is_paused
         self._random = random
         self._open = Places(config.concurrent_tasks)
+        self._widen_at = 0.0
         self._account: AccountError | None = None
         self._blocked: BlockedError | None = None
         self._blocked_until = 0.0
@@ -164,6 +168,7 @@ class Solver:
             raise
         else:
             self._blocked = None
+            self._widen()
             return task_id
         finally:
             if probe:
@@ -234,11 +239,24 @@ class Solver:
         elif isinstance(error, SiteRefusedError):
             self._refused[site, sitekey] = copy.copy(error)
         elif error.code == "ERROR_THREADS_MAXIMUM":
-            self._open.limit = max(1, self._open.taken - 1)
-            logger.warning(
-                "The service takes no more tasks at once: from now on at most %d.",
-                self._open.limit,
-            )
+            self._narrow()
+
+    def _narrow(self) -> None:
+        self._open.limit = max(1, self._open.taken - 1)
+        self._widen_at = self._clock.seconds() + WIDEN_SECONDS
+        self._report.warn_once(
+            "threads",
+            f"The service takes no more tasks at once: at most {self._open.limit}, and "
+            f"one more for each {WIDEN_SECONDS:.0f} s in which it does. If nobody else "
+            "uses the account, lower ONECAPTCHA_CONCURRENT_TASKS.",
+        )
+
+    def _widen(self) -> None:
+        """Take back a limit step by step: what else used the account may have ended."""
+        now = self._clock.seconds()
+        if self._open.limit < self._config.concurrent_tasks and now >= self._widen_at:
+            self._open.limit += 1
+            self._widen_at = now + WIDEN_SECONDS
 
     def _is_blocked(self) -> bool:
         return self._clock.seconds() < self._blocked_until

@@ -682,6 +682,41 @@ def test_too_many_tasks_lower_their_number(caplog: pytest.LogCaptureFixture) -> 
     assert fifth.value
 
 
+def test_the_number_of_tasks_rises_again_step_by_step(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(concurrent_tasks=3)
+    world.service.seconds = 20
+    full = Unavailable("full", code="ERROR_THREADS_MAXIMUM", answered=True)
+
+    def at_once() -> int:
+        """Return how many of four tasks are created before any has ended."""
+        begun = len(world.created)
+        for number in range(4):
+            world.solve(f"https://{begun}-{number}.example")
+        made = len(world.created) - begun
+        world.pass_time(200)  # for all of them, one by one at worst
+        return made
+
+    world.service.on_create.extend([full, full])
+    assert at_once() == 1 + 2  # those that were refused
+    assert at_once() == 3
+    assert at_once() == 3  # and no further than the setting
+    assert sum("no more tasks at once" in line.message for line in caplog.records) == 1
+
+
+def test_a_lowered_number_of_tasks_rises_once_a_minute() -> None:
+    world = World(concurrent_tasks=8)
+    world.service.seconds = 50
+    full = Unavailable("full", code="ERROR_THREADS_MAXIMUM", answered=True)
+    world.service.on_create.append(full)
+    for number in range(8):
+        world.solve(f"https://{number}.example")
+    world.pass_time(200)
+    # One by one, until the second task that was created after a minute.
+    assert world.created == [0, 0, 50, 100, 100, 150, 150, 200, 200]
+
+
 def test_one_task_at_once_is_the_least() -> None:
     world = World()
     full = Unavailable("full", code="ERROR_THREADS_MAXIMUM", answered=True)
