@@ -110,10 +110,11 @@ class Courier(Visitor):
         left_by = self._road.sessions.key_of(answer.request).proxy
         if left_by != gate.session.key.proxy:
             self._road.report.warn_once(
-                f"proxy {gate.site}",
+                "proxy",
                 f"The token for {gate.site} left by another proxy than its gate came "
                 "by: the site may refuse it. Order the middleware that sets the proxy "
                 "below 585.",
+                of=gate.site,
             )
 
     # The answer

@@ -17,12 +17,15 @@ __all__ = ["Detours"]
 #: bounded.
 MAX_DROPPED = 1000
 
+#: Gates that are remembered; those are forgotten first that were not met for longest.
+MAX_GATES = 1000
+
 
 class Detours:
     """Remembers what was dropped on the way to a URL, until a gate is met there."""
 
     def __init__(self) -> None:
-        self._gates: set[str] = set()
+        self._gates: OrderedDict[str, None] = OrderedDict()
         self._dropped: OrderedDict[Request, str] = OrderedDict()
 
     def dropped(self, request: Request) -> list[Request]:
@@ -34,7 +37,10 @@ class Detours:
         self._dropped[request] = request.url
         if len(self._dropped) > MAX_DROPPED:
             self._dropped.popitem(last=False)
-        return self._take(request.url) if request.url in self._gates else []
+        if request.url not in self._gates:
+            return []
+        self._gates.move_to_end(request.url)
+        return self._take(request.url)
 
     def met(self, request: Request) -> list[Request]:
         """Note that *request* has met a gate.
@@ -44,7 +50,10 @@ class Detours:
         """
         if "redirect_urls" not in request.meta:
             return []
-        self._gates.add(request.url)
+        self._gates[request.url] = None
+        self._gates.move_to_end(request.url)
+        if len(self._gates) > MAX_GATES:
+            self._gates.popitem(last=False)
         return self._take(request.url)
 
     def _take(self, url: str) -> list[Request]:

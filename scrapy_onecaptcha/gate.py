@@ -26,7 +26,7 @@ class Gate:
         response: the gate itself.
         challenge: what was read from it.
         session: whose it is.
-        generation: the clearance that its request carried.
+        generation: the last clearance that there was when its request left.
         seen_at: when it came, in seconds of the crawl's clock.
         cookies_set: the session's count of cookies when it came.
     """

@@ -220,7 +220,7 @@ class OneCaptchaMiddleware:
                 await _compat.as_scrapy(self._hold(session))
             except CrawlClosing:
                 return self._give_back(request, None)
-        noted = state.stamp(request, session.generation if session else 0)
+        noted = state.stamp(request, self._sessions.granted)
         if "given_back" in noted and not _compat.is_closing(self._crawler):
             del noted["given_back"]  # by an earlier run
         user_agent = noted.get("user_agent") or (session and session.user_agent)
@@ -325,19 +325,21 @@ class OneCaptchaMiddleware:
         if _is_robots(request):
             self._report.count("refused/robots_txt")
             self._report.warn_once(
-                f"robots {response.url}",
+                "robots.txt",
                 f"{response.url} is gated. It is left unsolved, for the site's other "
                 "pages wait for it; they are crawled as if there were none.",
+                of=response.url,
             )
             return False
         if not self._scope.holds(response.url, state.first_of(request)["url"]):
             self._report.count("refused/scope")
             host = urlsplit(response.url).hostname
             self._report.warn_once(
-                f"scope {host}",
+                "scope",
                 f"Gates on {host} are out of scope and pass untouched (first: "
                 f"{response.url}). Add the host to ONECAPTCHA_ALLOWED_DOMAINS to have "
                 "them solved.",
+                of=host or "",
             )
             return False
         return True

@@ -212,6 +212,9 @@ class Policy:
         elif verdict == "failed":
             state.failures += 1
             state.failed_at = self._now()
+        if state == _Site():
+            # Who has cost nothing is not kept: so memory grows no faster than the bill.
+            del self._sites[site]
         waiting, state.waiting = [*state.waiting, *self._unsettled], []
         self._unsettled = []
         for one in waiting:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,19 @@ logger = logging.getLogger("scrapy_onecaptcha")
 
 #: Seconds for which a further loss of the same kind on the same site is only counted.
 QUIET = 60.0
+
+# A site may have hosts without end. Sites that are counted one by one, and those that
+# the summary tells one by one.
+MAX_SITES = 10_000
+MAX_TOLD = 20
+OTHERS = "other sites"
+
+#: Sites and kinds of losses whose lines are held back; hosts that one is warned of.
+MAX_QUIET = 1000
+MAX_WARNINGS = 100
+
+#: Sites with tasks from which on a crawl without a budget is warned.
+MANY_SITES = 100
 
 #: What a task can come to, beside a token: the service's codes and our own words.
 TASK_CODES = frozenset(RULES) | {"timeout", "abandoned", "other"}
@@ -113,8 +127,9 @@ class Report:
         self._clock = clock
         self._waiting = waiting
         self._sites: dict[str, _Tally] = {}
-        self._quiet: dict[tuple[str, str], _Quiet] = {}
-        self._warned: set[str] = set()
+        self._paid_sites = 0
+        self._quiet: OrderedDict[tuple[str, str], _Quiet] = OrderedDict()
+        self._warned: dict[str, set[str]] = {}
         self._open_tasks = 0
         self._abandoned = 0
         self._progress = Beat(clock, config.log_interval, self._tell_progress)
@@ -123,14 +138,23 @@ class Report:
         """Raise ``onecaptcha/{name}``."""
         self._stats.inc_value(f"onecaptcha/{name}", by)
 
-    def warn_once(self, key: str, message: str) -> None:
-        """Log *message* as a WARNING, the first time that *key* is given."""
-        if key not in self._warned:
-            self._warned.add(key)
-            logger.warning(message)
+    def warn_once(self, kind: str, message: str, of: str = "") -> None:
+        """Log *message* as a WARNING, once for each *kind* and what it is *of*.
+
+        Of one kind there are `MAX_WARNINGS` at most.
+        """
+        told = self._warned.setdefault(kind, set())
+        if of in told or len(told) == MAX_WARNINGS:
+            return
+        told.add(of)
+        logger.warning(message)
+        if len(told) == MAX_WARNINGS:
+            logger.warning("No further warnings of this kind (%s) are shown.", kind)
 
     def site(self, site: str) -> _Tally:
-        """Return the tally of *site*."""
+        """Return the tally of *site*, or of all others where there are too many."""
+        if site not in self._sites and len(self._sites) >= MAX_SITES:
+            site = OTHERS
         return self._sites.setdefault(site, _Tally())
 
     # The crawl
@@ -190,20 +214,40 @@ class Report:
         if not self._sites:
             logger.info("hCaptcha: no gate met, nothing spent")
             return
-        for site, tally in sorted(self._sites.items()):
-            logger.info(
-                "hCaptcha on %s: %d tasks, %d passed, %d failed, %d pages shared "
-                "another's clearance, %d pages lost, spent %s",
-                site,
-                tally.tasks,
-                tally.passed,
-                tally.failed,
-                tally.shared,
-                tally.lost,
-                self._price(tally.tasks),
-            )
+        ranked = sorted(self._sites, key=self._rank, reverse=True)
+        for site in sorted(ranked[:MAX_TOLD]):
+            self._tell_site(site, self._sites[site])
+        rest = ranked[MAX_TOLD:]
+        if rest:
+            self._tell_site(f"{len(rest)} more sites", self._sum(rest))
         abandoned = f"; {self._abandoned} abandoned" if self._abandoned else ""
         logger.info("hCaptcha in all: %s%s", self._totals(), abandoned)
+
+    def _rank(self, site: str) -> tuple[int, int, int]:
+        tally = self._sites[site]
+        return tally.tasks, tally.lost, tally.shared
+
+    def _sum(self, sites: list[str]) -> _Tally:
+        tallies = [self._sites[site] for site in sites]
+        return _Tally(
+            *(
+                sum(getattr(tally, item.name) for tally in tallies)
+                for item in fields(_Tally)
+            )
+        )
+
+    def _tell_site(self, site: str, tally: _Tally) -> None:
+        logger.info(
+            "hCaptcha on %s: %d tasks, %d passed, %d failed, %d pages shared "
+            "another's clearance, %d pages lost, spent %s",
+            site,
+            tally.tasks,
+            tally.passed,
+            tally.failed,
+            tally.shared,
+            tally.lost,
+            self._price(tally.tasks),
+        )
 
     # A task
 
@@ -211,15 +255,26 @@ class Report:
         """Count a task, before the service is called."""
         self.count("tasks")
         self.count("points", self._config.task_cost)
-        self.site(site).tasks += 1
+        tally = self.site(site)
+        tally.tasks += 1
         self._open_tasks += 1
+        self._paid_sites += tally.tasks == 1
+        if self._paid_sites >= MANY_SITES and not self._config.max_tasks:
+            self.warn_once(
+                "sites",
+                f"Captchas were paid for on {MANY_SITES} sites, each of which may cost "
+                "as much again as the last, and no budget bounds the sum: set "
+                "ONECAPTCHA_MAX_TASKS.",
+            )
 
     def task_refunded(self, site: str) -> None:
         """Take a task back that the service refused to create."""
         self.count("tasks", -1)
         self.count("points", -self._config.task_cost)
-        self.site(site).tasks -= 1
+        tally = self.site(site)
+        tally.tasks -= 1
         self._open_tasks -= 1
+        self._paid_sites -= tally.tasks == 0
 
     def task_ready(self, site: str, solution: Solution, attempt: int) -> None:
         """Count and tell a token."""
@@ -299,7 +354,7 @@ class Report:
         """Count a page that stays gated; tell it, at a bounded rate."""
         self.count(f"failed/{error.reason}")
         self.site(site).lost += 1
-        quiet = self._quiet.setdefault((site, error.reason), _Quiet())
+        quiet = self._quiet_of(site, error.reason)
         now = self._clock.seconds()
         if now < quiet.until:
             quiet.withheld += 1
@@ -309,6 +364,13 @@ class Report:
         more = f" ({withheld} more such pages since the last line)" if withheld else ""
         why = str(error).rstrip(".")
         logger.warning("Gated page lost: %s: %s. %s%s", url, why, error.advice, more)
+
+    def _quiet_of(self, site: str, reason: str) -> _Quiet:
+        quiet = self._quiet.setdefault((site, reason), _Quiet())
+        self._quiet.move_to_end((site, reason))
+        if len(self._quiet) > MAX_QUIET:
+            self._quiet.popitem(last=False)
+        return quiet
 
     def widget(self, challenge: Challenge) -> None:
         """Count and tell a widget that gates nothing."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import OrderedDict
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
+from weakref import WeakValueDictionary
 
 from scrapy.utils.httpobj import urlparse_cached
 from twisted.internet.defer import Deferred
@@ -27,6 +30,9 @@ __all__ = ["Session", "SessionKey", "Sessions", "session_key"]
 
 #: Responses in a row that were gates, after which a session counts as walled off.
 WALL = 16
+
+#: Sessions that are remembered though no request of theirs is under way.
+MAX_SESSIONS = 4096
 
 
 class SessionKey(NamedTuple):
@@ -80,24 +86,33 @@ def _proxy_identity(request: Request, auth_encoding: str) -> str:
 class Session:
     """What is known of one session.
 
+    Args:
+        key: whose it is.
+        grant: returns the number of a clearance that is granted now.
+
     Attributes:
         key: whose it is.
         user_agent: the one that the clearance is bound to; every request carries it.
-        generation: how many clearances the site has granted.
+        generation: the number of the last clearance that the site has granted, or 0.
         proven: the last of them that let another request pass.
         cleared_by: the sitekey that earned the last one.
         cookies_set: how many responses have set cookies; a form that was read before
             may belong to a cookie that is gone.
+        used_at: when it was last looked up, in seconds of the crawl's clock.
     """
 
-    def __init__(self, key: SessionKey) -> None:
+    def __init__(self, key: SessionKey, grant: Callable[[], int]) -> None:
         self.key = key
+        self._grant = grant
+        self.used_at = 0.0
         self.user_agent: str | None = None
         self.generation = 0
         self.proven = 0
         self.cleared_by = ""
         self.cookies_set = 0
-        self._turns: dict[str, Places] = {}
+        # Whoever waits for a turn, or has it, holds it: a site may name a new sitekey
+        # in each of its gates.
+        self._turns: WeakValueDictionary[str, Places] = WeakValueDictionary()
         self._being_solved = 0
         self._gates_in_a_row = 0
         self._held: list[Deferred[None]] = []
@@ -108,7 +123,7 @@ class Session:
 
     def cleared(self, sitekey: str) -> None:
         """Note that the site has accepted a token for *sitekey*."""
-        self.generation += 1
+        self.generation = self._grant()
         self.cleared_by = sitekey
 
     # A bot wall is not hammered
@@ -151,10 +166,21 @@ class Session:
 class Sessions:
     """The sessions of a crawl that have met a gate.
 
+    A session is never lost to a request that is under way. Of the others those are
+    forgotten that were used longest ago, where there are more than `MAX_SESSIONS`; but
+    not within *memory* where a clearance was paid for.
+
+    Clearances are numbered through the crawl, so that a session that was forgotten and
+    begins anew takes no old request for a newer one.
+
     Args:
         now: seconds of a clock that never goes back.
-        memory: for how many seconds it is remembered that a site grants nothing.
+        memory: for how many seconds it is remembered that a site grants nothing, and
+            a clearance that is not used.
         auth_encoding: ``HTTPPROXY_AUTH_ENCODING``.
+
+    Attributes:
+        granted: the number of the last clearance, of whatever session.
     """
 
     def __init__(
@@ -166,8 +192,13 @@ class Sessions:
         self._auth_encoding = auth_encoding
         self._now = now
         self._memory = memory
-        self._sessions: dict[SessionKey, Session] = {}
+        self.granted = 0
+        self._alive: WeakValueDictionary[SessionKey, Session] = WeakValueDictionary()
+        self._kept: OrderedDict[SessionKey, Session] = OrderedDict()
         self._grants_nothing: dict[tuple[str, str], float] = {}
+
+    def __len__(self) -> int:
+        return len(self._alive)
 
     def key_of(self, request: Request) -> SessionKey:
         """Return the key of the session that *request* belongs to."""
@@ -175,17 +206,44 @@ class Sessions:
 
     def of(self, request: Request) -> Session | None:
         """Return the session of *request* if it has ever met a gate."""
-        if not self._sessions:
+        if not self._kept:
             return None  # most crawls, most of the time: nothing to look up
-        return self._sessions.get(self.key_of(request))
+        session = self._alive.get(self.key_of(request))
+        return session and self._used(session)
 
     def open(self, key: SessionKey) -> Session:
         """Return the session of *key*."""
-        return self._sessions.setdefault(key, Session(key))
+        session = self._alive.get(key)
+        if session is None:
+            session = self._alive[key] = Session(key, self._grant)
+        return self._used(session)
+
+    def _grant(self) -> int:
+        self.granted += 1
+        return self.granted
+
+    def _used(self, session: Session) -> Session:
+        session.used_at = self._now()
+        self._kept[session.key] = session
+        self._kept.move_to_end(session.key)
+        self._forget()
+        return session
+
+    def _forget(self) -> None:
+        """Let go of the oldest of all; a look at two, for one may have to stay."""
+        excess = len(self._kept) - MAX_SESSIONS
+        for key in list(islice(self._kept, max(0, min(2, excess)))):
+            session = self._kept.pop(key)
+            if session.generation and self._now() - session.used_at <= self._memory:
+                self._kept[key] = session
 
     def learn_grants_nothing(self, site: str, sitekey: str) -> None:
         """Note that *site* let one page pass and gated the next one all the same."""
-        self._grants_nothing[site, sitekey] = self._now() + self._memory
+        known, now = self._grants_nothing, self._now()
+        known.pop((site, sitekey), None)
+        for name in [name for name, until in islice(known.items(), 2) if until <= now]:
+            del known[name]
+        known[site, sitekey] = now + self._memory
 
     def grants_nothing(self, site: str, sitekey: str) -> bool:
         """Tell whether each page of *site* wants a token of its own."""

@@ -46,6 +46,9 @@ WIDEN_SECONDS = 60.0
 #: Seconds between two looks at whether the engine is still paused.
 PAUSE_LOOK = 1.0
 
+#: Sites that are remembered as refused; the first are forgotten first, and cost a call.
+MAX_REFUSED = 10_000
+
 
 class Solver:
     """Has tasks solved by the service.
@@ -83,7 +86,7 @@ class Solver:
         self._blocked: BlockedError | None = None
         self._blocked_until = 0.0
         self._probing = False
-        self._refused: dict[tuple[str, str], SiteRefusedError] = {}
+        self._refused: dict[str, dict[str, SiteRefusedError]] = {}
 
     async def solve(
         self, task: Task, site: str, allowance: Allowance
@@ -237,7 +240,7 @@ class Solver:
             self._blocked_until = self._clock.seconds() + error.seconds
             logger.error("No call to the service for %.0f s: %s", error.seconds, error)
         elif isinstance(error, SiteRefusedError):
-            self._refused[site, sitekey] = copy.copy(error)
+            self._learn_refused(error, site, sitekey)
         elif error.code == "ERROR_THREADS_MAXIMUM":
             self._narrow()
 
@@ -258,14 +261,21 @@ class Solver:
             self._open.limit += 1
             self._widen_at = now + WIDEN_SECONDS
 
+    def _learn_refused(self, error: SiteRefusedError, site: str, sitekey: str) -> None:
+        if site not in self._refused and len(self._refused) >= MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        self._refused.setdefault(site, {})[sitekey] = copy.copy(error)
+
     def _is_blocked(self) -> bool:
         return self._clock.seconds() < self._blocked_until
 
     def _check(self, site: str, sitekey: str) -> None:
         self._check_account()
-        refused = self._refused.get((site, sitekey))
-        if refused is not None:
-            raise copy.copy(refused)
+        refused = self._refused.get(site, {})
+        # A site may name a new sitekey in each of its gates.
+        wholly = len(refused) >= self._config.max_failures
+        if sitekey in refused or wholly:
+            raise copy.copy(refused.get(sitekey) or next(iter(refused.values())))
 
     def _check_account(self) -> None:
         """Raise what forbids any call; a copy, for each page adds its own response."""

@@ -35,7 +35,7 @@ _TRANSIENT = (
 
 
 def stamp(request: Request, generation: int) -> dict[str, Any]:
-    """Note on *request*, as it leaves, which clearance of its session it carries.
+    """Note on *request*, as it leaves, the last clearance that the crawl has had.
 
     What it was when it was first sent is noted once: a redirect may turn its POST into
     a GET and lead it to another page.

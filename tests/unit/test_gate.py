@@ -22,7 +22,7 @@ def met(challenge: Challenge) -> Gate:
         request=request,
         response=HtmlResponse(URL),
         challenge=challenge,
-        session=Session(session_key(request)),
+        session=Session(session_key(request), lambda: 1),
         generation=0,
         seen_at=0,
         cookies_set=0,

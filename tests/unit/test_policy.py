@@ -520,3 +520,34 @@ def test_the_budget_holds_and_nobody_waits_for_ever(
         assert 0 <= rules.policy.tasks <= min(cap, 2 * site_cap)
     schedule.finish()
     assert not schedule.waiting
+
+
+# Sites without end
+
+
+def test_a_site_that_cost_nothing_is_not_kept() -> None:
+    rules = Rules(max_tasks=1)
+    for number in range(10):
+        site = f"https://a{number}.shop.example"
+        rules.reserve(site).value.settle("failed")  # there was no task
+        rules.reserve(site).value.refund()
+        unit = rules.reserve(site).value
+        if number:
+            with pytest.raises(BudgetExceeded):
+                unit.spend(Allowance("page", 3))
+        else:
+            unit.spend(Allowance("page", 3))
+        unit.settle("failed")
+    assert list(rules.policy._sites) == ["https://a0.shop.example"]
+
+
+def test_a_site_that_others_wait_for_is_kept() -> None:
+    rules = Rules(max_failures=1)
+    first, second = rules.reserve().value, rules.reserve()
+    assert not second.done
+    first.settle("void")
+    unit = second.value
+    unit.spend(Allowance("page", 3))
+    unit.settle("failed")
+    with pytest.raises(CircuitOpen):
+        _ = rules.reserve().value

@@ -21,7 +21,17 @@ from scrapy_onecaptcha.exceptions import (
     TaskFailed,
     Unavailable,
 )
-from scrapy_onecaptcha.report import QUIET, STATS, VARIANTS, Report
+from scrapy_onecaptcha.report import (
+    MANY_SITES,
+    MAX_QUIET,
+    MAX_SITES,
+    MAX_TOLD,
+    MAX_WARNINGS,
+    QUIET,
+    STATS,
+    VARIANTS,
+    Report,
+)
 
 from .helpers import OTHER_SITE, SITE, TOKEN, advance, configure, stats_collector
 
@@ -417,6 +427,73 @@ def test_a_warning_is_given_once_for_each_key(lines: pytest.LogCaptureFixture) -
         report.warn_once("a", "another")
     assert lines.messages == ["first", "second"]
     assert levels(lines) == [logging.WARNING] * 2
+
+
+def test_a_warning_of_one_kind_is_given_of_so_many(
+    lines: pytest.LogCaptureFixture,
+) -> None:
+    """A site may have hosts without end."""
+    report = Desk().report
+    for number in range(1000):
+        for _ in range(2):
+            report.warn_once("scope", "out of scope", of=f"a{number}.shop.example")
+    assert lines.messages[:MAX_WARNINGS] == ["out of scope"] * MAX_WARNINGS
+    (last,) = lines.messages[MAX_WARNINGS:]
+    assert "No further warnings of this kind (scope)" in last
+
+
+def test_the_summary_tells_the_dearest_sites(lines: pytest.LogCaptureFixture) -> None:
+    desk = Desk(max_tasks=5000)
+    for number in range(50):
+        for _ in range(number + 1):
+            desk.report.task_created(f"https://a{number:02}.shop.example")
+    desk.report.shared("https://a00.shop.example")
+    lines.clear()
+    desk.report.closed()
+    told = [line for line in lines.messages if line.startswith("hCaptcha on https")]
+    assert len(told) == MAX_TOLD
+    assert told[0].startswith("hCaptcha on https://a30.shop.example: 31 tasks")
+    assert told[-1].startswith("hCaptcha on https://a49.shop.example: 50 tasks")
+    (rest,) = [line for line in lines.messages if "more sites" in line]
+    assert rest.startswith(
+        "hCaptcha on 30 more sites: 465 tasks, 0 passed, 0 failed, 1 "
+    )
+    assert "in all: 1275 tasks" in lines.messages[-1]
+
+
+def test_sites_without_end_are_counted_together() -> None:
+    desk = Desk(max_tasks=20_000)
+    for number in range(MAX_SITES + 100):
+        desk.report.task_created(f"https://a{number}.shop.example")
+    assert len(desk.report._sites) == MAX_SITES + 1
+    assert desk.report.site("https://another.example").tasks == 100
+    assert f"{MAX_SITES + 100} tasks" in desk.report._totals()
+
+
+def test_losses_are_held_back_of_so_many_sites() -> None:
+    report = Desk().report
+    for number in range(2 * MAX_QUIET):
+        report.lost(f"https://a{number}.shop.example", PAGE, CircuitOpen("open"))
+    assert len(report._quiet) == MAX_QUIET
+
+
+@pytest.mark.parametrize("budget", [0, 5000])
+def test_one_is_warned_of_many_sites_without_a_budget(
+    budget: int, lines: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(max_tasks=budget)
+    for number in range(MANY_SITES - 2):
+        desk.report.task_created(f"https://a{number}.shop.example")
+        desk.report.task_created(f"https://a{number}.shop.example")
+    desk.report.task_created(SITE)
+    desk.report.task_refunded(SITE)
+    desk.report.task_created(OTHER_SITE)
+    assert lines.messages == []
+    for _ in range(3):
+        desk.report.task_created(OTHER_SITE)
+        desk.report.task_created(SITE)
+    warned = [line for line in lines.messages if "ONECAPTCHA_MAX_TASKS" in line]
+    assert len(warned) == (0 if budget else 1)
 
 
 def test_all_lines_come_from_one_logger(caplog: pytest.LogCaptureFixture) -> None:

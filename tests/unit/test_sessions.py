@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gc
+import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,9 @@ from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
+from scrapy_onecaptcha import sessions as module
 from scrapy_onecaptcha.sessions import (
+    MAX_SESSIONS,
     WALL,
     Session,
     SessionKey,
@@ -226,12 +230,108 @@ def test_learning_it_again_counts_from_then() -> None:
     assert sessions.grants_nothing(SITE, SITEKEY)
 
 
+def test_what_a_site_did_not_grant_is_not_kept_for_ever() -> None:
+    clock = Clock()
+    sessions = Sessions(clock.seconds, 600)
+    for number in range(1000):
+        sessions.learn_grants_nothing(SITE, str(number))
+        clock.advance(60)
+    assert len(sessions._grants_nothing) <= 11
+
+
+# Sessions without end, as a wildcard in DNS makes them
+
+
+def keys(count: int, start: int = 0) -> list[SessionKey]:
+    numbers = range(start, start + count)
+    return [SessionKey(f"https://a{n}.shop.example", None, "") for n in numbers]
+
+
+def request_of(key: SessionKey) -> Request:
+    return Request(f"{key.site}/")
+
+
+def test_so_many_sessions_are_remembered() -> None:
+    sessions = Sessions(Clock().seconds, 600)
+    first, *others = keys(MAX_SESSIONS + 10)
+    sessions.open(first)
+    for key in others:
+        sessions.open(key)
+        assert sessions.of(request_of(first)) is not None  # it is used all the time
+    assert len(sessions) == MAX_SESSIONS
+    gone = [key for key in others if sessions.of(request_of(key)) is None]
+    assert gone == others[:10]
+
+
+def test_a_session_that_is_held_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else two requests of one session would pay for a solve each."""
+    monkeypatch.setattr(module, "MAX_SESSIONS", 4)
+    sessions = Sessions(Clock().seconds, 600)
+    held = sessions.open(keys(1)[0])
+    turn = held.turn(SITEKEY)
+    for key in keys(100, start=1):
+        sessions.open(key)
+    assert sessions.open(held.key) is held
+    assert held.turn(SITEKEY) is turn
+
+
+def test_a_clearance_is_kept_until_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_SESSIONS", 4)
+    clock = Clock()
+    sessions = Sessions(clock.seconds, 600)
+    paid = keys(10)
+    for key in paid:
+        sessions.open(key).cleared(SITEKEY)
+    for key in keys(100, start=50):
+        sessions.open(key)
+    assert len(sessions) <= 2 * len(paid) + 4
+    assert all(key in sessions._kept for key in paid)
+    clock.advance(601)
+    for key in keys(100, start=200):
+        sessions.open(key)
+    assert len(sessions) == 4
+    assert not any(key in sessions._kept for key in paid)
+
+
+def test_a_session_that_begins_anew_is_newer_than_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_SESSIONS", 4)
+    clock = Clock()
+    sessions = Sessions(clock.seconds, 600)
+    key = keys(1)[0]
+    for _ in range(5):
+        sessions.open(key).cleared(SITEKEY)
+    stamped = sessions.granted
+    clock.advance(601)
+    for other in keys(10, start=1):
+        sessions.open(other)
+    again = sessions.open(key)
+    assert again.generation == 0  # what left before is not older than it
+    again.cleared(SITEKEY)
+    assert again.generation > stamped
+
+
+def test_turns_that_nobody_has_are_not_kept() -> None:
+    """A site may name another sitekey in each of its gates."""
+    session = Sessions(Clock().seconds, 600).open(keys(1)[0])
+    held = session.turn(SITEKEY)
+    for number in range(100):
+        turn = session.turn(str(number))
+        assert Run(turn.take()).done
+        turn.release()
+    del turn
+    gc.collect()
+    assert len(session._turns) == 1
+    assert session.turn(SITEKEY) is held
+
+
 # One session
 
 
 @pytest.fixture
 def session() -> Session:
-    return Session(SessionKey(SITE, None, ""))
+    return Session(SessionKey(SITE, None, ""), itertools.count(1).__next__)
 
 
 def test_a_clearance_is_a_generation(session: Session) -> None:

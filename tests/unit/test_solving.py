@@ -11,6 +11,7 @@ from scrapy.http import HtmlResponse
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
+from scrapy_onecaptcha import solving
 from scrapy_onecaptcha.api import Task
 from scrapy_onecaptcha.exceptions import (
     AccountError,
@@ -635,6 +636,29 @@ def test_a_site_that_is_refused_is_not_asked_for_again() -> None:
     others = [world.solve(sitekey=OTHER_SITEKEY), world.solve(OTHER_SITE)]
     world.pass_time(20)
     assert all(run.value for run in others)
+
+
+def test_a_site_is_refused_wholly_once_it_was_for_many_sitekeys() -> None:
+    """It may name another one in each of its gates; each would be a call in vain."""
+    world = World(max_failures=3)
+    for _ in range(10):
+        world.service.on_create.append(
+            SiteRefusedError("no", code="ERROR_DOMAIN_NOT_ALLOWED", answered=True)
+        )
+    runs = [world.solve(sitekey=f"key-{number}") for number in range(10)]
+    assert [type(run.error) for run in runs] == [SiteRefusedError] * 10
+    assert len(world.created) == 3
+
+
+def test_so_many_refused_sites_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solving, "MAX_REFUSED", 3)
+    world = World()
+    for number in range(10):
+        world.service.on_create.append(SiteRefusedError("no", answered=True))
+        world.solve(f"https://a{number}.shop.example")
+    assert len(world.solver._refused) == 3
+    assert world.solve("https://a9.shop.example").failed
+    assert len(world.created) == 10
 
 
 def test_those_who_are_queued_when_their_site_is_refused_make_no_call() -> None:
