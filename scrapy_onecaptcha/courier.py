@@ -142,6 +142,12 @@ class Courier(Visitor):
             if next_answer is None:
                 return await self.replay(user_agent)
             answer = next_answer
+        else:
+            logger.info(
+                "After the token for %s came %d redirects: asking for the page itself",
+                self.original.url,
+                MAX_HOPS,
+            )
         page = self._judge(gate, answer, redirected=redirected)
         if page is not None:
             return page

@@ -19,6 +19,7 @@ from scrapy_onecaptcha.exceptions import (
     UnsolvableGate,
 )
 from scrapy_onecaptcha.gate import Gate, task_of, user_agent_of
+from scrapy_onecaptcha.page import MAX_BYTES
 from scrapy_onecaptcha.policy import Allowance
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Passage:
         self._gate = gate
         self._allowance = Allowance(courier.original.url, attempts)
         self._free_replays = 0
+        self._renewals = 0
         self._led = False
         self._rqdata: str | None = None
         self._last = "no token was to be had"
@@ -117,6 +119,8 @@ class Passage:
             self._allowance.check()
         except AttemptsExhausted as error:
             raise AttemptsExhausted(f"{error}; at last {self._last}") from None
+        if len(gate.response.body) > MAX_BYTES:
+            self._drop_body(gate)  # more than anybody reads, for as long as it waits
         await self._tools.waits.until_closing(self._courier.may_submit(gate))
 
     # Waiting for others
@@ -194,7 +198,7 @@ class Passage:
         tools = self._tools
         self._led = True
         if gate.challenge.rqdata and self._is_rqdata_spent(gate):
-            renewed = await self._courier.renew(gate)
+            renewed = await self._renew(gate)
             if not isinstance(renewed, Gate) or renewed.sitekey != gate.sitekey:
                 return renewed
             await self._check(renewed)  # a new page, which may be of any kind
@@ -217,6 +221,16 @@ class Passage:
         with unit:
             return await self._use(gate, solution, unit)
 
+    async def _renew(self, gate: Gate) -> Response | Gate:
+        """Fetch the gate anew: once for each task, and a few times for nothing."""
+        if self._renewals > self._allowance.spent + MAX_FREE_REPLAYS:
+            raise UnsolvableGate(
+                "No token can pass this gate: fetched again, it names another sitekey "
+                f"each time, {self._renewals} times by now"
+            )
+        self._renewals += 1
+        return await self._courier.renew(gate)
+
     def _is_rqdata_spent(self, gate: Gate) -> bool:
         """Tell whether the rqdata of *gate* is old, or was sent to the service before.
 
@@ -235,20 +249,33 @@ class Passage:
         if not gate.challenge.rqdata and self._is_stale(gate, solution):
             fresh = await self._courier.refetch(gate, solution.user_agent)
             if not isinstance(fresh, Gate):
-                unit.settle("void")  # the site let it pass without the token
-                gate.session.cleared(gate.sitekey)  # and will let the others
-                report.unused(gate.site)
-                return fresh
+                return self._unused(gate, fresh, unit)
             gate = fresh
         leave_by = solution.issued_at + self._tools.config.token_max_age
         try:
             outcome = await self._courier.submit(gate, solution, leave_by)
         except TokenExpired:
-            unit.settle("void")
+            # Else a site that keeps all its connections waiting could cost any sum.
+            unit.settle("failed")
             self._last = "the token grew too old to be sent"
             report.expired(gate.site, self._tools.now() - solution.issued_at)
             return gate
         return self._conclude(gate, outcome, unit)
+
+    def _unused(self, gate: Gate, page: Response, unit: Unit) -> Response:
+        """Count a token whose gate was gone before it was sent."""
+        if _shows_nothing(page):
+            return self._in_vain(gate, page, unit)
+        unit.settle("void")  # the site let it pass without the token
+        gate.session.cleared(gate.sitekey)  # and will let the others
+        self._tools.report.unused(gate.site)
+        return page
+
+    def _in_vain(self, gate: Gate, page: Response, unit: Unit) -> Response:
+        url = self._courier.original.url
+        self._tools.report.in_vain(gate.site, url, page.status)
+        unit.settle("failed")
+        return page
 
     def _is_stale(self, gate: Gate, solution: Solution) -> bool:
         """Tell whether the hidden fields of *gate* may not be taken any more."""
@@ -267,14 +294,17 @@ class Passage:
             self._last = "the site refused the token"
             report.rejected(gate.site, self._courier.original.url)
             unit.settle("failed")
-        elif outcome.status in NO_CONTENT or outcome.status >= SERVER_ERROR:
-            report.in_vain(gate.site, self._courier.original.url, outcome.status)
-            unit.settle("failed")
+        elif _shows_nothing(outcome):
+            self._in_vain(gate, outcome, unit)
         else:
             gate.session.cleared(gate.sitekey)
             report.accepted(gate.site)
             unit.settle("accepted")
         return outcome
+
+
+def _shows_nothing(page: Response) -> bool:
+    return page.status in NO_CONTENT or page.status >= SERVER_ERROR
 
 
 def _why(challenge: Challenge) -> str:
