@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,9 @@ MAX_SITES = 10_000
 MAX_TOLD = 20
 OTHERS = "other sites"
 
-#: Sites and kinds of losses whose lines are held back; hosts that one is warned of.
+#: Lines on losses of one kind within `QUIET`; sites and kinds whose lines are held
+#: back; hosts that one is warned of.
+MAX_LINES = 20
 MAX_QUIET = 1000
 MAX_WARNINGS = 100
 
@@ -103,6 +105,7 @@ class _Tally:
 class _Quiet:
     until: float = 0.0
     withheld: int = 0
+    lines: int = 0
 
 
 class Report:
@@ -129,6 +132,7 @@ class Report:
         self._sites: dict[str, _Tally] = {}
         self._paid_sites = 0
         self._quiet: OrderedDict[tuple[str, str], _Quiet] = OrderedDict()
+        self._lines: defaultdict[str, _Quiet] = defaultdict(_Quiet)
         self._warned: dict[str, set[str]] = {}
         self._open_tasks = 0
         self._abandoned = 0
@@ -354,13 +358,17 @@ class Report:
         """Count a page that stays gated; tell it, at a bounded rate."""
         self.count(f"failed/{error.reason}")
         self.site(site).lost += 1
-        quiet = self._quiet_of(site, error.reason)
         now = self._clock.seconds()
-        if now < quiet.until:
-            quiet.withheld += 1
+        here, everywhere = self._quiet_of(site, error.reason), self._lines[error.reason]
+        if now >= everywhere.until:
+            everywhere.until, everywhere.lines = now + QUIET, 0
+        if now < here.until or everywhere.lines == MAX_LINES:
+            (here if now < here.until else everywhere).withheld += 1
             return
-        withheld, quiet.withheld = quiet.withheld, 0
-        quiet.until = now + QUIET
+        withheld = here.withheld + everywhere.withheld
+        here.withheld = everywhere.withheld = 0
+        here.until = now + QUIET
+        everywhere.lines += 1
         more = f" ({withheld} more such pages since the last line)" if withheld else ""
         why = str(error).rstrip(".")
         logger.warning("Gated page lost: %s: %s. %s%s", url, why, error.advice, more)

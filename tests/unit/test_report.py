@@ -14,6 +14,7 @@ from scrapy_onecaptcha.challenge import REASONS, Challenge, Solution
 from scrapy_onecaptcha.errorcodes import RULES
 from scrapy_onecaptcha.exceptions import (
     AccountError,
+    BudgetExceeded,
     CircuitOpen,
     OneCaptchaError,
     ServiceError,
@@ -23,6 +24,7 @@ from scrapy_onecaptcha.exceptions import (
 )
 from scrapy_onecaptcha.report import (
     MANY_SITES,
+    MAX_LINES,
     MAX_QUIET,
     MAX_SITES,
     MAX_TOLD,
@@ -468,6 +470,24 @@ def test_sites_without_end_are_counted_together() -> None:
     assert len(desk.report._sites) == MAX_SITES + 1
     assert desk.report.site("https://another.example").tasks == 100
     assert f"{MAX_SITES + 100} tasks" in desk.report._totals()
+
+
+def test_losses_of_one_kind_are_told_of_so_many_sites(
+    lines: pytest.LogCaptureFixture,
+) -> None:
+    """A budget that is spent is spent on all of them."""
+    desk = Desk()
+    for number in range(100):
+        site = f"https://a{number}.shop.example"
+        desk.report.lost(site, f"{site}/page", BudgetExceeded("spent"))
+    desk.report.lost(SITE, PAGE, CircuitOpen("open"))
+    assert len(lines.messages) == MAX_LINES + 1
+    desk.clock.advance(QUIET)
+    desk.report.lost(SITE, PAGE, BudgetExceeded("spent"))
+    desk.report.lost(OTHER_SITE, PAGE, BudgetExceeded("spent"))
+    assert f"{100 - MAX_LINES} more such pages" in lines.messages[-2]
+    assert "more such pages" not in lines.messages[-1]
+    assert desk.stats["failed/budget"] == 102
 
 
 def test_losses_are_held_back_of_so_many_sites() -> None:

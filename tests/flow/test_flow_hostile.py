@@ -1,0 +1,209 @@
+"""Sites that try to cost more than they may: money, requests, memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scrapy.http import HtmlResponse, Response
+
+from scrapy_onecaptcha import sessions as sessions_module
+from scrapy_onecaptcha.exceptions import (
+    AttemptsExhausted,
+    BudgetExceeded,
+    CircuitOpen,
+    TaskFailed,
+    UnsolvableGate,
+)
+from scrapy_onecaptcha.page import MAX_BYTES
+from scrapy_onecaptcha.passage import MAX_FREE_REPLAYS
+from scrapy_onecaptcha.state import role_of
+
+from .test_flow_sharing import paths
+from .virtual import Crawl, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy import Request
+
+    Crawling = Callable[..., Crawl]
+
+MAX_FAILURES = 5
+
+
+class Slow(Site):
+    """Answers a refetch so late that the token is too old by then."""
+
+    async def download(self, request: Request) -> Response:
+        self.latency = 70.0 if role_of(request) == "refetch" else 0.1
+        return await super().download(request)
+
+
+class Turncoat(Site):
+    """Shows its gate once; whoever has paid finds an error page."""
+
+    def _page(self, request: Request, agent: str) -> Response:
+        if role_of(request) is None:
+            return super()._page(request, agent)
+        return HtmlResponse(request.url, status=503, body=b"Later.", request=request)
+
+
+class Renewing(Site):
+    """Names another sitekey each time, beside the rqdata that it named before."""
+
+    def _gate(self, request: Request) -> Response:
+        gate = super()._gate(request)
+        key = f"b1b2c3d4-0000-4000-8000-{self.gates:012d}"
+        body = gate.text.replace(self.sitekey(""), key).replace(
+            "</body>", "<script>hcaptcha.setData(0, {rqdata: 'same'})</script></body>"
+        )
+        return gate.replace(body=body.encode())
+
+
+def add(crawl: Crawl, kind: type[Site], **options: Any) -> Any:
+    crawl.sites["shop.example"] = kind(crawl.clock, crawl.service, **options)
+    return crawl.sites["shop.example"]
+
+
+def assert_ended(crawl: Crawl, count: int, *errors: type[Exception]) -> None:
+    """Assert that each request ended once, and those that failed in *errors*."""
+    assert len(crawl.events) == count
+    assert crawl.errors
+    assert {type(error) for error in crawl.errors} <= set(errors)
+    crawl.finish()
+
+
+def jars(crawl: Crawl, count: int) -> None:
+    """Ask for pages in sessions of their own, so that none waits for another."""
+    for number in range(count):
+        crawl.ask(f"/{number}", meta={"cookiejar": number})
+
+
+def hosts(crawl: Crawl, count: int, pages: int = 1, **options: Any) -> None:
+    """Ask for pages of so many hosts, as a wildcard in DNS makes them."""
+    names = [f"a{number}.shop.example" for number in range(count)]
+    for name in names:
+        crawl.site(name, **options)
+    for page in range(pages):
+        crawl.ask(*(f"https://{name}/{page}" for name in names))
+
+
+def test_tokens_that_grow_old_at_the_site_open_its_circuit(crawling: Crawling) -> None:
+    crawl = crawling()
+    add(crawl, Slow)
+    crawl.service.user_agent = "Solver/1.0"  # so each gate is fetched again
+    jars(crawl, 40)
+    crawl.run(7200)
+    assert len(crawl.service.created) == MAX_FAILURES
+    assert crawl.stat("tokens/expired") == MAX_FAILURES
+    assert_ended(crawl, 40, CircuitOpen)
+
+
+def test_a_gate_that_turns_into_an_error_opens_the_circuit(crawling: Crawling) -> None:
+    crawl = crawling()
+    add(crawl, Turncoat)
+    crawl.service.user_agent = "Solver/1.0"
+    jars(crawl, 40)
+    crawl.run(7200)
+    assert len(crawl.service.created) == MAX_FAILURES
+    delivered = [event for event in crawl.events if event.response is not None]
+    assert [event.response.status for event in delivered] == [503] * MAX_FAILURES  # type: ignore[union-attr]
+    assert_ended(crawl, 40, CircuitOpen)
+
+
+def test_a_gate_that_is_another_each_time_is_left_alone(crawling: Crawling) -> None:
+    crawl = crawling()
+    site = add(crawl, Renewing)
+    crawl.service.outcome = lambda _: TaskFailed("no", code="ERROR_CAPTCHA_UNSOLVABLE")
+    crawl.ask("/0")
+    crawl.run()
+    assert len(crawl.service.created) == 1
+    assert site.downloads <= 1 + 1 + MAX_FREE_REPLAYS + 1
+    assert "another sitekey each time" in str(crawl.errors[0])
+    assert_ended(crawl, 1, UnsolvableGate)
+
+
+def test_a_gate_with_a_new_sitekey_each_time_costs_no_more(crawling: Crawling) -> None:
+    crawl = crawling()
+    add(crawl, Renewing, accepts=lambda _: False)
+    crawl.ask(*paths(40))
+    crawl.run()
+    assert len(crawl.service.created) == MAX_FAILURES
+    assert_ended(crawl, 40, CircuitOpen, AttemptsExhausted, UnsolvableGate)
+
+
+def test_a_site_that_accepts_now_and_then_costs_attempts(crawling: Crawling) -> None:
+    """The breaker never opens; what bounds it then are attempts and budgets."""
+    for most, settings in {60: {}, 25: {"max_tasks_per_site": 25}}.items():
+        crawl = crawling(**settings)
+        crawl.site(grants="nothing", accepts=lambda number: number % 3 == 0)
+        crawl.ask(*paths(20))
+        crawl.run()
+        assert most / 2 < len(crawl.service.created) <= most
+        assert len(crawl.events) == 20
+        crawl.finish()
+
+
+def test_hosts_without_end_cost_the_budget(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a site of its own; little is remembered of each."""
+    monkeypatch.setattr(sessions_module, "MAX_SESSIONS", 100)
+    crawl = crawling(max_tasks=30, allowed_domains=["shop.example"])
+    hosts(crawl, 1000, accepts=lambda _: False)
+    crawl.run()
+    assert len(crawl.service.created) == 30
+    middleware = crawl.middleware
+    assert len(middleware._sessions._kept) <= 100
+    assert len(middleware._policy._sites) <= 30
+    assert_ended(crawl, 1000, AttemptsExhausted, BudgetExceeded)
+
+
+def test_what_is_forgotten_of_sessions_is_not_paid_for_again(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits is not lost, nor is a clearance that was paid for a moment ago."""
+    monkeypatch.setattr(sessions_module, "MAX_SESSIONS", 4)
+    crawl = crawling(concurrency=50)
+    hosts(crawl, 30, pages=6)
+    crawl.run()
+    assert len(crawl.pages) == 180
+    assert len(crawl.service.created) == 30
+    crawl.finish()
+
+
+def test_gates_by_the_thousand_wait_in_bounds(crawling: Crawling) -> None:
+    crawl = crawling(max_parked=100)
+    site = crawl.site(accepts=lambda _: False, latency=0.01)
+    crawl.ask(*paths(1000))
+    crawl.run()
+    assert len(crawl.service.created) == MAX_FAILURES
+    assert crawl.stat("parked/max") <= 100 + 16
+    assert site.downloads <= 1000 + 3 * MAX_FAILURES
+    assert_ended(crawl, 1000, CircuitOpen, AttemptsExhausted)
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_a_gate_that_is_too_large_is_not_held_while_it_is_solved(
+    crawling: Crawling, share: bool
+) -> None:
+    class Large(Site):
+        shown: list[Response]
+
+        def _gate(self, request: Request) -> Response:
+            gate = super()._gate(request)
+            gate = gate.replace(body=gate.body + b" " * MAX_BYTES)
+            self.shown.append(gate)
+            return gate
+
+    crawl = crawling(share_clearance=share)
+    site = add(crawl, Large)
+    site.shown = []
+    crawl.ask(*paths(3))
+    crawl.advance(5)
+    assert len(crawl.service.created) == (1 if share else 3)
+    assert [len(response.body) for response in site.shown] == [0] * 3
+    crawl.run()
+    assert len(crawl.pages) == 3
+    crawl.finish()
