@@ -133,8 +133,10 @@ class OneCaptchaMiddleware:
             report=self._report,
             submitters=config.submitters,
             now=clock.seconds,
-            download=lambda request: _compat.download(crawler, request),
-            send_by=self.rush.send_by,
+            download=lambda request: _compat.download(crawler, state.pin(request)),
+            send_by=lambda request, moment: self.rush.send_by(
+                state.pin(request), moment
+            ),
             # Whoever else waits for the same robots.txt must get it.
             robots_check=lambda request: shielded(
                 _compat.robots_check(crawler, request)
@@ -214,6 +216,7 @@ class OneCaptchaMiddleware:
         """
         if not self._concerns(request):
             return None
+        state.keep_way(request)
         session = self._sessions.of(request)
         if session and session.is_walled and not _must_not_wait(request):
             try:
@@ -396,6 +399,7 @@ class OneCaptchaMiddleware:
                 self._report.broken(site, courier.original.url, error)
                 raise
         _restore(request, courier.original)
+        reissue.inherit(request, page)
         _spare(request)
         page.request = request
         return page

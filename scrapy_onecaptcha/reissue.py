@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
 
-__all__ = ["give_back", "hop", "original", "redirect_target", "refetch", "replay"]
+__all__ = [
+    "give_back",
+    "hop",
+    "inherit",
+    "original",
+    "redirect_target",
+    "refetch",
+    "replay",
+]
 
 #: Status codes after which a browser goes on with a GET, without the form's fields.
 GET_REDIRECTS = (301, 302, 303)
@@ -38,10 +46,12 @@ def original(request: Request) -> Request:
     meta = state.mark(request, "replay")
     meta[state.KEY] = request.meta.get(state.KEY, {})
     headers = request.headers.__class__(first.get("headers", request.headers))
-    # HttpProxyMiddleware has taken the credentials out of meta since.
+    # HttpProxyMiddleware has taken the credentials out of meta since, and the redirect
+    # may have come by another proxy.
+    headers.pop("Proxy-Authorization", None)
     proxied = request.headers.get("Proxy-Authorization")
     if proxied is not None:
-        headers.setdefault("Proxy-Authorization", proxied)
+        headers["Proxy-Authorization"] = proxied
     return request.replace(
         url=first["url"],
         method=first.get("method", "GET"),
@@ -72,6 +82,20 @@ def give_back(request: Request) -> Request:
     meta = {name: value for name, value in request.meta.items() if name != state.KEY}
     meta[state.KEY] = {"first": first, "sent": request.url, "given_back": True}
     return request.replace(meta=meta, dont_filter=True)
+
+
+def inherit(request: Request, page: Response) -> None:
+    """Give *request* what the download of its *page* has put into ``meta``.
+
+    Such as ``download_latency``, ``redirect_urls`` or scrapy-playwright's page: a
+    callback finds there what it would have found without a gate.
+    """
+    if page.request is None or page.request is request:
+        return
+    ours = {state.KEY, "dont_cache", *ONCE}
+    request.meta.update(
+        (name, value) for name, value in page.request.meta.items() if name not in ours
+    )
 
 
 def refetch(request: Request, user_agent: str | None) -> Request:

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from scrapy import Request
 
-__all__ = ["KEY", "Role", "borrow", "first_of", "forget", "mark", "role_of", "stamp"]
+__all__ = [
+    "KEY",
+    "Role",
+    "borrow",
+    "first_of",
+    "forget",
+    "keep_way",
+    "mark",
+    "pin",
+    "role_of",
+    "stamp",
+]
 
 #: The key of the dict.
 KEY = "_onecaptcha"
@@ -32,6 +43,11 @@ _TRANSIENT = (
     "cache_timestamp",
     "_dont_cache",
 )
+
+#: What says by which proxy a request leaves: the spider's own word, and what
+#: HttpProxyMiddleware has made of it.
+_WAY = ("proxy", "_auth_proxy", "_scheme_proxy", "download_slot")
+_WAY_HEADER = "Proxy-Authorization"
 
 
 def stamp(request: Request, generation: int) -> dict[str, Any]:
@@ -102,6 +118,35 @@ def mark(request: Request, role: Role, user_agent: str | None = None) -> dict[st
         meta["download_slot"] = first["download_slot"]
     meta[KEY] = {"role": role, "user_agent": user_agent}
     return meta
+
+
+def pin(request: Request) -> Request:
+    """Note on *request*, one of our own, by which proxy it is to leave; return it."""
+    way = {name: request.meta[name] for name in _WAY if name in request.meta}
+    way[_WAY_HEADER] = request.headers.get(_WAY_HEADER)
+    request.meta[KEY]["way"] = way
+    return request
+
+
+def keep_way(request: Request) -> None:
+    """Have *request* leave as it was pinned, if it was.
+
+    Many middlewares give another proxy to every request that passes them, but what a
+    site grants to one proxy opens nothing to the next. Only what Scrapy retries is let
+    go: its proxy may be the reason.
+    """
+    way = (request.meta.get(KEY) or {}).get("way")
+    if way is None or "retry_times" in request.meta:
+        return
+    for name in _WAY:
+        if name in way:
+            request.meta[name] = way[name]
+        else:
+            request.meta.pop(name, None)
+    if way[_WAY_HEADER] is None:
+        request.headers.pop(_WAY_HEADER, None)
+    else:
+        request.headers[_WAY_HEADER] = way[_WAY_HEADER]
 
 
 def borrow(request: Request, **meta: Any) -> None:

@@ -94,7 +94,12 @@ def submit_by(
     kept = state.mark(request, "submission", solution.user_agent)
     # One that was made of the gate's request has the state of that one.
     meta = kept | made.meta | {state.KEY: kept[state.KEY]} | ONCE
-    return made.replace(meta=meta, callback=NO_CALLBACK)
+    headers = made.headers.copy()
+    # HttpProxyMiddleware has moved the credentials out of meta.
+    credentials = request.headers.get("Proxy-Authorization")
+    if credentials is not None and meta.get("proxy") == request.meta.get("proxy"):
+        headers.setdefault("Proxy-Authorization", credentials)
+    return made.replace(meta=meta, headers=headers, callback=NO_CALLBACK)
 
 
 def without_token(submission: Request, form: Form) -> Request:

@@ -16,6 +16,7 @@ from scrapy_onecaptcha.reissue import (
     ONCE,
     give_back,
     hop,
+    inherit,
     original,
     redirect_target,
     refetch,
@@ -85,6 +86,29 @@ def test_after_a_redirect_it_is_as_it_was_first_sent() -> None:
     assert found.cb_kwargs == {"page": 2}
     assert state.role_of(found) is None
     assert found.meta[state.KEY]["first"]["url"] == URL
+
+
+def test_after_a_redirect_by_another_proxy_it_has_the_credentials_of_the_last() -> None:
+    request = gated(headers={"Proxy-Authorization": "Basic first"})
+    request.headers["Proxy-Authorization"] = "Basic last"
+    assert original(request).headers["Proxy-Authorization"] == b"Basic last"
+    del request.headers["Proxy-Authorization"]
+    assert "Proxy-Authorization" not in original(request).headers
+
+
+# The page
+
+
+def test_what_its_download_has_noted_is_told_with_the_page() -> None:
+    request = asked(meta={"mine": "kept", "download_latency": 9.0})
+    sent = request.replace(meta=state.mark(request, "submission") | ONCE)
+    noted = {"download_latency": 0.5, "redirect_urls": [URL]}
+    sent.meta.update(noted)
+    page = Response(URL, request=sent)
+    inherit(request, page)
+    told = {name: request.meta[name] for name in request.meta if name != state.KEY}
+    assert told == {"mine": "kept", **noted}
+    assert "role" not in request.meta[state.KEY]
 
 
 # The replay

@@ -204,6 +204,52 @@ def test_the_users_own_download_slot_is_kept() -> None:
     assert state.mark(stamped(hop), "replay")["download_slot"] == "slow"
 
 
+# By which proxy a request of our own leaves
+
+BASIC = b"Basic dXNlcjp3b3Jk"
+ONE, TWO = "http://one.example:8080", "http://two.example:8080"
+
+
+def pinned(headers: dict[str, Any] | None = None, **meta: Any) -> Request:
+    gate = stamped(Request(URL, headers=headers, meta=meta))
+    return state.pin(gate.replace(meta=state.mark(gate, "replay")))
+
+
+def test_whatever_proxy_is_set_a_request_leaves_as_its_gate_came() -> None:
+    own = {"proxy": ONE, "_auth_proxy": ONE, "download_slot": "one"}
+    request = pinned({"Proxy-Authorization": BASIC}, **own)
+    request.meta.update({"proxy": TWO, "_auth_proxy": TWO, "download_slot": "two"})
+    request.headers["Proxy-Authorization"] = "Basic another"
+    state.keep_way(request)
+    assert {name: request.meta[name] for name in own} == own
+    assert request.headers["Proxy-Authorization"] == BASIC
+
+
+def test_what_came_by_no_proxy_leaves_by_none() -> None:
+    request = pinned()
+    request.meta.update({"proxy": TWO, "download_slot": "two"})
+    request.headers["Proxy-Authorization"] = BASIC
+    state.keep_way(request)
+    assert set(request.meta) == {state.KEY}
+    assert "Proxy-Authorization" not in request.headers
+
+
+def test_a_retry_of_our_own_may_leave_by_another_proxy() -> None:
+    request = pinned(proxy=ONE)
+    retry = get_retry_request(request, spider=spider_with_crawler())
+    assert retry is not None
+    retry.meta["proxy"] = TWO
+    state.keep_way(retry)
+    assert retry.meta["proxy"] == TWO
+
+
+def test_the_crawls_own_requests_leave_by_whatever_proxy_is_set() -> None:
+    request = stamped(Request(URL, meta={"proxy": ONE}))
+    request.meta["proxy"] = TWO
+    state.keep_way(request)
+    assert request.meta["proxy"] == TWO
+
+
 # Borrowed keys
 
 

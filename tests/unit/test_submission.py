@@ -382,6 +382,28 @@ def test_a_submission_made_of_the_gates_request_is_a_submission() -> None:
     assert request.meta[state.KEY]["user_agent"] == AGENT
 
 
+ONE, BASIC = "http://one.example:8080", "Basic dXNlcjp3b3Jk"
+
+
+@pytest.mark.parametrize(
+    ("meta", "headers", "expected"),
+    [
+        ({}, {}, BASIC),
+        ({"proxy": ONE}, {}, BASIC),
+        ({"proxy": "http://two.example:8080"}, {}, None),
+        ({}, {"Proxy-Authorization": "Basic mine"}, "Basic mine"),
+    ],
+)
+def test_the_users_own_request_has_the_credentials_of_its_proxy(
+    meta: dict[str, Any], headers: dict[str, str], expected: str | None
+) -> None:
+    """And no other proxy is told them."""
+    gate = asked(headers={"Proxy-Authorization": BASIC}, meta={"proxy": ONE})
+    request = by(Request(ACTION, meta=meta, headers=headers), gate)
+    sent = request.headers.get("Proxy-Authorization")
+    assert (sent and sent.decode()) == expected
+
+
 @pytest.mark.parametrize("made", [None, ACTION, [Request(ACTION)], HtmlResponse(PAGE)])
 def test_what_is_no_request_is_said_so(made: Any) -> None:
     with pytest.raises(TypeError) as caught:
