@@ -86,6 +86,11 @@ class Servers:
         """Return the URL of *site*."""
         return str(self.info["sites"][site])
 
+    def visits(self, site: str) -> list[dict[str, Any]]:
+        """Return who has visited *site* of `crawl_servers`, and how."""
+        found: list[dict[str, Any]] = json.loads(self.fetch(f"{self[site]}/_visits"))
+        return found
+
     def fetch(self, url: str) -> str:
         with _OPENER.open(url, timeout=20) as answer:
             return str(answer.read().decode())
@@ -332,6 +337,7 @@ def crawling(
     middlewares: Mapping[str, int] | None = None,
     rotate: bool = False,
     allowed_domains: Sequence[str] | None = ("127.0.0.1",),
+    environment: Mapping[str, str] | None = None,
     hangs: float = HANGS,
 ) -> Iterator[Crawl]:
     """Start a crawl of *plan*; it is killed at the end if it still runs."""
@@ -361,7 +367,7 @@ def crawling(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=_environment(),
+                env={**_environment(), **(environment or {})},
                 cwd=folder,
             )
         running = Crawl(process, plan, servers.key, log, events, hangs)

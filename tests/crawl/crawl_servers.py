@@ -3,17 +3,20 @@
 Called by `crawl_harness.sandbox` with its options, which are JSON::
 
     {"sites": {"asker": {"gate": "asker", "robots": "User-agent: *\\n…"}},
-     "service": {"latency": 0.1}}
+     "service": {"latency": 0.1}, "proxies": {"one": {"user": "password"}}}
 
 ``gate`` is the name of a gate of the sandbox, ``null`` for none, or an object with
 ``like``, such a name, and what is different. ``robots`` is the text of robots.txt, or
 ``true`` for one that is gated like every other page. A site opens for good, to all,
-once its ``/_open`` is asked for. ``quick`` is a second service with the same tasks and
-tokens, for a second run. It ends when its standard input does.
+once its ``/_open`` is asked for. With ``extras`` it has the pages of `crawl_content` as
+well, behind its gate. ``/_visits`` tells who has been there. A proxy lets in its users,
+to all sites. ``quick`` is a second service with the same tasks and tokens, for a second
+run. It ends when its standard input does.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -21,16 +24,20 @@ import sys
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from crawl_content import Extras
 from twisted.internet import reactor as installed
 
 from scrapy_onecaptcha.sandbox import GATES, Gate, Sandbox, ServiceOptions
-from scrapy_onecaptcha.sandbox.messages import Reply, Visit
+from scrapy_onecaptcha.sandbox.content import NumberedPages
+from scrapy_onecaptcha.sandbox.messages import Reply, Visit, json_reply
 from scrapy_onecaptcha.sandbox.service import Service
+from scrapy_onecaptcha.sandbox.site import GatedSite, OpenSite
 from scrapy_onecaptcha.sandbox.web import Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Answer = Callable[[Visit], Reply]
 
@@ -45,6 +52,17 @@ def gate_of(wanted: Any) -> Gate | None:
     return replace(like, **changes)
 
 
+def with_extras(
+    name: str, gate: Gate | None, sandbox: Sandbox, clock: Callable[[], float]
+) -> GatedSite | OpenSite:
+    """Return a site that has the pages of `crawl_content` besides numbered ones."""
+    content, ledger = Extras(name, NumberedPages(name)), sandbox.ledger
+    if gate is None:
+        return OpenSite(name, content, ledger=ledger)
+    rng = random.Random(name)
+    return GatedSite(name, gate, content, ledger=ledger, clock=clock, rng=rng)
+
+
 class Switchable:
     """A site that is *closed* until it is opened."""
 
@@ -52,16 +70,59 @@ class Switchable:
         self._answer = closed
         self._opened = opened
         self._robots = robots
+        self._visits: list[dict[str, Any]] = []
 
     def answer(self, visit: Visit) -> Reply:
         if visit.path == "/_open":
             self._answer = self._opened
             return Reply(body=b"open")
+        if visit.path == "/_visits":
+            return json_reply(self._visits)
+        self._visits.append(_of_visit(visit))
         if visit.path == "/robots.txt" and self._robots is True:
             return self._answer(replace(visit, uri="/page/0"))
         if visit.path == "/robots.txt" and self._robots:
             return Reply(body=str(self._robots).encode(), content_type="text/plain")
         return self._answer(visit)
+
+
+def _of_visit(visit: Visit) -> dict[str, Any]:
+    return {
+        "by": visit.address,
+        "method": visit.method,
+        "path": visit.path,
+        "token": "P1_" in f"{visit.uri} {visit.body!r}",
+        "headers": dict(visit.headers),
+    }
+
+
+class Proxy:
+    """A proxy that lets in whom it knows; its sites take each of them for an address.
+
+    Args:
+        name: of the proxy.
+        users: their passwords.
+        sites: what answers, by host and port.
+    """
+
+    def __init__(
+        self, name: str, users: Mapping[str, str], sites: Mapping[str, Answer]
+    ) -> None:
+        self._name = name
+        self._sites = sites
+        self._users = {
+            "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode(): user
+            for user, password in users.items()
+        }
+
+    def answer(self, visit: Visit) -> Reply:
+        headers = dict(visit.headers)
+        user = self._users.get(headers.pop("proxy-authorization", ""))
+        if user is None:
+            challenge = ("Proxy-Authenticate", 'Basic realm="proxy"')
+            return Reply(status=407, headers=(challenge,))
+        site = self._sites[headers["host"]]
+        return site(replace(visit, headers=headers, address=f"{user}@{self._name}"))
 
 
 def main() -> None:
@@ -75,6 +136,8 @@ def main() -> None:
     twins = Sandbox(sites=dict.fromkeys(wanted))
     sites: dict[str, Any] = sandbox.sites
     for name, site in wanted.items():
+        if site.get("extras"):
+            sites[name] = with_extras(name, gates[name], sandbox, reactor.seconds)
         opened = twins.sites[name].answer
         sites[name] = Switchable(sites[name].answer, opened, site.get("robots", False))
     second = Service(
@@ -84,10 +147,17 @@ def main() -> None:
         rng=random.Random(1),
     )
     sandbox.start()
+    answers = {
+        urlsplit(url).netloc: sites[name].answer for name, url in sandbox.urls.items()
+    }
     info = {
         "service": sandbox.service_url,
         "quick": Listener(reactor, second.answer).url,
         "sites": sandbox.urls,
+        "proxies": {
+            name: Listener(reactor, Proxy(name, users, answers).answer).url
+            for name, users in options.get("proxies", {}).items()
+        },
         "settings": sandbox.settings(),
     }
     sys.stdout.write(json.dumps(info) + "\n")
