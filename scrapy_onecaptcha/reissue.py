@@ -65,12 +65,14 @@ def original(request: Request) -> Request:
 def replay(request: Request, user_agent: str | None = None) -> Request:
     """Return the spider's request as it was first sent, to be sent once more.
 
-    Its ``cookies`` are left out: the jar has them, and would take the old values over
-    the clearance that the site has set since.
+    Its answer is for us: the callback gets it by the spider's own request, so that a
+    middleware which prepares what a callback is given does so once. Its ``cookies`` are
+    left out: the jar has them, and would take the old values over the clearance that
+    the site has set since.
     """
     whole = original(request)
     meta = state.mark(whole, "replay", user_agent) | {"dont_cache": True}
-    return whole.replace(meta=meta, cookies={})
+    return whole.replace(meta=meta, cookies={}, callback=NO_CALLBACK)
 
 
 def give_back(request: Request) -> Request:
@@ -88,20 +90,24 @@ def inherit(request: Request, page: Response) -> None:
     """Give *request* what the download of its *page* has put into ``meta``.
 
     Such as ``download_latency``, ``redirect_urls`` or scrapy-playwright's page: a
-    callback finds there what it would have found without a gate.
+    callback finds there what it would have found without a gate. What led on from a
+    submission is left out: its URL may hold the token.
     """
-    if page.request is None or page.request is request:
+    sent = page.request
+    if sent is None or sent is request:
         return
     ours = {state.KEY, "dont_cache", *ONCE}
+    if state.role_of(sent) == "submission":
+        ours |= {"redirect_urls", "redirect_reasons", "redirect_times", "redirect_ttl"}
     request.meta.update(
-        (name, value) for name, value in page.request.meta.items() if name not in ours
+        (name, value) for name, value in sent.meta.items() if name not in ours
     )
 
 
 def refetch(request: Request, user_agent: str | None) -> Request:
     """Return a request for the same gate page that *request* brought."""
     meta = state.mark(request, "refetch", user_agent) | {"dont_cache": True}
-    return request.replace(meta=meta, cookies={})
+    return request.replace(meta=meta, cookies={}, callback=NO_CALLBACK)
 
 
 def redirect_target(response: Response) -> str | None:

@@ -40,7 +40,8 @@ class SessionKey(NamedTuple):
 
     Attributes:
         site: scheme and netloc.
-        cookiejar: the request's ``meta["cookiejar"]``.
+        cookiejar: the request's ``meta["cookiejar"]``; for scrapy-playwright, the
+            context of the browser, which has cookies of its own.
         proxy: host of the proxy and a hash of the credentials; ``""`` for none, or for
             the environment's, which is the same all through a crawl.
     """
@@ -60,7 +61,14 @@ def session_key(request: Request, auth_encoding: str = "latin-1") -> SessionKey:
     url = urlparse_cached(request)
     site = f"{url.scheme}://{url.netloc}"
     proxy = _proxy_identity(request, auth_encoding)
-    return SessionKey(site, request.meta.get("cookiejar"), proxy)
+    return SessionKey(site, _cookiejar(request), proxy)
+
+
+def _cookiejar(request: Request) -> Hashable:
+    if request.meta.get("playwright"):
+        return "playwright", request.meta.get("playwright_context", "default")
+    jar: Hashable = request.meta.get("cookiejar")
+    return jar
 
 
 def _proxy_identity(request: Request, auth_encoding: str) -> str:

@@ -60,12 +60,20 @@ def submit(
         headers["Content-Type"], body = _body(form.enctype, pairs)
     if form.header:
         headers[form.header] = solution.token
+    meta = state.mark(request, "submission", solution.user_agent) | ONCE
+    referer = headers.get("Referer")
+    if meta.get("playwright") and referer:  # its browser takes it from nowhere else
+        told = meta.get("playwright_page_goto_kwargs") or {}
+        meta["playwright_page_goto_kwargs"] = {
+            **told,
+            "referer": referer.decode("latin-1"),
+        }
     return Request(
         url,
         method=form.method,
         headers=headers,
         body=body,
-        meta=state.mark(request, "submission", solution.user_agent) | ONCE,
+        meta=meta,
         priority=request.priority,
         dont_filter=True,
         callback=NO_CALLBACK,

@@ -216,7 +216,7 @@ def test_submissions_keep_the_delay_and_the_places_of_their_slot(
         "DOWNLOAD_DELAY": 0.02,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
         # With asyncio's, Scrapy 2.19 itself has more than that in flight at times.
-        "TWISTED_REACTOR": REACTORS["select"],
+        **REACTORS["select"][0],
     }
     plan = pages(servers["delayed"], range(6))
     result = crawl(servers, plan, settings | WATCH)

@@ -99,16 +99,32 @@ def test_after_a_redirect_by_another_proxy_it_has_the_credentials_of_the_last() 
 # The page
 
 
-def test_what_its_download_has_noted_is_told_with_the_page() -> None:
+@pytest.mark.parametrize("role", ["replay", "refetch"])
+def test_what_its_download_has_noted_is_told_with_the_page(role: Any) -> None:
     request = asked(meta={"mine": "kept", "download_latency": 9.0})
-    sent = request.replace(meta=state.mark(request, "submission") | ONCE)
-    noted = {"download_latency": 0.5, "redirect_urls": [URL]}
+    sent = request.replace(meta=state.mark(request, role) | {"dont_cache": True})
+    noted = {"download_latency": 0.5, "redirect_urls": [URL], "redirect_times": 1}
     sent.meta.update(noted)
-    page = Response(URL, request=sent)
-    inherit(request, page)
+    inherit(request, Response(URL, request=sent))
     told = {name: request.meta[name] for name in request.meta if name != state.KEY}
     assert told == {"mine": "kept", **noted}
     assert "role" not in request.meta[state.KEY]
+
+
+def test_where_a_submission_was_redirected_is_not_told() -> None:
+    """As a browser does it, for one: the URL may hold the token."""
+    request = asked(meta={"mine": "kept"})
+    sent = request.replace(meta=state.mark(request, "submission") | ONCE)
+    sent.meta.update(
+        download_latency=0.5,
+        redirect_urls=[f"{URL}?token={TOKEN}"],
+        redirect_reasons=[302],
+        redirect_times=1,
+        redirect_ttl=19,
+    )
+    inherit(request, Response(URL, request=sent))
+    told = {name: request.meta[name] for name in request.meta if name != state.KEY}
+    assert told == {"mine": "kept", "download_latency": 0.5}
 
 
 # The replay
@@ -127,7 +143,7 @@ def test_a_replay_is_the_request_as_it_was_first_sent(make: Any) -> None:
         "dont_cache": True,
         state.KEY: {"role": "replay", "user_agent": AGENT},
     }
-    assert (sent.callback, sent.errback) == (parse, lost)
+    assert (sent.callback, sent.errback) == (NO_CALLBACK, lost)
     assert sent is not request
     assert "dont_cache" not in request.meta
 

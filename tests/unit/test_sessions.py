@@ -135,6 +135,20 @@ def test_other_proxies_and_users_are_other_sessions(other: str) -> None:
     assert keys_of(proxied(proxy=other))[1] != one[1]
 
 
+def test_a_browser_has_sessions_of_its_own() -> None:
+    """scrapy-playwright's: its contexts keep cookies that Scrapy's jars have not."""
+
+    def key(**meta: Any) -> SessionKey:
+        return session_key(Request(URL, meta=meta))
+
+    assert key(playwright=True) != key()
+    assert key(playwright=True, cookiejar=1) == key(playwright=True)
+    # The handler notes the context's name once it has seen the request.
+    assert key(playwright=True) == key(playwright=True, playwright_context="default")
+    assert key(playwright=True) != key(playwright=True, playwright_context="other")
+    assert key(playwright=False, cookiejar=1) == key(cookiejar=1)
+
+
 def test_no_proxy_is_another_session_than_one() -> None:
     assert session_key(Request(URL)) != session_key(proxied(proxy="proxy.example:1"))
     none = Request(URL, meta={"proxy": None})

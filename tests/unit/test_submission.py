@@ -329,6 +329,17 @@ def test_it_leaves_once_by_the_same_way_as_its_gate() -> None:
 # The user's own
 
 
+def test_a_browser_is_told_where_it_comes_from() -> None:
+    """scrapy-playwright sends no Referer but the one that its ``goto`` is given."""
+    told = {"timeout": 7, "referer": "https://elsewhere.example/"}
+    meta = {"playwright": True, "playwright_page_goto_kwargs": told}
+    request = sent(request=asked(meta=meta))
+    kwargs = request.meta["playwright_page_goto_kwargs"]
+    assert kwargs == {"timeout": 7, "referer": PAGE}
+    assert told["referer"] == "https://elsewhere.example/"
+    assert "playwright_page_goto_kwargs" not in sent().meta
+
+
 CHALLENGE = Challenge(kind="gate", url=PAGE, sitekey=SITEKEY)
 
 
