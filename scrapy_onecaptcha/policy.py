@@ -157,8 +157,8 @@ class Policy:
         Raises:
             CircuitOpen: the site failed too often in a row.
         """
-        state = self._sites.setdefault(site, _Site())
-        while not self._closed(state):
+        # Looked up each time: it may have been dropped while this one waited.
+        while not self._closed(state := self._sites.setdefault(site, _Site())):
             if not state.pending:
                 self._probe(site, state)
                 break

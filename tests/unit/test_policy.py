@@ -551,3 +551,19 @@ def test_a_site_that_others_wait_for_is_kept() -> None:
     unit.settle("failed")
     with pytest.raises(CircuitOpen):
         _ = rules.reserve().value
+
+
+def test_a_site_is_kept_for_whoever_waits_behind_one_that_gave_up_at_once() -> None:
+    rules = Rules(max_failures=1)
+    first = rules.reserve().value
+
+    async def give_up() -> None:
+        (await rules.policy.reserve(SITE)).settle("void")
+
+    quitting, last = Run(give_up()), rules.reserve()
+    first.settle("void")
+    assert quitting.done
+    last.value.spend(Allowance("page", 3))
+    last.value.settle("failed")
+    with pytest.raises(CircuitOpen):
+        _ = rules.reserve().value
