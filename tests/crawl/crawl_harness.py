@@ -338,9 +338,13 @@ def crawling(
     rotate: bool = False,
     allowed_domains: Sequence[str] | None = ("127.0.0.1",),
     environment: Mapping[str, str] | None = None,
+    deprecated: bool = False,
     hangs: float = HANGS,
 ) -> Iterator[Crawl]:
-    """Start a crawl of *plan*; it is killed at the end if it still runs."""
+    """Start a crawl of *plan*; it is killed at the end if it still runs.
+
+    What Scrapy deprecates is an error, unless others' code in it is *deprecated*.
+    """
     middlewares = MIDDLEWARE if middlewares is None else middlewares
     told = {
         **servers.settings,
@@ -357,13 +361,19 @@ def crawling(
             "requests": plan,
             "settings": told,
             "rotate": rotate,
+            "deprecated": deprecated,
             "events": str(events),
             "allowed_domains": allowed_domains,
         }
         Path(folder, "plan").write_text(json.dumps(job))
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *WARNINGS, str(RUNNER), f"{folder}/plan"],
+                [
+                    sys.executable,
+                    *(() if deprecated else WARNINGS),
+                    str(RUNNER),
+                    f"{folder}/plan",
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

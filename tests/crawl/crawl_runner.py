@@ -2,7 +2,8 @@
 
 Called by `crawl_harness.crawl` with the path of the plan, which is JSON::
 
-    {"requests": […], "settings": {…}, "rotate": false, "events": "path"}
+    {"requests": […], "settings": {…}, "rotate": false, "events": "path",
+     "deprecated": false, "allowed_domains": […]}
 
 One line of JSON is written for each event: ``page`` (a callback was called), ``error``
 (an errback), ``sent`` (a request left for the network), ``closed`` (places of the
@@ -191,7 +192,8 @@ def make_process(settings: dict[str, Any]) -> Any:
 def main() -> int:
     """Run the plan; return the exit status."""
     plan = json.loads(Path(sys.argv[1]).read_text())
-    warnings.filterwarnings("error", category=ScrapyDeprecationWarning)
+    if not plan["deprecated"]:
+        warnings.filterwarnings("error", category=ScrapyDeprecationWarning)
     # The list of public suffixes would be fetched at the first cookie.
     scrapy_cookies._split_domain = tldextract.TLDExtract(  # type: ignore[attr-defined,unused-ignore]
         suffix_list_urls=(), cache_dir=None
