@@ -15,6 +15,7 @@ for treq's test helpers, ``StubTreq(AnswerResource(sandbox.service.answer))``.
 """
 
 from .api import Api
+from .awkward import AWKWARD
 from .faults import parse_fault
 from .gate import Gate
 from .ledger import Ledger, Task, Token, Verdict
@@ -26,6 +27,7 @@ from .sites import GATES, STATES, sitekey_of
 from .web import AnswerResource
 
 __all__ = [
+    "AWKWARD",
     "GATES",
     "PRODUCTS",
     "REASONS",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ReactorNotRunning
 
+from .awkward import AWKWARD
 from .products import PRODUCTS
 from .server import Sandbox
 from .service import ServiceOptions
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CHUNK = 4096
-_SITE = f"may be repeated; or all but {', '.join(PRODUCTS)}"
+_BY_NAME = (*PRODUCTS, *AWKWARD)
+_SITE = f"may be repeated; or all but {', '.join(_BY_NAME)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         description="A stand-in for the service and gated sites to crawl, on loopback.",
     )
     add = parser.add_argument
-    add("--site", action="append", choices=[*GATES, *PRODUCTS], help=_SITE)
+    add("--site", action="append", choices=[*GATES, *_BY_NAME], help=_SITE)
     add("--latency", type=_latency, default=1.0, help="seconds: 2, or a range: 1-3")
     add("--failure-rate", type=float, default=0.0, help="share of tasks that fail")
     add("--refused-rate", type=float, default=0.0, help="share of tokens refused")

@@ -6,10 +6,13 @@ import codecs
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CHALLENGE_PATH", "Gate"]
+__all__ = ["CHALLENGE_PATH", "SCRIPT_PATH", "Gate"]
 
 CHALLENGE_PATH = "/challenge"
 """Where a gate lives that pages redirect to, unless it says otherwise."""
+
+SCRIPT_PATH = "/static/gate.js"
+"""Where the script of a *bundled* gate is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,9 @@ class Gate:
             (``button.h-captcha``, which is always invisible).
         sender: ``form``, or ``xhr``: there is no form, the widget's callback sends the
             token to *action* itself.
+        bundled: whether the page loads that callback from a file, `SCRIPT_PATH`.
+        dressed: whether the gate stands in the site's own layout, its heading that of
+            any page, and does not say that it checks anything.
         rqdata: whether each page hands a fresh one-time value to its widget, by script.
         compat: whether the widget also fills ``g-recaptcha-response``, as hCaptcha's
             does unless it is loaded with ``recaptchacompat=off``.
@@ -53,6 +59,8 @@ class Gate:
         proof_of_work: whether its form takes a proof of work besides, made by a script
             of another file.
         page_seconds: how long one-time fields live, and a page *by_address*.
+        own_forms: whether the content has captcha forms of its own: what a cleared
+            visitor submits goes to the content.
         by_address: whether the page asked for is remembered by the remote address, for
             want of a field or cookie: the last one counts, without its query. What a
             cleared address submits goes to the content.
@@ -77,6 +85,8 @@ class Gate:
         "container"
     )
     sender: Literal["form", "xhr"] = "form"
+    bundled: bool = False
+    dressed: bool = False
     rqdata: bool = False
     compat: bool = True
     token_field: str = ""
@@ -99,6 +109,7 @@ class Gate:
     honeypot_field: str = "website_url"
     proof_of_work: bool = False
     page_seconds: float = 120.0
+    own_forms: bool = False
     by_address: bool = False
     html_only: bool = False
     check_headers: bool = True
@@ -121,6 +132,8 @@ class Gate:
             self.ticketed or not self.action or self.method == "GET"
         ):
             raise ValueError("an XHR is a POST of the token to a path of its own")
+        if self.bundled and self.sender != "xhr":
+            raise ValueError("bundled=True: only an XHR is sent by a file of its own")
         if self.by_address and (self.ticketed or self.names_next):
             raise ValueError("by_address=True: no field is needed")
 

@@ -7,12 +7,13 @@ import json
 from typing import TYPE_CHECKING
 
 from .checks import PROOF_ZEROS
+from .gate import SCRIPT_PATH
 
 if TYPE_CHECKING:
     from .gate import Gate
     from .tickets import Ticket
 
-__all__ = ["escape", "gate_page", "layout"]
+__all__ = ["escape", "gate_page", "gate_script", "layout"]
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0; background: #f4f5f7;
@@ -45,6 +46,44 @@ _GATE = """<h1>{heading}</h1>
 {button}
 </form>
 <p><small>This takes a moment and is asked for once in a while.</small></p>"""
+_MENU = "\n".join(
+    f'<li><a href="/{name.lower().replace(" ", "-")}">{name}</a></li>'
+    for name in (
+        "Home",
+        "This month",
+        "Voyages",
+        "Ships",
+        "People",
+        "Charts",
+        "Weather",
+        "Letters",
+        "Subscriptions",
+        "About us",
+        "Write to us",
+        "Imprint",
+    )
+)
+_DRESSED = """<nav><ul>
+{menu}
+</ul></nav>
+<h1>{heading}</h1>
+<p>Every number since the first one is kept here, as it was printed, with its
+charts and its letters to the editor. Readers use the room from all over the world, at
+all hours, and most of them stay for longer than they meant to.</p>
+{before}<form id="gate" action="{action}" method="{method}"{enctype}>
+{inside}
+{button}
+</form>
+<footer>
+<p>The magazine appears on the first of each month. It is written by those who sail,
+build and repair, and by those who wait for them ashore. What is printed in it has been
+read by two people who were there.</p>
+<p>Subscribers get it by post, wrapped in paper that has been used before. Single
+numbers are sold at the harbour office, at the chandler's on the quay and on the ferry,
+as long as there are any.</p>
+<p>We thank the pilots, who lend us their logs, and the school, whose pupils draw the
+maps of the winter numbers. Letters are welcome, and are printed as they come.</p>
+</footer>"""
 _CALLING = """<h1>{heading}</h1>
 <p>Please complete the check below to go on to {site}.</p>
 {widget}"""
@@ -107,7 +146,7 @@ def gate_page(gate: Gate, site: str, ticket: Ticket, target: str) -> str:
     outside = bool(gate.token_field)
     multipart = gate.enctype == "multipart/form-data"
     fields = "\n".join(_fields(gate, ticket, target))
-    body = _GATE.format(
+    body = (_DRESSED if gate.dressed else _GATE).format(
         heading=escape(gate.heading),
         site=escape(site),
         before=f"{widget}\n" if outside else "",
@@ -116,18 +155,26 @@ def gate_page(gate: Gate, site: str, ticket: Ticket, target: str) -> str:
         enctype=f' enctype="{gate.enctype}"' if multipart else "",
         inside=fields if outside else f"{fields}\n{widget}",
         button=_button(gate),
+        menu=_MENU,
     )
     return _page_of(gate, ticket, body)
 
 
 def _page_of(gate: Gate, ticket: Ticket, body: str) -> str:
     script = "" if gate.widget == "element" else f"{_script(gate, ticket)}\n"
+    if gate.bundled:
+        script = f'<script src="{SCRIPT_PATH}"></script>\n'
     return layout(
-        "Just a moment",
+        gate.heading if gate.dressed else "Just a moment",
         body,
         head=f"{script}{_api_script(gate)}\n",
         charset=gate.charset,
     )
+
+
+def gate_script(gate: Gate) -> str:
+    """Return the callback of a gate whose script is a file of its own."""
+    return "\n".join(["function onSolved(token) {", *_calling(gate), "}", ""])
 
 
 def _proving_page(gate: Gate, ticket: Ticket) -> str:
@@ -195,7 +242,8 @@ def _button(gate: Gate) -> str:
         )
     if gate.widget == "invisible":
         return '<button type="button" onclick="check()">Continue</button>'
-    return '<button type="submit">Continue</button>'
+    said = "Open" if gate.dressed else "Continue"
+    return f'<button type="submit">{said}</button>'
 
 
 def _script(gate: Gate, ticket: Ticket) -> str:

@@ -12,9 +12,9 @@ from .pages import escape, layout
 if TYPE_CHECKING:
     from .messages import Visit
 
-__all__ = ["PlainPages"]
+__all__ = ["API", "PlainPages"]
 
-_API = '<script src="https://js.hcaptcha.com/1/api.js" async defer></script>\n'
+API = '<script src="https://js.hcaptcha.com/1/api.js" async defer></script>\n'
 _BIG = re.compile(r"/big/[0-9]{1,9}")
 _BIG_SIZE = 100_000
 _ARTICLE = """<p>The widget is one element. Put this where the check should appear, and
@@ -62,7 +62,7 @@ def odd_pages(sitekey: str) -> dict[str, Reply]:
         ),
         "/comment": _page(
             "Opening hours",
-            f"<p>From nine to five.</p>\n<!-- {widget}\n{_API} -->",
+            f"<p>From nine to five.</p>\n<!-- {widget}\n{API} -->",
         ),
         "/noscript": _page(
             "Getting here",
@@ -100,7 +100,7 @@ def _page(title: str, body: str, head: str = "") -> Reply:
 
 def _form(title: str, fields: str) -> Reply:
     form = f'<form method="post">\n{fields}\n<button>Send</button>\n</form>'
-    return _page(title, form, _API)
+    return _page(title, form, API)
 
 
 def _big_page(path: str) -> Reply:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import gatherResults
 
+from .awkward import AWKWARD
 from .ledger import Ledger
 from .products import PRODUCTS
 from .service import Service, ServiceOptions
@@ -152,7 +153,7 @@ def _gates(
             raise ValueError(f"a site's name is letters, digits, - and _: {name!r}")
     if isinstance(sites, Mapping):
         return sites
-    known = {**GATES, **PRODUCTS}
+    known = {**GATES, **PRODUCTS, **AWKWARD}
     for name in names:
         if name not in known:
             raise ValueError(

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from .checks import Submission, form_faults, is_local, read_submission
 from .clearance import Clearances, without_pass
 from .content import ROBOTS, Content
+from .gate import SCRIPT_PATH
 from .messages import (
     Reply,
     Visit,
@@ -18,7 +19,7 @@ from .messages import (
     redirect_reply,
     text_reply,
 )
-from .pages import escape, gate_page, layout
+from .pages import escape, gate_page, gate_script, layout
 from .tickets import Ticket, Tickets
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from .ledger import Ledger, Verdict
 
 __all__ = ["GatedSite", "OpenSite"]
+
+_SCRIPT = "text/javascript; charset=utf-8"
 
 
 class OpenSite:
@@ -89,7 +92,9 @@ class GatedSite:
         if visit.path == "/robots.txt":
             return ROBOTS
         form = read_submission(self._gate, visit)
-        if form is not None and not self._gate.by_address:
+        if visit.path == SCRIPT_PATH and self._gate.bundled:
+            return Reply(body=gate_script(self._gate).encode(), content_type=_SCRIPT)
+        if form is not None and not (self._gate.by_address or self._gate.own_forms):
             return self._submitted(visit, form)
         admitted, refusal = self._clearances.admits(visit)
         if form is not None and not admitted:

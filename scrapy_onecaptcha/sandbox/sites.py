@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .api import Api, ApiSite
 from .bookshop import Bookshop
 from .content import Content, NumberedPages
+from .directory import Directory
 from .gate import CHALLENGE_PATH, Gate
 from .keys import sitekey_of
 from .plain import PlainPages
@@ -104,15 +105,17 @@ def build_site(
     """
     if isinstance(gate, Api):
         return ApiSite(name, gate, ledger=ledger, clock=clock, rng=rng)
-    content = _content(name)
+    content = _content(name, ledger)
     if gate is None:
         return OpenSite(name, content, ledger=ledger)
     return GatedSite(name, gate, content, ledger=ledger, clock=clock, rng=rng)
 
 
-def _content(name: str) -> Content:
+def _content(name: str, ledger: Ledger) -> Content:
     if name == "bookshop":
         return Bookshop()
     if name == "plain":
         return PlainPages(name, sitekey_of(name))
+    if name == "directory":
+        return Directory(name, ledger)
     return NumberedPages(name)

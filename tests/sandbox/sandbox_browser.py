@@ -12,6 +12,7 @@ from urllib.parse import quote_from_bytes, urljoin, urlsplit
 
 from twisted.internet.task import Clock
 
+from scrapy_onecaptcha.sandbox.awkward import AWKWARD
 from scrapy_onecaptcha.sandbox.gate import Gate
 from scrapy_onecaptcha.sandbox.ledger import Ledger
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit
@@ -24,7 +25,7 @@ HOST = "127.0.0.1:8000"
 ORIGIN = f"http://{HOST}"
 BOUNDARY = "----boundary7"
 GATED = [name for name, gate in GATES.items() if gate is not None]
-KNOWN = {**GATES, **PRODUCTS}
+KNOWN = {**GATES, **PRODUCTS, **AWKWARD}
 HEADINGS = {gate.heading for gate in KNOWN.values() if isinstance(gate, Gate)}
 
 
