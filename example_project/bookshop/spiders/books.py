@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
-from scrapy import Request, Spider
 
 from bookshop.items import Book
+from bookshop.site import SiteSpider
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
+    from scrapy import Request
     from scrapy.http import Response
 
 
-class BooksSpider(Spider):
+class BooksSpider(SiteSpider):
     """Crawls the bookshop given by ``-a site=https://…``."""
 
     name = "books"
-    site = ""
-
-    @property
-    def allowed_domains(self) -> list[str]:
-        """The shop's own host: where the crawl may go, and where it may solve."""
-        host = urlsplit(self.site).hostname
-        return [host] if host else []
-
-    async def start(self) -> AsyncIterator[Request]:
-        """Begin with the catalogue."""
-        if not self.allowed_domains:
-            self.logger.error(
-                "Which bookshop? Say so: scrapy crawl books -a site=https://…"
-            )
-            return
-        yield Request(self.site, self.parse_list)
 
     def parse_list(self, response: Response) -> Iterator[Request]:
         """Follow a list page to its books, and to the next list page."""
