@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import json
-import os
 import re
 import shlex
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy import Request
-from scrapy.http import HtmlResponse
-from scrapy.settings import Settings
 from scrapy.utils.misc import load_object
 from twisted.python.failure import Failure
 
@@ -30,60 +25,47 @@ from scrapy_onecaptcha import (
     Solution,
     detect,
     exceptions,
+    state,
 )
 from scrapy_onecaptcha.addon import ORDER
 from scrapy_onecaptcha.challenge import REASONS
 from scrapy_onecaptcha.detection import MAX_RQDATA
+from scrapy_onecaptcha.middleware import FAILED
 from scrapy_onecaptcha.options import KEYS
 from scrapy_onecaptcha.page import MAX_BYTES
+from scrapy_onecaptcha.passage import NO_CONTENT
 from scrapy_onecaptcha.report import STATS, VARIANTS
-from scrapy_onecaptcha.settings import DEFAULTS, Config, RequestOptions
+from scrapy_onecaptcha.settings import DEFAULTS, SETTINGS, RequestOptions
+from tests.docs.pages import (
+    GATE,
+    PAGES,
+    README,
+    ROOT,
+    anchors,
+    code,
+    config,
+    environment,
+    executed,
+    gate,
+    headings,
+    page,
+    rows,
+    samples,
+    section,
+    shown,
+    words,
+)
 from tests.test_package import LEVEL, PACKAGE, modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-DEVELOPMENT = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
+DESIGN, DEVELOPMENT = page("design.md"), page("development.md")
+SETTINGS_PAGE, STATS_PAGE, ERRORS_PAGE = map(
+    page, ("settings.md", "stats.md", "errors.md")
+)
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-PAGES = (ROOT / "README.md", ROOT / "CHANGES.md", *sorted(ROOT.glob("docs/*.md")))
-
-
-def section(title: str, page: str = README) -> str:
-    """Return what stands below a heading, up to the next one of any level."""
-    found = re.search(
-        rf"^#+ {re.escape(title)}\n(.*?)(?=^#+ |\Z)", page, re.MULTILINE | re.DOTALL
-    )
-    assert found is not None, f"no section {title!r}"
-    return found[1]
-
-
-def rows(title: str, page: str = README) -> list[list[str]]:
-    """Return the cells of a section's table, without its head."""
-    lines = [line for line in section(title, page).splitlines() if line[:1] == "|"]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-
-
-def code(cell: str) -> str:
-    """Return the text of a cell that is one piece of code."""
-    found = re.fullmatch(r"`([^`]+)`", cell)
-    assert found is not None, f"no code: {cell!r}"
-    return found[1]
-
-
-def shown(default: Any) -> str:
-    """Return how the README shows a default."""
-    if default is None:
-        return "none"
-    if isinstance(default, str):
-        return f'`"{default}"`'
-    return "`{}`" if default == {} else f"`{default!r}`"
-
-
-def words(cell: str) -> set[str]:
-    return set(re.findall(r"`([^`]+)`", cell))
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
@@ -199,14 +181,94 @@ def test_every_module_is_in_the_table_at_its_level() -> None:
 
 
 def test_what_is_linked_exists() -> None:
-    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
-    assert set(re.findall(r"\]\(#([^)]+)", README)) <= anchors
     for path in PAGES:
-        for target in re.findall(
-            r"\]\((?!https?://|#)([^)#]+)", path.read_text("utf-8")
-        ):
-            assert (path.parent / target).exists(), f"{path.name}: {target}"
+        for target in re.findall(r"\]\((?!https?://)([^)]+)", path.read_text("utf-8")):
+            file, _, anchor = target.partition("#")
+            linked = path.parent / file if file else path
+            assert linked.exists(), f"{path.name}: {target}"
+            if anchor:
+                text = linked.read_text("utf-8")
+                assert anchor in anchors(text), f"{path.name}: {target}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    linked = re.findall(r"\]\(([\w.-]+\.md)\)", page("README.md"))
+    assert len(linked) == len(set(linked))
+    assert set(linked) == {path.name for path in PAGES[2:]} - {"README.md"}
+    assert "](docs/README.md)" in README
+
+
+# The reference pages
+
+
+def labelled(title: str, text: str) -> dict[str, str]:
+    """Return the items of a section that begin with a label: ``- Default: ...``."""
+    items = re.findall(r"^- ([A-Z]\w+): (.+)$", section(title, text), re.MULTILINE)
+    return dict(items)
+
+
+def test_every_setting_has_a_heading_of_its_own() -> None:
+    named = [h for h in headings(SETTINGS_PAGE) if h.startswith("ONECAPTCHA_")]
+    assert named == list(DEFAULTS)
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_settings_default_and_what_it_takes(name: str) -> None:
+    said = labelled(name, SETTINGS_PAGE)
+    assert said["Default"] == shown(DEFAULTS[name])
+    assert said["Allowed"] == SETTINGS[name].allowed
+
+
+def test_every_key_of_meta_is_explained() -> None:
+    table = rows("One request", SETTINGS_PAGE)
+    assert {code(name): allowed for name, allowed, _ in table} == {
+        name: row.allowed for name, row in KEYS.items()
+    }
+
+
+def test_every_stat_has_a_heading_of_its_own() -> None:
+    named = [words(heading).pop() for heading in headings(STATS_PAGE) if "/" in heading]
+    assert named == [f"onecaptcha/{stat}" for stat in STATS]
+
+
+@pytest.mark.parametrize("stat", VARIANTS)
+def test_every_variant_of_a_stat_is_named_and_nothing_else(stat: str) -> None:
+    told = words(section(f"`onecaptcha/{stat}`", STATS_PAGE))
+    variants = {each for each in told if re.fullmatch(r"[a-z_]+|[A-Z_]+", each)}
+    assert variants - set(DEFAULTS) == VARIANTS[stat]
+
+
+def test_the_only_flag_is_named() -> None:
+    assert FAILED in words(section("What a callback sees", STATS_PAGE))
+    assert state.KEY in words(section("What a callback sees", STATS_PAGE))
+
+
+def test_the_statuses_of_a_token_in_vain_are_named() -> None:
+    told = section("`onecaptcha/tokens/rejected`", STATS_PAGE)
+    assert {int(each) for each in re.findall(r"\b\d{3}\b", told)} == NO_CONTENT
+
+
+@pytest.mark.parametrize("name", exceptions.__all__)
+def test_an_errors_reason_and_advice(name: str) -> None:
+    error = getattr(exceptions, name)
+    said = labelled(name, ERRORS_PAGE)
+    assert (code(said["Reason"]), said["Advice"]) == (error.reason, error.advice)
+    assert said["Costs"]
+
+
+def test_no_error_is_made_up() -> None:
+    named = re.findall(r"^### (\w+)$", ERRORS_PAGE, re.MULTILINE)
+    assert sorted(named) == sorted(exceptions.__all__)
+    assert section("The tree", ERRORS_PAGE).count("─ ") == len(exceptions.__all__) - 1
+    assert section("The tree", ERRORS_PAGE).split("```")[1] in section("Errors")
+
+
+def test_every_reason_of_an_unsolvable_gate_has_its_remedy() -> None:
+    table = rows("Why a gate is unsolvable", ERRORS_PAGE)
+    assert [code(row[0]) for row in table] == list(REASONS)
+    assert f"{MAX_RQDATA:,} characters" in section(
+        "Why a gate is unsolvable", ERRORS_PAGE
+    )
 
 
 # The samples
@@ -225,40 +287,12 @@ TRIED = {
     SEEN: 1,
     "Errors": 1,
 }
-GATE = b"""<title>Just a moment</title><form method="post" action="/verify">
-<div class="h-captcha" data-sitekey="338af34c-7bcb-4c7c-900b-acbec73d7d43"></div>
-</form><script src="https://js.hcaptcha.com/1/api.js"></script>"""
-
-
-def samples(title: str, language: str = "python") -> list[str]:
-    """Return the pieces of code below a heading."""
-    found = re.findall(rf"```{language}\n(.*?)```", section(title), re.DOTALL)
-    assert found, title
-    return found
-
-
-def executed(sample: str, **names: Any) -> dict[str, Any]:
-    """Run *sample*, the names given it known; return what it defines."""
-    tree = compile(sample, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    exec(tree, names)
-    return {name: value for name, value in names.items() if name != "__builtins__"}
-
-
-def config(**settings: Any) -> Config:
-    return Config.from_settings(Settings({"ONECAPTCHA_API_KEY": "k"} | settings))
-
-
-def gate() -> HtmlResponse:
-    request = Request("https://shop.example/")
-    return HtmlResponse(request.url, body=GATE, encoding="utf-8", request=request)
 
 
 def test_every_sample_is_tried() -> None:
     titles = re.findall(r"^##+ (.+)$", README, re.MULTILINE)
     found = {title: section(title).count("```python") for title in titles}
     assert {title: count for title, count in found.items() if count} == TRIED
-    for path in PAGES[1:]:
-        assert "```python" not in path.read_text("utf-8")
 
 
 def test_the_set_up() -> None:
@@ -335,16 +369,6 @@ def test_what_is_seen_from_python(capsys: pytest.CaptureFixture[str]) -> None:
     found = executed(sample, response=gate())
     assert found["detect"] is detect
     assert capsys.readouterr().out.startswith("True 338af34c-7bcb-4c7c-900b-")
-
-
-def environment() -> dict[str, str]:
-    """Return this process's environment without what would bend a command."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.lower().endswith("_proxy")
-        and name not in {"ONECAPTCHA_API_KEY", "SCRAPY_SETTINGS_MODULE"}
-    }
 
 
 def scrapy(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,234 @@
+"""The examples and commands of the docs, run as a reader would run them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from scrapy.settings import default_settings
+
+from scrapy_onecaptcha.sandbox.__main__ import _parser
+from scrapy_onecaptcha.settings import DEFAULTS
+from tests.docs.pages import DOCS, EXAMPLE, ROOT, config, environment, fences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SITES = DOCS / "sites.md"
+SANDBOX = "-m scrapy_onecaptcha.sandbox --json --until-eof"
+COMMANDS = [
+    (fence.page, line)
+    for path in sorted(DOCS.glob("*.md"))
+    for fence in fences(path)
+    if fence.language == "sh"
+    for line in fence.text.splitlines()
+]
+SPIDERS = {path.stem for path in (EXAMPLE / "bookshop" / "spiders").glob("[a-z]*.py")}
+#: What differs from run to run: ports, seconds, tasks by name.
+VARYING = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=in )\d+\.\d(?= s )|[0-9a-f-]{36}")
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in the example project, with this Python's scrapy and pytest."""
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=EXAMPLE,
+        # The public suffix list that is installed will do: nobody asks the internet.
+        env={**environment(), "TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def steady(line: str) -> str:
+    """Return a line of a log without what differs from run to run."""
+    return VARYING.sub("…", re.sub(r"^\d{4}-\S+ \S+ ", "", line))
+
+
+# Each spider that needs a hand, with it and without
+
+
+class Crawl(NamedTuple):
+    """What became of a command."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def log(self) -> list[str]:
+        return [steady(line) for line in self.stderr.splitlines()]
+
+    @property
+    def scraped(self) -> list[Any]:
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+    def stat(self, name: str) -> int:
+        found = re.search(rf"'onecaptcha/{name}': (\d+)", self.stderr)
+        return int(found[1]) if found else 0
+
+
+@pytest.fixture(scope="module")
+def crawls() -> dict[str, Crawl]:
+    """Run every crawl of the page, side by side."""
+    lines = [line for page, line in COMMANDS if page == SITES.name]
+    commands = [line for line in lines if line.startswith("scrapy crawl ")]
+    more = {"scrapy crawl expect -a hand=no": ["-L", "DEBUG"]}
+    with ThreadPoolExecutor() as pool:
+        done = pool.map(
+            lambda line: run(*shlex.split(line), *more.get(line, [])), commands
+        )
+        ended = [Crawl(each.returncode, each.stdout, each.stderr) for each in done]
+    return dict(zip(commands, ended, strict=True))
+
+
+@pytest.mark.crawl
+@pytest.mark.parametrize("name", ["expect", "gate", "submitter"])
+def test_with_the_hand_all_comes_for_one_task(
+    crawls: dict[str, Crawl], name: str
+) -> None:
+    crawl = crawls[f"scrapy crawl {name}"]
+    assert crawl.code == 0
+    assert len(crawl.scraped) == 5
+    assert all(all(item.values()) for item in crawl.scraped)
+    assert crawl.stat("tasks") == 1
+    assert "WARNING" not in crawl.stderr
+    assert "ERROR:" not in crawl.stderr
+
+
+@pytest.mark.crawl
+@pytest.mark.parametrize(
+    ("name", "items", "stats"),
+    [
+        ("expect", 0, {"tasks": 0, "widgets_ignored": 1}),
+        ("gate", 5, {"tasks": 6, "tokens/accepted": 6}),
+        ("submitter", 0, {"tasks": 0, "unsolvable/no_submission": 1}),
+    ],
+)
+def test_what_is_without_the_hand(
+    crawls: dict[str, Crawl], name: str, items: int, stats: dict[str, int]
+) -> None:
+    crawl = crawls[f"scrapy crawl {name} -a hand=no"]
+    assert crawl.code == 0
+    assert len(crawl.scraped) == items
+    assert {stat: crawl.stat(stat) for stat in stats} == stats
+
+
+@pytest.mark.crawl
+def test_the_log_is_as_shown(crawls: dict[str, Crawl]) -> None:
+    """Each line that the page shows after a command is a line of its crawl."""
+    command, shown = "", 0
+    for fence in fences(SITES):
+        for line in fence.text.splitlines() if fence.language == "sh" else ():
+            command = line if line in crawls else command
+        if fence.language == "log":
+            for line in fence.text.splitlines():
+                assert steady(line) in crawls[command].log, line
+                shown += 1
+    assert shown >= 6
+
+
+# The other commands
+
+
+def settings_in(words: list[str]) -> dict[str, str]:
+    """Return what ``-s NAME=VALUE`` sets."""
+    pairs = [words[n + 1] for n, word in enumerate(words) if word == "-s"]
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS)
+def test_a_command_exists(page: str, line: str) -> None:
+    words = shlex.split(line)
+    match words:
+        case ["make", target]:
+            assert f"\n{target}:" in (ROOT / "Makefile").read_text("utf-8")
+        case ["scrapy", "crawl", spider, *rest]:
+            assert spider in SPIDERS
+            check_settings(settings_in(rest))
+        case ["scrapy", "onecaptcha", "detect", *rest]:
+            assert rest
+        case ["python", "-m", "scrapy_onecaptcha.sandbox", *rest]:
+            _parser().parse_args(rest)
+        case ["python", "-m", "pip", "install", "."] | ["cd", "example_project"]:
+            assert (ROOT / words[-1]).is_dir()
+        case ["export", pair]:
+            assert pair.partition("=")[0] in DEFAULTS
+        case ["pytest", file]:
+            assert (EXAMPLE / file).is_file()
+        case _:
+            pytest.fail(f"{page}: who knows {line!r}?")
+
+
+def check_settings(values: dict[str, str]) -> None:
+    own = {name: value for name, value in values.items() if name in DEFAULTS}
+    config(**own)
+    assert all(hasattr(default_settings, name) for name in values.keys() - own)
+
+
+@pytest.mark.crawl
+def test_the_users_own_test_passes() -> None:
+    done = run("pytest", "-q", "-p", "no:cacheprovider", "test_books.py")
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
+
+
+@contextmanager
+def bookshop(options: str) -> Iterator[dict[str, Any]]:
+    with subprocess.Popen(
+        [sys.executable, *shlex.split(f"{SANDBOX} --site bookshop {options}")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+
+
+def only(page: str, begin: str) -> list[str]:
+    (line,) = [line for where, line in COMMANDS if (where == page) and begin in line]
+    return shlex.split(line)
+
+
+@pytest.mark.crawl
+def test_overnight(tmp_path: Path) -> None:
+    """The budget ends the first run, and the second one brings all."""
+    command = only("production.md", "JOBDIR=")
+    spent = int(settings_in(command)["ONECAPTCHA_MAX_TASKS"])
+    assert settings_in(command)["ONECAPTCHA_CLOSE_ON_FATAL"] == "1"
+    feed = tmp_path / "books.jsonl"
+
+    def night(budget: int) -> str:
+        # Of the command the budget is changed, and where the disk and the site are.
+        here = {
+            **told["settings"],
+            "DOWNLOAD_DELAY": 0,
+            "FEEDS": "{}",
+            "JOBDIR": tmp_path / "job",
+            "ONECAPTCHA_MAX_TASKS": budget,
+        }
+        options = [each for n, v in here.items() for each in ("-s", f"{n}={v}")]
+        site = f"site={told['sites']['bookshop']}"
+        return run(*command, *options, "-a", site, "-o", str(feed)).stderr
+
+    with bookshop("--fault getTaskResult=ERROR_CAPTCHA_UNSOLVABLE") as told:
+        first, second = night(1), night(9)
+    assert "'finish_reason': 'onecaptcha_budget'" in first
+    for fence in fences(DOCS / "production.md"):
+        if fence.heading == "Overnight" and fence.language == "log":
+            assert fence.text.strip().replace(f"all {spent} ", "all 1 ") in first
+    assert "'finish_reason': 'finished'" in second
+    books = [json.loads(line) for line in feed.read_text("utf-8").splitlines()]
+    assert len({book["url"] for book in books}) == len(books) == 60
