@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from configparser import ConfigParser
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -174,6 +175,27 @@ def test_a_module_imports_downwards_only(path: Path) -> None:
 def test_the_sandbox_imports_nothing_of_the_rest(path: Path) -> None:
     assert imports(path) <= {"sandbox"}
     assert "from .." not in path.read_text(encoding="utf-8")
+
+
+# Versions
+
+ROOT = PACKAGE.parent
+
+
+def listed(file: str, section: str, option: str) -> list[str]:
+    """Return the lines of an option, without comments."""
+    ini = ConfigParser(interpolation=None)
+    ini.read(ROOT / file, encoding="utf-8")
+    return ini[section][option].split()
+
+
+def test_the_oldest_versions_are_the_ones_that_are_tested() -> None:
+    floors = listed("setup.cfg", "options", "install_requires")
+    pins = listed("tox.ini", "testenv:oldest", "deps")
+    padded = re.compile(r"(\.0)+$")
+    assert [padded.sub("", pin) for pin in pins] == [
+        floor.replace(">=", "==") for floor in floors
+    ]
 
 
 # Importing

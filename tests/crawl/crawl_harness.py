@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -31,12 +32,16 @@ REACTORS: dict[str, tuple[dict[str, Any], str]] = {
     for name, path in {
         "asyncio": "asyncioreactor.AsyncioSelectorReactor",
         "select": "selectreactor.SelectReactor",
+        "poll": "pollreactor.PollReactor",
+        "epoll": "epollreactor.EPollReactor",
     }.items()
+    if name == "asyncio" or hasattr(select, name)  # not all systems have them all
 }
 if importlib.util.find_spec("scrapy.utils.reactorless"):  # Scrapy 2.15 and later
     without = {"TWISTED_REACTOR_ENABLED": False}
     REACTORS["none"] = (without, "Not using a Twisted reactor")
-#: Scrapy 2.13 itself leaves files of its disk queues open.
+#: Scrapy 2.13 itself leaves files of its disk queues open, and Twisted one that it
+#: keeps in reserve, of which Python 3.10 may complain at its end.
 WARNINGS = ("-W", "error", "-W", "ignore:unclosed file:ResourceWarning")
 #: Seconds after which a crawl that has not ended is taken for one that hangs.
 HANGS = 40.0
@@ -121,7 +126,7 @@ def sandbox(*arguments: str, options: Any = None) -> Iterator[Servers]:
         what = [str(SERVERS), json.dumps(options)]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", *what],
+            [sys.executable, *WARNINGS, *what],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

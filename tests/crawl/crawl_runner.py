@@ -112,11 +112,17 @@ class PlanSpider(Spider):
         self, callback: str, response: Response, cb_kwargs: dict[str, Any]
     ) -> Iterator[Request]:
         tell("page", callback=callback, cb_kwargs=cb_kwargs, **_of_response(response))
-        for number, wanted in enumerate(_RUN["plan"]["requests"]):
-            if wanted.get("after") == cb_kwargs["number"]:
-                yield self.request(number, wanted)
+        yield from self.after(cb_kwargs["number"])
 
-    def failed(self, failure: Failure) -> None:
+    def after(self, ended: int) -> list[Request]:
+        """Return what is asked for when the request of that number has ended."""
+        return [
+            self.request(number, wanted)
+            for number, wanted in enumerate(_RUN["plan"]["requests"])
+            if wanted.get("after") == ended
+        ]
+
+    def failed(self, failure: Failure) -> list[Request]:
         error: Any = failure.value
         request: Any = failure.request  # type: ignore[attr-defined]
         response = getattr(error, "response", None)
@@ -133,6 +139,7 @@ class PlanSpider(Spider):
             gate_request=getattr(getattr(response, "request", None), "url", None),
             sitekey=getattr(challenge, "sitekey", None),
         )
+        return self.after(request.cb_kwargs["number"])
 
     def told_closed(self, reason: str) -> None:
         engine: Any = self.crawler.engine

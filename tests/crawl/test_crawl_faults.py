@@ -19,10 +19,12 @@ def test_refused_tokens_are_solved_again_up_to_the_limit() -> None:
             ask(f"{button}/page/1"),
             ask(f"{button}/page/2", errback=False, meta={"cookiejar": 1}),
             *pages(servers["plain"], range(3)),
+            *pages(servers["plain"], [3], after=0),
         ]
         result = crawl(servers, plan, {"ONECAPTCHA_MAX_ATTEMPTS": 2})
         result.assert_clean()
-        assert result.ended == {0: 1, 2: 1, 3: 1, 4: 1}
+        # The last is what the first one's errback asks for.
+        assert result.ended == {0: 1, 2: 1, 3: 1, 4: 1, 5: 1}
         error = result.errors[0]
         assert (error["error"], error["reason"]) == ("AttemptsExhausted", "attempts")
         assert error["gate"] == error["request_url"] == f"{button}/page/1"

@@ -136,7 +136,6 @@ def crawl_of(plan: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Crawl:
 @pytest.mark.parametrize("stopping", [False, True])
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(plan=plans())

@@ -19,12 +19,15 @@ from service_identity import VerificationError
 from treq.client import HTTPClient
 from treq.testing import StringStubbingResource, StubTreq
 from twisted.internet import error
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorPluggableNameResolver
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone, ResponseNeverReceived
 from twisted.web.http import PotentialDataLoss
+from zope.interface import implementer  # type: ignore[import-untyped]
 
 import scrapy_onecaptcha
 from scrapy_onecaptcha.api import Client, Task, TaskResult
@@ -871,8 +874,28 @@ def test_another_fault_of_tls_may_come_after_the_call() -> None:
 # Over the network, with a reactor in memory
 
 
+class Resolver:
+    """Knows addresses as they are."""
+
+    def resolveHostName(  # noqa: N802
+        self, receiver: Any, name: str, port: int = 0, *_: Any, **__: Any
+    ) -> None:
+        receiver.resolutionBegan(None)
+        receiver.addressResolved(IPv4Address("TCP", name, port))
+        receiver.resolutionComplete()
+
+
+@implementer(IReactorPluggableNameResolver)
+class Reactor(MemoryReactorClock):
+    """Has a resolver: in the oldest Twisted, one in memory has none."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.nameResolver: Any = Resolver()
+
+
 def connected() -> tuple[Any, Client]:
-    reactor = new(MemoryReactorClock)
+    reactor = Reactor()
     client = Client.over_network(
         KEY, "http://127.0.0.1:8080", reactor=reactor, timeout=30
     )

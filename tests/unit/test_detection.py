@@ -1187,7 +1187,7 @@ PARTS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(PARTS | st.text(max_size=5), max_size=30), st.sampled_from([200, 403]))
 def test_no_page_raises(parts: list[str], status: int) -> None:
     body = "".join(parts).encode("utf-8", "surrogatepass")

@@ -472,7 +472,7 @@ class Schedule:
             self.do("fail", 0)
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 @given(ops=OPS, limit=st.integers(1, 4))
 def test_a_site_that_accepts_nothing_costs_no_more_than_its_failures(
     ops: list[tuple[str, int]], limit: int
@@ -508,7 +508,7 @@ MIXED = st.lists(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 @given(ops=MIXED, cap=st.integers(1, 6), site_cap=st.integers(1, 4))
 def test_the_budget_holds_and_nobody_waits_for_ever(
     ops: list[tuple[str, int, str]], cap: int, site_cap: int

@@ -220,7 +220,7 @@ def test_line_breaks_are_sent_as_browsers_do(enctype: str) -> None:
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(derandomize=True, max_examples=60)
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=6))
 def test_whatever_the_fields_hold_arrives(fields: list[tuple[str, str]]) -> None:
     wanted = [

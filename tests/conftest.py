@@ -1,0 +1,10 @@
+"""How Hypothesis runs: a machine with much else to do makes no test fail."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
