@@ -52,6 +52,7 @@ from tests.docs.pages import (
     rows,
     samples,
     section,
+    serving,
     shown,
     words,
 )
@@ -412,17 +413,8 @@ def sandbox() -> Iterator[dict[str, Any]]:
     (command,) = [text for text in samples(TRY_IT, "sh") if "sandbox" in text]
     python, *arguments = shlex.split(command)
     assert python == "python"
-    options = ["--json", "--until-eof", "--site", "bookshop"]
-    with subprocess.Popen(
-        [sys.executable, *arguments, *options],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment(),
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())
+    with serving([*arguments, "--site", "bookshop"]) as told:
+        yield told
 
 
 @pytest.mark.crawl

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
+import subprocess
+import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scrapy import Request
 from scrapy.http import HtmlResponse
 from scrapy.settings import Settings
 
 from scrapy_onecaptcha.settings import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -92,6 +99,21 @@ def environment() -> dict[str, str]:
         if not name.lower().endswith("_proxy")
         and name not in {"ONECAPTCHA_API_KEY", "SCRAPY_SETTINGS_MODULE"}
     }
+
+
+@contextmanager
+def serving(arguments: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Run a sandbox in a process of its own; yield what it says of itself."""
+    with subprocess.Popen(
+        [sys.executable, *arguments, "--json", "--until-eof"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
 
 
 class Fence(NamedTuple):

@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -16,14 +15,17 @@ from scrapy.settings import default_settings
 
 from scrapy_onecaptcha.sandbox.__main__ import _parser
 from scrapy_onecaptcha.settings import DEFAULTS
-from tests.docs.pages import DOCS, EXAMPLE, ROOT, config, environment, fences
+from tests.docs.pages import DOCS, EXAMPLE, ROOT, config, environment, fences, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SITES = DOCS / "sites.md"
-SANDBOX = "-m scrapy_onecaptcha.sandbox --json --until-eof"
+#: Its first task fails.
+SANDBOX = (
+    "-m scrapy_onecaptcha.sandbox --site bookshop "
+    "--fault getTaskResult=ERROR_CAPTCHA_UNSOLVABLE"
+)
 COMMANDS = [
     (fence.page, line)
     for path in sorted(DOCS.glob("*.md"))
@@ -183,20 +185,6 @@ def test_the_users_own_test_passes() -> None:
     assert "2 passed" in done.stdout
 
 
-@contextmanager
-def bookshop(options: str) -> Iterator[dict[str, Any]]:
-    with subprocess.Popen(
-        [sys.executable, *shlex.split(f"{SANDBOX} --site bookshop {options}")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment(),
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())
-
-
 def only(page: str, begin: str) -> list[str]:
     (line,) = [line for where, line in COMMANDS if (where == page) and begin in line]
     return shlex.split(line)
@@ -223,7 +211,7 @@ def test_overnight(tmp_path: Path) -> None:
         site = f"site={told['sites']['bookshop']}"
         return run(*command, *options, "-a", site, "-o", str(feed)).stderr
 
-    with bookshop("--fault getTaskResult=ERROR_CAPTCHA_UNSOLVABLE") as told:
+    with serving(shlex.split(SANDBOX)) as told:
         first, second = night(1), night(9)
     assert "'finish_reason': 'onecaptcha_budget'" in first
     for fence in fences(DOCS / "production.md"):

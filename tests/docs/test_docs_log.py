@@ -173,10 +173,10 @@ def warnings() -> frozenset[str]:
 def named(text: str, told: str) -> bool:
     """Tell whether four words in a row of *text*, or all, are among what is *told*."""
     parts = [part.split() for part in text.split(OPEN)]
+    long = [part for part in parts if len(part) >= 4]
     return any(
         " ".join(part[start : start + 4]).strip(".:(,") in told
-        for part in parts
-        if len(part) >= WORDS - 1
+        for part in long or [part for part in parts if len(part) > 1]
         for start in range(max(1, len(part) - 3))
     )
 
