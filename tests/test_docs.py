@@ -199,6 +199,17 @@ def test_every_page_is_in_the_index() -> None:
     assert "](docs/README.md)" in README
 
 
+def test_the_versions_needed_are_those_of_the_metadata() -> None:
+    metadata = (ROOT / "setup.cfg").read_text("utf-8")
+    for name, pattern in (
+        ("Scrapy", r"Scrapy>=([\d.]+)"),
+        ("Python", r"python_requires = >=([\d.]+)"),
+    ):
+        (least,) = re.findall(pattern, metadata)
+        for text in (README, page("quickstart.md")):
+            assert f"{name} {least}" in text
+
+
 # The reference pages
 
 
