@@ -30,7 +30,7 @@ from scrapy_onecaptcha.replies import (
     read_result,
     read_task_id,
 )
-from scrapy_onecaptcha.secret import Secret, SecretBytes, any_spelling
+from scrapy_onecaptcha.secret import Secret, SecretBytes, any_spelling, bare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,7 +197,7 @@ class Client:
         except (ServiceError, CancelledError) as error:
             # The frames below hold what the service said, as it said it: the key, if it
             # echoes that, or a token.
-            raise error.with_traceback(None)  # noqa: B904  (the very one)
+            raise bare(error) from None
 
     async def _asked(self, method: str, fields: dict[str, Any]) -> dict[str, Any]:
         reply = await self._post(method, {"clientKey": self._key, **fields})

@@ -12,11 +12,13 @@ from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha import reissue
 from scrapy_onecaptcha.answers import expected, same_page
+from scrapy_onecaptcha.challenge import plain
 from scrapy_onecaptcha.detection import detect
 from scrapy_onecaptcha.exceptions import OneCaptchaError, SubmissionRefused
 from scrapy_onecaptcha.gate import Gate
 from scrapy_onecaptcha.scope import MAX_SHOWN
-from scrapy_onecaptcha.submission import submit, submit_by, without_token
+from scrapy_onecaptcha.secret import any_spelling
+from scrapy_onecaptcha.submission import submit, submit_by, url_without, without_token
 from scrapy_onecaptcha.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -76,9 +78,10 @@ class Courier(Visitor):
         except (CancelledError, OneCaptchaError, TokenExpired):
             raise
         except IgnoreRequest as error:
+            said = any_spelling(solution.token).sub("***", plain(str(error)))
             raise SubmissionRefused(
                 "The crawl's own middlewares dropped the submission for "
-                f"{self.original.url}"
+                f"{self.original.url} ({said[:MAX_SHOWN] or type(error).__name__})"
             ) from error
         except Exception as error:  # noqa: BLE001  (whatever a download may raise)
             logger.warning(
@@ -89,6 +92,7 @@ class Courier(Visitor):
             )
             return await self.replay(solution.user_agent)
         self._watch_proxy(gate, answer)
+        answer = answer.replace(url=url_without(solution.token, answer.url))
         return await self._follow(gate, submission, answer, solution.user_agent)
 
     def _submission(self, gate: Gate, solution: Solution) -> Request:
@@ -186,7 +190,7 @@ class Courier(Visitor):
             return refusal or answer
         if not self._is_page(answer, redirected=redirected):
             return None
-        # The URL of a form that was sent by GET holds the token.
+        # The URL of a form that was sent by GET holds its fields.
         return answer if redirected else answer.replace(url=self.original.url)
 
     def _repeated(self, gate: Gate, answer: Response) -> Response | Gate:
@@ -219,8 +223,8 @@ class Courier(Visitor):
     def _refusal(self, gate: Gate, answer: Response) -> Gate | None:
         """Return the gate that *answer* is, as one of the page that *gate* was.
 
-        The URL of the answer to a form that is sent by GET holds the token, and so does
-        the request that brought it; neither is for the errback, or for the service.
+        The URL of the answer to a form that is sent by GET holds its fields, and that
+        of the request the token, too; neither is for the errback, or for the service.
         """
         challenge = detect(answer, self._hints)
         if challenge is None or challenge.kind != "gate":

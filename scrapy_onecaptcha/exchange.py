@@ -17,6 +17,7 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from scrapy_onecaptcha._version import __version__
+from scrapy_onecaptcha.secret import SecretBytes
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -211,12 +212,12 @@ class _Collector(protocol.Protocol):
 
     def __init__(self) -> None:
         self.finished: Deferred[bytes] = Deferred(lambda _: self._abort())
-        self._data = bytearray()
+        self._data = SecretBytes()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         if self.finished.called:
             return
-        self._data += data
+        self._data = SecretBytes(self._data + data)
         if len(self._data) > MAX_REPLY:
             self.finished.errback(ReplyTooLarge())
             self._abort()
@@ -227,7 +228,7 @@ class _Collector(protocol.Protocol):
         # Without a length the end of the connection is the end of the reply. Whether
         # something is missing shows when it is read as JSON.
         if isinstance(reason.value, ResponseDone | PotentialDataLoss):
-            self.finished.callback(bytes(self._data))
+            self.finished.callback(self._data)
         else:
             self.finished.errback(reason)
 

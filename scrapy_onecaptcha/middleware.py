@@ -35,6 +35,7 @@ from scrapy_onecaptcha.policy import Allowance, Policy
 from scrapy_onecaptcha.report import Report
 from scrapy_onecaptcha.rush import Rush
 from scrapy_onecaptcha.scope import Scope
+from scrapy_onecaptcha.secret import bare
 from scrapy_onecaptcha.sessions import Session, Sessions
 from scrapy_onecaptcha.settings import Config
 from scrapy_onecaptcha.solving import Solver
@@ -374,9 +375,13 @@ class OneCaptchaMiddleware:
         passage = Passage(self._tools, courier, gate, options.max_attempts)
         try:
             return await _compat.as_scrapy(self._pass(passage, courier, request))
-        except Exception:
+        except Exception as error:
             _restore(request, courier.original)
             state.forget(request)  # the errback is next to see it
+            if isinstance(error, OneCaptchaError):
+                # The frames below hold what was sent to the site, and the URL of a form
+                # that is sent by GET holds its token. The sentence says it all.
+                raise bare(error) from None
             raise
 
     async def _pass(

@@ -6,8 +6,11 @@ Reporters of crashes keep the locals of every frame of a traceback, by their ``r
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
-__all__ = ["Secret", "SecretBytes", "any_spelling"]
+__all__ = ["Secret", "SecretBytes", "any_spelling", "bare"]
+
+_Error = TypeVar("_Error", bound=BaseException)
 
 _HIDDEN = "<not shown>"
 _ENTITIES = {'"': "quot", "&": "amp", "'": "apos", "<": "lt", ">": "gt"}
@@ -24,13 +27,24 @@ class Secret(str):
 
 
 class SecretBytes(bytes):
-    """Bytes that their ``repr`` does not show."""
+    """Bytes that neither ``repr`` nor ``str`` shows."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         """Show no part of them."""
         return _HIDDEN
+
+    __str__ = __repr__
+
+
+def bare(error: _Error) -> _Error:
+    """Return *error* without the frames that it came through, and what led to it.
+
+    For one that says all by itself, where those frames hold what must not be shown.
+    """
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def any_spelling(secret: str) -> re.Pattern[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Submitter = Callable[[Request, Response, Challenge, Solution], Request]
     Encoded = Iterable[tuple[bytes, bytes]]
 
-__all__ = ["submit", "submit_by", "without_token"]
+__all__ = ["submit", "submit_by", "url_without", "without_token"]
 
 JSON = "application/json"
 
@@ -117,6 +117,17 @@ def without_token(submission: Request, form: Form) -> Request:
     headers = submission.headers.copy()
     headers.pop(form.header, None)
     return submission.replace(headers=headers)
+
+
+def url_without(token: str, url: str) -> str:
+    """Return *url* without the fields of its query that hold *token*.
+
+    The address of a form without an action is that of its page, query and all.
+    """
+    parts = urlsplit(url)
+    fields = parts.query.split("&")
+    kept = "&".join(field for field in fields if token not in unquote_plus(field))
+    return urlunsplit(parts._replace(query=kept)) if kept != parts.query else url
 
 
 def _headers(request: Request, response: Response, form: Form) -> Headers:

@@ -6,10 +6,11 @@ import json
 import pickle
 import pprint
 import traceback
+from typing import Any
 
 import pytest
 
-from scrapy_onecaptcha.secret import Secret, SecretBytes, any_spelling
+from scrapy_onecaptcha.secret import Secret, SecretBytes, any_spelling, bare
 
 TEXT = "cc9c18d3e263515c"
 
@@ -20,6 +21,10 @@ def test_it_hides_itself(secret: Secret | SecretBytes) -> None:
     for shown in (repr(secret), f"{secret!r}", repr(held), pprint.pformat(held)):
         assert TEXT not in shown
         assert "<not shown>" in shown
+
+
+def test_bytes_have_no_text() -> None:
+    assert str(SecretBytes(b"a")) == "<not shown>"
 
 
 def test_it_hides_in_the_locals_of_a_traceback() -> None:
@@ -42,6 +47,22 @@ def test_it_is_what_it_is() -> None:
     assert json.dumps({"clientKey": secret}) == json.dumps({"clientKey": TEXT})
     assert repr(pickle.loads(pickle.dumps(secret))) == repr(secret)
     assert b"".join([SecretBytes(b"a"), b"b"]) == b"ab"
+
+
+def test_an_error_comes_bare() -> None:
+    def fail() -> None:
+        try:
+            int(TEXT)
+        except ValueError as cause:
+            raise KeyError from cause
+
+    with pytest.raises(KeyError) as caught:
+        fail()
+    error: Any = caught.value
+    assert isinstance(error.__cause__, ValueError)
+    assert bare(error) is error
+    kept = [getattr(error, f"__{name}__") for name in ("cause", "context", "traceback")]
+    assert kept == [None] * 3
 
 
 @pytest.mark.parametrize("written", [TEXT, TEXT.upper(), f"%{ord('c'):X}{TEXT[1:]}"])

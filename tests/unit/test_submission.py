@@ -18,7 +18,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy_onecaptcha import state
 from scrapy_onecaptcha.challenge import Challenge, Form, Solution
 from scrapy_onecaptcha.reissue import ONCE
-from scrapy_onecaptcha.submission import submit, submit_by
+from scrapy_onecaptcha.submission import submit, submit_by, url_without
 
 from .helpers import AGENT, SITEKEY, TOKEN
 
@@ -422,3 +422,19 @@ def test_what_is_no_request_is_said_so(made: Any) -> None:
     assert PAGE in str(caught.value)
     assert "scrapy.Request" in str(caught.value)
     assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        (
+            "https://a.example/b?x=1&t=P1_~&y=a%20b#c",
+            "https://a.example/b?x=1&y=a%20b#c",
+        ),
+        ("https://a.example/b?t=P1%5F%7E&t=P1_~", "https://a.example/b"),
+        ("https://a.example/b?x=1&&y", "https://a.example/b?x=1&&y"),
+        ("https://a.example/b?", "https://a.example/b?"),
+    ],
+)
+def test_a_url_without_its_token(url: str, kept: str) -> None:
+    assert url_without("P1_~", url) == kept
