@@ -119,11 +119,13 @@ class Servers:
 
 
 @contextmanager
-def sandbox(*arguments: str, options: Any = None) -> Iterator[Servers]:
-    """Run a sandbox: the package's own, or `crawl_servers` with *options*."""
+def sandbox(
+    *arguments: str, options: Any = None, script: Path = SERVERS
+) -> Iterator[Servers]:
+    """Run a sandbox: the package's own, or *script* with *options*."""
     what = ["-m", "scrapy_onecaptcha.sandbox", "--json", "--until-eof", *arguments]
     if options is not None:
-        what = [str(SERVERS), json.dumps(options)]
+        what = [str(script), json.dumps(options)]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             [sys.executable, *WARNINGS, *what],
@@ -345,6 +347,7 @@ def crawling(
     environment: Mapping[str, str] | None = None,
     deprecated: bool = False,
     hangs: float = HANGS,
+    runner: Path = RUNNER,
 ) -> Iterator[Crawl]:
     """Start a crawl of *plan*; it is killed at the end if it still runs.
 
@@ -376,7 +379,7 @@ def crawling(
                 [
                     sys.executable,
                     *(() if deprecated else WARNINGS),
-                    str(RUNNER),
+                    str(runner),
                     f"{folder}/plan",
                 ],
                 stdin=subprocess.DEVNULL,
