@@ -196,7 +196,7 @@ def make_process(settings: dict[str, Any]) -> Any:
     return AsyncCrawlerProcess(settings)
 
 
-def main() -> int:
+def main(spider: type[PlanSpider] = PlanSpider) -> int:
     """Run the plan; return the exit status."""
     plan = json.loads(Path(sys.argv[1]).read_text())
     if not plan["deprecated"]:
@@ -212,7 +212,7 @@ def main() -> int:
     with Path(plan["events"]).open("w") as events:
         _RUN.update(plan=plan, events=events)
         process = make_process(settings)
-        crawler = process.create_crawler(PlanSpider)
+        crawler = process.create_crawler(spider)
         crawl: Any = process.crawl(crawler)
         status: list[int] = []
 

@@ -126,7 +126,7 @@ class Proxy:
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Serve what the options describe."""
     reactor: Any = installed
     options = json.loads(sys.argv[1])
     wanted = options["sites"]
@@ -160,6 +160,12 @@ def main() -> None:
         },
         "settings": sandbox.settings(),
     }
+    serve(info)
+
+
+def serve(info: dict[str, Any]) -> None:
+    """Print *info*, and run the reactor until standard input ends."""
+    reactor: Any = installed
     sys.stdout.write(json.dumps(info) + "\n")
     sys.stdout.flush()
 
