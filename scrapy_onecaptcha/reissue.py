@@ -96,7 +96,7 @@ def inherit(request: Request, page: Response) -> None:
     sent = page.request
     if sent is None or sent is request:
         return
-    ours = {state.KEY, "dont_cache", *ONCE}
+    ours = {state.KEY, "dont_cache", "playwright_page_goto_kwargs", *ONCE}
     if state.role_of(sent) == "submission":
         ours |= {"redirect_urls", "redirect_reasons", "redirect_times", "redirect_ttl"}
     request.meta.update(

@@ -121,6 +121,7 @@ def test_where_a_submission_was_redirected_is_not_told() -> None:
         redirect_reasons=[302],
         redirect_times=1,
         redirect_ttl=19,
+        playwright_page_goto_kwargs={"referer": URL},
     )
     inherit(request, Response(URL, request=sent))
     told = {name: request.meta[name] for name in request.meta if name != state.KEY}
