@@ -38,12 +38,19 @@ NEEDS_SPIDER = (
     is inspect.Parameter.empty
 )
 
+
+def _errors(*names: str) -> tuple[type[Exception], ...]:
+    """Return those of Scrapy's errors that this version has."""
+    return tuple(
+        getattr(exceptions, name) for name in names if hasattr(exceptions, name)
+    )
+
+
 #: What download handlers raise where there was no connection; since Scrapy 2.15.
-NEVER_CONNECTED: tuple[type[Exception], ...] = tuple(
-    getattr(exceptions, name)
-    for name in ("CannotResolveHostError", "DownloadConnectionRefusedError")
-    if hasattr(exceptions, name)
-)
+NEVER_CONNECTED = _errors("CannotResolveHostError", "DownloadConnectionRefusedError")
+
+#: What they raise where a reply is too large; since Scrapy 2.15.
+CANCELLED = _errors("DownloadCancelledError")
 
 
 def has_reactor() -> bool:

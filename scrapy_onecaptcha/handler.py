@@ -10,7 +10,6 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
-from scrapy.exceptions import DownloadCancelledError
 from scrapy.settings import Settings
 from scrapy.signalmanager import SignalManager
 from twisted.internet.defer import succeed
@@ -120,7 +119,7 @@ class _Whole:
 def _translated(failure: Failure) -> Failure:
     """Tell a handler's errors in Twisted's words."""
     error = failure.value
-    if isinstance(error, DownloadCancelledError):
+    if isinstance(error, _compat.CANCELLED):
         return Failure(ReplyTooLarge())  # type: ignore[no-untyped-call]
     if isinstance(error, _compat.NEVER_CONNECTED):
         return Failure(ConnectError(string=str(error)))  # type: ignore[no-untyped-call]
