@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from scrapy import signals
 
 if TYPE_CHECKING:
-    from scrapy import Request
+    from scrapy import Request, Spider
     from scrapy.crawler import Crawler
     from scrapy.statscollectors import StatsCollector
     from typing_extensions import Self
@@ -23,7 +23,7 @@ class RandomUserAgent:
     def __init__(self) -> None:
         self._random = random.Random(7)
 
-    def process_request(self, request: Request) -> None:
+    def process_request(self, request: Request, spider: Spider | None = None) -> None:
         request.headers["User-Agent"] = f"Browser/{self._random.random()}"
 
 
@@ -37,14 +37,14 @@ class ProxyRotator:
     def from_crawler(cls, crawler: Crawler) -> Self:
         return cls(crawler.settings.getlist("PROXIES"))
 
-    def process_request(self, request: Request) -> None:
+    def process_request(self, request: Request, spider: Spider | None = None) -> None:
         request.meta["proxy"] = next(self._proxies)
 
 
 class ProxyRotatorByHeader(ProxyRotator):
     """The same, with the credentials in a header."""
 
-    def process_request(self, request: Request) -> None:
+    def process_request(self, request: Request, spider: Spider | None = None) -> None:
         parts = urlsplit(next(self._proxies))
         request.meta["proxy"] = f"{parts.scheme}://{parts.hostname}:{parts.port}"
         user = f"{parts.username}:{parts.password}".encode()
