@@ -1,6 +1,6 @@
 """Pages that other components of Scrapy work on: what users crawl besides plain pages.
 
-A sitemap, files, a login, redirects, errors that pass, pages that may be cached.
+A sitemap, files, a login, redirects, errors that pass.
 """
 
 from __future__ import annotations
@@ -54,7 +54,6 @@ class Extras:
             "moved": self._moved,
             "refreshed": self._refreshed,
             "flaky": self._flaky,
-            "fresh": self._fresh,
             "stalling": self._stalling,
         }
         return pages.get(kind, self._other)(visit, what)
@@ -103,11 +102,6 @@ class Extras:
         if self._asked[visit.path] > ERRORS:
             return page
         return html_reply(layout("Busy", "<h1>Busy</h1>"), status=503)
-
-    def _fresh(self, visit: Visit, what: str) -> Reply:
-        page = self._page(f"Fresh {what}")
-        headers = (("Cache-Control", "max-age=3600"),)
-        return Reply(body=page.body, headers=headers)
 
     def _stalling(self, visit: Visit, what: str) -> Reply:
         return Reply(manner="stall")

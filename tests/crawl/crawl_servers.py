@@ -7,7 +7,8 @@ Called by `crawl_harness.sandbox` with its options, which are JSON::
 
 ``gate`` is the name of a gate of the sandbox, ``null`` for none, or an object with
 ``like``, such a name, and what is different. ``robots`` is the text of robots.txt, or
-``true`` for one that is gated like every other page. A site opens for good, to all,
+``true`` for one that is gated like every other page. ``headers`` are added to all of
+its pages. A site opens for good, to all,
 once its ``/_open`` is asked for. With ``extras`` it has the pages of `crawl_content` as
 well, behind its gate. ``/_visits`` tells who has been there. A proxy lets in its users,
 to all sites. ``quick`` is a second service with the same tasks and tokens, for a second
@@ -64,12 +65,13 @@ def with_extras(
 
 
 class Switchable:
-    """A site that is *closed* until it is opened."""
+    """A site that is *closed* until it is opened; *site* are its options."""
 
-    def __init__(self, closed: Answer, opened: Answer, robots: str | bool) -> None:
+    def __init__(self, closed: Answer, opened: Answer, site: Mapping[str, Any]) -> None:
         self._answer = closed
         self._opened = opened
-        self._robots = robots
+        self._robots: str | bool = site.get("robots", False)
+        self._headers = tuple(site.get("headers", {}).items())
         self._visits: list[dict[str, Any]] = []
 
     def answer(self, visit: Visit) -> Reply:
@@ -83,7 +85,8 @@ class Switchable:
             return self._answer(replace(visit, uri="/page/0"))
         if visit.path == "/robots.txt" and self._robots:
             return Reply(body=str(self._robots).encode(), content_type="text/plain")
-        return self._answer(visit)
+        reply = self._answer(visit)
+        return replace(reply, headers=(*reply.headers, *self._headers))
 
 
 def _of_visit(visit: Visit) -> dict[str, Any]:
@@ -139,7 +142,7 @@ def main() -> None:
         if site.get("extras"):
             sites[name] = with_extras(name, gates[name], sandbox, reactor.seconds)
         opened = twins.sites[name].answer
-        sites[name] = Switchable(sites[name].answer, opened, site.get("robots", False))
+        sites[name] = Switchable(sites[name].answer, opened, site)
     second = Service(
         ServiceOptions(latency=0.1),
         sandbox.ledger,

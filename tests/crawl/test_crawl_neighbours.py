@@ -26,7 +26,7 @@ SITES: dict[str, Any] = {
     "busy": {"gate": {"like": "button", "status": 503}},
     "refusing": {"gate": {"like": "button", "status": 403}},
     "limiting": {"gate": {"like": "button", "status": 429}},
-    "fresh": {"gate": "button"},
+    "fresh": {"gate": "button", "headers": {"Cache-Control": "max-age=3600"}},
     "throttled": {"gate": "button"},
     "delayed": {"gate": "wall"},
     "walked": {"gate": "button"},
@@ -97,12 +97,12 @@ def test_each_proxy_passes_its_own_gates(
     ours = {f"crawl_neighbours.{rotator}": 350, "crawl_neighbours.RandomUserAgent": 400}
     result = crawl(
         servers,
-        pages(servers[site], range(12)),
+        pages(servers[site], range(14)),  # no multiple of the proxies: out of step
         {"PROXIES": proxies(servers)},
         middlewares={**MIDDLEWARE, **ours},
     )
     result.assert_clean()
-    assert texts(result) == {n: f"Page {n} of {site}" for n in range(12)}
+    assert texts(result) == {n: f"Page {n} of {site}" for n in range(14)}
     assert servers.tasks_of(site) == result.stat("tokens/accepted") == 4
     assert result.lines("WARNING") == []
     assert_credentials_are_kept(servers, result)
@@ -163,19 +163,18 @@ def test_gates_are_not_retried_and_errors_are(servers: Servers) -> None:
     assert codes == {"retry/reason_count/503 Service Unavailable"}
 
 
-def test_the_rfc2616_policy_stores_no_gate_and_no_submission(
-    servers: Servers, tmp_path: Path
-) -> None:
+def test_the_rfc2616_policy_stores_no_gate(servers: Servers, tmp_path: Path) -> None:
+    """Though the site says of all its pages, gates included, that they may be kept."""
     site = servers["fresh"]
-    plan = [ask(f"{site}/fresh/1")]
-    plan += [ask(f"{site}/fresh/{number}", after=0) for number in (2, 3)]
+    plan = [ask(f"{site}/page/1")]
+    plan += [ask(f"{site}/page/{number}", after=0) for number in (2, 3)]
     settings = {
         "ADDONS": {"scrapy_onecaptcha.Addon": 500},
         "HTTPCACHE_ENABLED": True,
         "HTTPCACHE_DIR": str(tmp_path),
         "HTTPCACHE_POLICY": "scrapy.extensions.httpcache.RFC2616Policy",
     }
-    expected = {n: f"Fresh {n + 1} of fresh" for n in range(3)}
+    expected = {n: f"Page {n + 1} of fresh" for n in range(3)}
     first = crawl(servers, plan, settings, middlewares={})
     first.assert_clean()
     assert texts(first) == expected
