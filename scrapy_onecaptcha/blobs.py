@@ -17,6 +17,8 @@ MAX_JSON = 1_000_000
 # Of objects in objects, and of all values together, that are looked at.
 MAX_DEPTH = 12
 MAX_LEAVES = 5_000
+# Of a name, in characters. What a longer one leads to is left out.
+MAX_NAME = 200
 
 Path = tuple[str, ...]
 
@@ -51,7 +53,8 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         # A list adds no name of its own, but a level.
         pairs = value.items() if isinstance(value, dict) else (("", v) for v in value)
         for key, inner in pairs:
-            yield from _leaves(inner, (*path, key))
+            if len(key) <= MAX_NAME:
+                yield from _leaves(inner, (*path, key))
 
 
 def last(path: Path) -> str:

@@ -28,7 +28,7 @@ __all__ = ["Function", "Reference", "Script"]
 MAX_SCRIPT = 512 * 1024
 # Of one call or function.
 MAX_SPAN = 32 * 1024
-MAX_CALLS = 32
+MAX_CALLS = 16
 # Of a name. Names are put into patterns.
 MAX_NAME = 100
 # Of references in one function.
@@ -42,7 +42,7 @@ _REFERENCE = r"""
     (?: getElementById\(\s*["'](?P<id>[^"']*)["']\s*\)
       | getElementsByName\(\s*["'](?P<field>[^"']*)["']\s*\)
       | (?:querySelector(?:All)?|(?<![\w$])\$|jQuery)
-        \(\s*(?P<q>["'])(?P<css>.*?)(?P=q)\s*\)
+        \(\s*(?P<q>["'])(?P<css>(?:\\.|(?!(?P=q))[^\\\n])*)(?P=q)\s*\)
       | document\.forms(?:\[\s*(?P<index>\d+)\s*\]|\[\s*["'](?P<form>[^"']*)["']\s*\]
                          |\.(?P<member>[\w$]+))
       | (?<![\w$])(?P<name>[\w$]+) )
@@ -89,12 +89,13 @@ class Script:
             length, so that what is found in one can be read in the other.
     """
 
-    __slots__ = ("bare", "code")
+    __slots__ = ("_closed", "bare", "code")
 
     def __init__(self, texts: Iterable[str]) -> None:
         whole = "\n;\n".join(texts)[:MAX_SCRIPT]
         self.code = without_comments(whole)
         self.bare = without_strings(whole)
+        self._closed = _closed(self.bare)
 
     def calls(
         self, *methods: str, of: str = "hcaptcha"
@@ -173,8 +174,8 @@ class Script:
     def function_at(self, start: int) -> Function | None:
         """Read the function whose head stands at *start*."""
         head = re.compile(
-            r"\s*(?:async\b\s*)?(?:function\b\s*[\w$]*\s*)?(?:(\()|([\w$]+)\s*=>)"
-        ).match(self.bare, start)
+            r"\s*(?:async\b\s*)?(?:function\b(?:\s*[\w$]+)?\s*)?(?:(\()|([\w$]+)\s*=>)"
+        ).match(self.bare, start, start + MAX_SPAN)
         if head is None:
             return None
         end = self.end(head.end() - 1) if head[1] else head.end()
@@ -184,7 +185,7 @@ class Script:
         begin = body.end() if body else end
         if self.bare[begin : begin + 1] == "{":
             return Function(names, begin, self.end(begin))
-        line = re.compile(r"[^;\n]*").match(self.bare, begin)
+        line = re.compile(r"[^;\n]*").match(self.bare, begin, begin + MAX_SPAN)
         return Function(names, begin, line.end() if line else begin)
 
     def submits(self, function: Function) -> Iterator[Reference]:
@@ -237,12 +238,8 @@ class Script:
 
     def end(self, start: int) -> int:
         """Return the position after the bracket that closes the one at *start*."""
-        depth, limit = 0, min(len(self.bare), start + MAX_SPAN)
-        for bracket in _BRACKET.finditer(self.bare, start, limit):
-            depth += (bracket[0] in "([{") - (bracket[0] in ")]}")
-            if depth == 0:
-                return bracket.end()
-        return limit
+        limit = min(len(self.bare), start + MAX_SPAN)
+        return min(self._closed.get(start, limit), limit)
 
     def arguments(self, start: int) -> list[tuple[int, int]]:
         """Return where the parts between the brackets at *start* stand."""
@@ -250,13 +247,19 @@ class Script:
 
     def split(self, span: tuple[int, int], mark: str) -> list[tuple[int, int]]:
         """Return where the parts of *span* stand that *mark* parts, brackets aside."""
-        begin, depth, spans = span[0], 0, []
+        begin, spans = span[0], []
         marks = re.compile(rf"[()\[\]{{}}{re.escape(mark)}]")
-        for found in marks.finditer(self.bare, *span):
-            depth += (found[0] in "([{") - (found[0] in ")]}")
-            if found[0] == mark and depth == 0:
+        found = marks.search(self.bare, *span)
+        while found:
+            after = found.end()
+            if found[0] == mark:
                 spans.append((begin, found.start()))
-                begin = found.end()
+                begin = after
+            elif found[0] in "([{":
+                after = self.end(found.start())
+            else:
+                break  # of a bracket around it all
+            found = marks.search(self.bare, after, span[1])
         return [*spans, (begin, span[1])]
 
     def statement_end(self, start: int) -> int:
@@ -279,3 +282,17 @@ class Script:
                 return bracket.start()
             depth += (bracket[0] in "([{") - (bracket[0] in ")]}")
         return limit
+
+
+def _closed(bare: str) -> dict[int, int]:
+    """Return for each bracket that is closed the position after the one that does.
+
+    Brackets of all kinds count alike: code that mixes them up is no JavaScript.
+    """
+    closed, opened = {}, []
+    for bracket in _BRACKET.finditer(bare):
+        if bracket[0] in "([{":
+            opened.append(bracket.start())
+        elif opened and bracket[0] in ")]}":
+            closed[opened.pop()] = bracket.end()
+    return closed

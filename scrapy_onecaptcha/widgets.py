@@ -28,6 +28,8 @@ __all__ = ["Captcha", "Widget", "read_captcha"]
 
 # Widgets of one page that are looked at.
 MAX_WIDGETS = 32
+# Arguments of one call that may hold its options.
+MAX_OPTIONS = 3
 
 _API = re.compile(
     r"\s*(?:https?:)?//(?:(?:[\w-]+\.)*hcaptcha\.com/1/(?:secure-)?api\.js"
@@ -50,10 +52,11 @@ _ACTIVE = re.compile(
 )
 _THEN = re.compile(r"\)\s*\.then\s*\(")
 _WITH_CLASS = "contains(concat(' ', normalize-space(@class), ' '), ' {} ')"
+# One step for all of them: libxml2 takes quadratic time to join sets.
 _CONTAINERS = (
-    f"//*[{_WITH_CLASS.format('h-captcha')}] | //h-captcha | //vue-hcaptcha"
+    f"//*[{_WITH_CLASS.format('h-captcha')} or self::h-captcha or self::vue-hcaptcha"
     # A key, and in any attribute the name: some bundle renders it.
-    " | //*[@data-sitekey][@*[contains(concat(' ', ., ' '), ' h-captcha ')"
+    " or @data-sitekey and @*[contains(concat(' ', ., ' '), ' h-captcha ')"
     " or contains(concat(' ', ., ' '), ' hcaptcha ')]]"
 )
 _COMPATIBLE = f"//*[{_WITH_CLASS.format('g-recaptcha')}]"
@@ -358,7 +361,7 @@ def _promised(script: Script) -> Function | None:
 def _rqdata(script: Script) -> str | None:
     """Read the rqdata that a script hands over."""
     for method, arguments in script.calls("execute", "setData", "render"):
-        for span in arguments[0 if method == "setData" else 1 :]:
+        for span in arguments[0 if method == "setData" else 1 :][:MAX_OPTIONS]:
             rqdata = script.value(script.option(span, "rqdata"))
             if rqdata:
                 return rqdata
