@@ -6,8 +6,6 @@ import re
 from itertools import chain, islice, takewhile
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.page import select
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -66,32 +64,31 @@ def controls(form: Node, page: Page) -> Iterator[Node]:
     """Yield the controls of *form* in the order of the page."""
     name = form.get("id")
     inside = list(islice(form.iter(*_CONTROLS), MAX_CONTROLS))
-    beside = select(page.root, "//*[@form=$name]", name=name) if name else []
-    beside += [e for e, stray in page.strays.items() if stray is form]
+    beside = page.beside.get(form, [])
     if not beside:
         yield from (e for e in inside if e.get("form") in (None, name))
         return
     wanted = {*inside, *beside[:MAX_CONTROLS]}
     for element in page.root.iter(*_CONTROLS):
-        if element in wanted and element.get("form") in (None, name):
-            yield element
+        if not wanted:
+            return  # a page may have any number of others
+        if element in wanted:
+            wanted.remove(element)
+            if element.get("form") in (None, name):
+                yield element
 
 
 def is_whole(form: Node, page: Page) -> bool:
     """Tell whether `controls` yields all that *form* has: else it is too large."""
-    name = form.get("id")
     inside = sum(1 for _ in islice(form.iter(*_CONTROLS), MAX_CONTROLS + 1))
-    beside = select(page.root, "//*[@form=$name]", name=name) if name else []
-    strays = sum(stray is form for stray in page.strays.values())
-    return inside <= MAX_CONTROLS and len(beside) + strays <= MAX_CONTROLS
+    return inside <= MAX_CONTROLS and len(page.beside.get(form, ())) <= MAX_CONTROLS
 
 
 def owner(element: Node, page: Page) -> Node | None:
     """Return the form that *element* belongs to."""
     name = element.get("form")
     if name:
-        found = select(page.root, "//form[@id=$name]", name=name)
-        return found[0] if found else None
+        return page.forms.get(name)
     if element.tag == "form":
         return element
     if element in page.strays:

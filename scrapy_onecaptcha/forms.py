@@ -19,7 +19,7 @@ from scrapy_onecaptcha.controls import (
     is_whole,
     type_of,
 )
-from scrapy_onecaptcha.page import charset, join
+from scrapy_onecaptcha.page import charset, join, keeps_ascii
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,7 +192,7 @@ def _encoding(form: Node, page: Page) -> str:
     labels = re.split(r"[\s,]+", form.get("accept-charset", ""))
     known = (charset(label) for label in labels[:8] if label)
     encoding = next((name for name in known if name), None) or page.encoding
-    return "utf-8" if encoding.lower().startswith(("utf-16", "utf-32")) else encoding
+    return encoding if keeps_ascii(encoding) else "utf-8"
 
 
 def _token_fields(wanted: tuple[str, ...], names: list[str]) -> tuple[str, ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from lxml import etree  # type: ignore[import-untyped,unused-ignore]
 from parsel import Selector
@@ -28,6 +28,7 @@ __all__ = [
     "has",
     "is_html",
     "join",
+    "keeps_ascii",
     "parse",
     "select",
 ]
@@ -63,6 +64,7 @@ _TAG = re.compile(
 # Put before each ``</form>``, for the tree does not tell where they stood.
 _END = "onecaptcha-form-end"
 _MARK = f"<{_END}></{_END}>"
+_ASCII = "".join(map(chr, range(32, 127)))
 # What lxml reads, but does not write.
 _UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RAW = ("script", "style", "title", "textarea")
@@ -86,16 +88,20 @@ class Page:
         root: its root element; comments and all that is inert are gone.
         url: its address, without fragment.
         base: what its relative links are joined to.
-        encoding: its character encoding, as Python names it.
+        encoding: what its forms are sent in, as Python names it.
         strays: controls that belong to a form around which the tree has it closed.
         cut: the form that goes on behind what is read of the page, if there is one.
+        forms: the forms by their ids, the first of each.
+        beside: the controls that belong to a form without standing in it.
     """
 
     root: Node
     url: str
     base: str
     encoding: str
-    strays: Mapping[Node, Node] = field(default_factory=dict)
+    strays: Mapping[Node, Node]
+    forms: Mapping[str, Node]
+    beside: Mapping[Node, list[Node]]
     cut: Node | None = None
 
 
@@ -122,8 +128,10 @@ def parse(response: TextResponse) -> Page | None:
     url = join(response.url, "") or response.url
     encoding = charset(response.encoding) or "utf-8"
     strays, still_open = _strays(root)
+    forms = _forms(root)
+    beside = _beside(root, strays, forms)
     cut = still_open if len(response.body) > MAX_BYTES else None
-    return Page(root, url, _base(root, url), encoding, strays, cut)
+    return Page(root, url, _base(root, url), encoding, strays, forms, beside, cut)
 
 
 def charset(label: str | None) -> str | None:
@@ -167,6 +175,26 @@ def _strays(root: Node) -> tuple[dict[Node, Node], Node | None]:
     return strays, pointer
 
 
+def _forms(root: Node) -> dict[str, Node]:
+    forms: dict[str, Node] = {}
+    for form in root.iter("form"):
+        if name := form.get("id"):
+            forms.setdefault(name, form)
+    return forms
+
+
+def _beside(
+    root: Node, strays: Mapping[Node, Node], forms: Mapping[str, Node]
+) -> dict[Node, list[Node]]:
+    beside: dict[Node, list[Node]] = {}
+    for element in root.iter(*_CONTROLS):
+        name = element.get("form")
+        form = forms.get(name) if name else strays.get(element)
+        if form is not None:
+            beside.setdefault(form, []).append(element)
+    return beside
+
+
 def _is_within(element: Node, form: Node) -> bool:
     around = islice(element.iterancestors("form"), 1)
     return next(around, None) is form
@@ -203,14 +231,14 @@ def find(page: Page, kind: str, value: str) -> Node | None:
     if kind == "css":
         return _find_css(page, value)
     if kind == "index":
-        return _nth(select(page.root, "//form"), int(value[:6]))
+        return _nth(page.root, "//form", int(value[:6]))
     paths = {
         "id": "//*[@id=$v]",
         "field": "//*[@name=$v]",
         "form": "//form[@name=$v or @id=$v]",
-        "name": "//*[@id=$v] | //form[@name=$v] | //input[@name=$v]",
+        "name": "//*[@id=$v or (self::form or self::input) and @name=$v]",
     }
-    return _nth(select(page.root, paths[kind], v=value), 0)
+    return _nth(page.root, paths[kind], v=value)
 
 
 def _find_css(page: Page, selector: str) -> Node | None:
@@ -220,19 +248,19 @@ def _find_css(page: Page, selector: str) -> Node | None:
         return None
     tag = simple["tag"] or "*"
     if simple["id"]:
-        return _nth(select(page.root, f"//{tag}[@id=$v]", v=simple["id"]), 0)
+        return _nth(page.root, f"//{tag}[@id=$v]", v=simple["id"])
     if simple["class"]:
         path = f"//{tag}[contains(concat(' ', normalize-space(@class), ' '), $v)]"
-        return _nth(select(page.root, path, v=f" {simple['class']} "), 0)
+        return _nth(page.root, path, v=f" {simple['class']} ")
     if simple["attribute"]:
         path = f"//{tag}[@*[name()=$a]=$v]"
-        found = select(page.root, path, a=simple["attribute"], v=simple["value"])
-        return _nth(found, 0)
-    return _nth(select(page.root, f"//{tag}"), 0)
+        return _nth(page.root, path, a=simple["attribute"], v=simple["value"])
+    return _nth(page.root, f"//{tag}")
 
 
-def _nth(found: list[Node], number: int) -> Node | None:
-    return found[number] if number < len(found) else None
+def _nth(root: Node, path: str, number: int = 0, **names: str) -> Node | None:
+    found = select(root, f"({path})[{number + 1}]", **names)
+    return found[0] if found else None
 
 
 def _tree(response: TextResponse) -> Node | None:
@@ -263,6 +291,14 @@ def _tag(found: re.Match[str]) -> str:
     return f"{_MARK}{found[0]}" if found["end"] else found[1]
 
 
+def keeps_ascii(encoding: str) -> bool:
+    """Say whether *encoding* takes any text, and leaves a token as it is."""
+    try:
+        return _ASCII.encode(encoding, "xmlcharrefreplace") == _ASCII.encode()
+    except (LookupError, UnicodeError):
+        return False
+
+
 def _decoded(response: TextResponse) -> str:
     """Decode the part of the page that is read."""
     body, encoding = response.body, charset(response.encoding)
@@ -284,6 +320,8 @@ def _base(root: Node, url: str) -> str:
 def join(base: str, href: str) -> str | None:
     """Resolve *href* as browsers do, or return ``None`` where it is no URL."""
     try:
-        return urldefrag(urljoin(base, href.strip())).url
+        url = urldefrag(urljoin(base, href.strip())).url
+        urlsplit(url)  # urljoin returns its base unread where nothing is joined
     except ValueError:
         return None
+    return url

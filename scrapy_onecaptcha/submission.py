@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
 import re
@@ -14,6 +13,7 @@ from scrapy.http.request import NO_CALLBACK
 
 from scrapy_onecaptcha import state
 from scrapy_onecaptcha.blobs import parse_json, put
+from scrapy_onecaptcha.page import keeps_ascii
 from scrapy_onecaptcha.reissue import ONCE
 
 if TYPE_CHECKING:
@@ -163,20 +163,12 @@ def _encode(form: Form, fields: Iterable[tuple[str, str]]) -> Encoded:
     What the page's encoding lacks is sent as a character reference, and every line
     break as CR LF.
     """
-    encoding = _codec(form.encoding)
+    encoding = form.encoding if keeps_ascii(form.encoding) else "utf-8"
     for name, value in fields:
         yield (
             _crlf(name).encode(encoding, "xmlcharrefreplace"),
             _crlf(value).encode(encoding, "xmlcharrefreplace"),
         )
-
-
-def _codec(encoding: str) -> str:
-    try:
-        name = codecs.lookup(encoding).name
-    except LookupError:
-        return "utf-8"
-    return "utf-8" if name.startswith("utf-") else name
 
 
 def _crlf(text: str) -> str:
