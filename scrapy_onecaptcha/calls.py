@@ -251,6 +251,6 @@ def _nth(spans: list[Span], number: int) -> Span:
 
 def _is_pairs(value: Any) -> bool:
     return isinstance(value, list) and all(
-        isinstance(pair, list) and len(pair) == 2  # noqa: PLR2004
+        isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)  # noqa: PLR2004
         for pair in value
     )

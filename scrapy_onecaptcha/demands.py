@@ -182,9 +182,13 @@ def _named(pairs: Iterable[tuple[Path, Any]], end: str) -> str | None:
 def _along(pairs: list[tuple[Path, Any]]) -> tuple[tuple[str, str], ...]:
     """Return the ticket that belongs to an rqdata and goes back with its token."""
     return tuple(
-        (last(path), _text(value))
+        (last(path), value)
         for path, value in pairs
-        if plain(path).endswith("rqtoken") and _text(value)
+        if plain(path).endswith("rqtoken")
+        # Half a surrogate pair, as JSON may have, is not to be sent.
+        and last(path).isprintable()
+        and value
+        and _text(value).isprintable()
     )[:1]
 
 

@@ -113,14 +113,13 @@ def rule(code: str) -> Rule:
 _UNITS = {"s": 1, "秒": 1, "m": 60, "分": 60, "h": 3600, "小": 3600}
 _SPAN = re.compile(
     r"(?<![\d.])(\d{1,6})\s*"
-    r"(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)|h(?:ours?)?|秒|分钟?|小时)(?![a-z])",
-    re.IGNORECASE,
+    r"(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)|h(?:ours?)?|秒|分钟?|小时)(?![a-z])"
 )
 
 
 def stated_seconds(text: str) -> float | None:
     """Return the time that *text* states, in seconds; of several their sum."""
-    spans = [int(n) * _UNITS[unit[0].lower()] for n, unit in _SPAN.findall(text)]
+    spans = [int(n) * _UNITS[unit[0]] for n, unit in _SPAN.findall(text.lower())]
     if not spans:
         return None
     least, most = BLOCK_SECONDS

@@ -38,7 +38,7 @@ _PROPERTY = re.compile(
     |(?:getAttribute|attr)\(\s*["']([\w-]+)["']\s*\))\s*\Z""",
     re.VERBOSE,
 )
-_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?|true|false|null")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?|true|false|null")
 
 
 class Expressions:
@@ -195,7 +195,10 @@ class Expressions:
         """Return the token, or what the browser knows of the page."""
         if name in self._tokens:
             return TOKEN
-        url = urlsplit(self._page.url)
+        try:
+            url = urlsplit(self._page.url)
+        except ValueError:
+            raise Unreadable from None
         bare = re.sub(r"^(?:(?:window|document|self|top)\.)+", "", name)
         return {
             "location": self._page.url,

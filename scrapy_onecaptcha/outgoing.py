@@ -24,6 +24,8 @@ MULTIPART = "multipart/form-data"
 JSON = "application/json"
 
 MAX_HEADER = 1000  # characters
+# Of objects in objects, down to the token.
+MAX_DEPTH = 12
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH"})
 
@@ -96,13 +98,17 @@ def body_of(text: str) -> Body:
     return Body(dict(parse_qsl(text, keep_blank_values=True)), URLENCODED)
 
 
-def _flat(value: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(
+    value: dict[str, Any], above: str = "", depth: int = 0
+) -> Iterator[tuple[str, Any]]:
     """Yield the leaves that lead to the token by their dotted names, others whole."""
+    if depth > MAX_DEPTH:
+        raise Unreadable
     for key, inner in value.items():
         if "." in key:
             raise Unreadable
-        if isinstance(inner, dict) and TOKEN in json.dumps(inner, ensure_ascii=False):
-            yield from _flat(inner, f"{above}{key}.")
+        if isinstance(inner, dict) and TOKEN in _written(inner):
+            yield from _flat(inner, f"{above}{key}.", depth + 1)
         else:
             yield f"{above}{key}", inner
 
@@ -111,7 +117,7 @@ def _fields(flat: dict[str, Any], *, as_json: bool) -> Iterator[tuple[str, str]]
     for name, value in flat.items():
         if value == TOKEN:
             continue
-        text = json.dumps(value, ensure_ascii=False)
+        text = _written(value)
         if TOKEN in text or TOKEN in name:
             raise Unreadable  # part of a longer text
         if as_json:
@@ -120,6 +126,13 @@ def _fields(flat: dict[str, Any], *, as_json: bool) -> Iterator[tuple[str, str]]
             raise Unreadable
         else:
             yield name, value if isinstance(value, str) else text
+
+
+def _written(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:  # it was read with less of the stack in use
+        raise Unreadable from None
 
 
 def _split_headers(
