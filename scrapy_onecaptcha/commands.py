@@ -23,6 +23,7 @@ from scrapy.exceptions import UsageError
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 from scrapy.utils.datatypes import SequenceExclude
 
+from scrapy_onecaptcha.challenge import plain
 from scrapy_onecaptcha.detection import Hints, detect
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 from scrapy_onecaptcha.page import MAX_BYTES, is_html, parse
@@ -156,8 +157,7 @@ class Command(ScrapyCommand):
             process.start()
         for look in looks:
             told = tell(look)
-            sys.stdout.write(json.dumps(told) if opts.json else "\n".join(_lines(told)))
-            sys.stdout.write("\n")
+            sys.stdout.write(f"{show(told, as_json=opts.json)}\n")
         if any(look.response is None for look in looks):
             self.exitcode = _BAD
 
@@ -313,6 +313,11 @@ def tell(look: Look) -> dict[str, Any]:
         "submission": _submission(challenge.form),
         "refused": _refused(response.url, challenge.form),
     }
+
+
+def show(told: dict[str, Any], *, as_json: bool) -> str:
+    """Return what is written of a page, which may try to write to the terminal."""
+    return json.dumps(told) if as_json else "\n".join(map(plain, _lines(told)))
 
 
 def _submission(form: Form | None) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from scrapy_onecaptcha.parsing import (
     Row,
     boolean,
     function,
-    masked,
+    shown_as,
     text,
     uuid,
 )
@@ -104,7 +104,7 @@ class RequestOptions:
         name = 'meta["onecaptcha"]'
         if not isinstance(value, Mapping):
             raise ValueError(  # noqa: TRY004  # one type for every bad value
-                f"{name} is {masked(repr(value))}; allowed: True, False, or a dict of "
+                f"{name} is {shown_as(value)}; allowed: True, False, or a dict of "
                 f"{', '.join(KEYS)}."
             )
         given: dict[str, Any] = {
@@ -114,8 +114,7 @@ class RequestOptions:
         for key, entry in value.items():
             if key not in KEYS:
                 raise ValueError(
-                    f"{name} has the key {masked(repr(key))}; allowed: "
-                    f"{', '.join(KEYS)}."
+                    f"{name} has the key {shown_as(key)}; allowed: {', '.join(KEYS)}."
                 )
             if entry is not None:
                 given[key] = KEYS[key].read(f'{name}["{key}"]', entry)

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -46,9 +47,9 @@ class Row:
             return self.parse(value)
         except _Hint as error:
             hint, cause = f" ({error})", error.__cause__
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError, RecursionError):
             pass  # not chained: its text may hold what must not be shown
-        shown = "a value not shown here" if self.secret else masked(repr(value))
+        shown = "a value not shown here" if self.secret else shown_as(value)
         message = f"{name} is {shown}; allowed: {self.allowed}{hint}."
         raise ValueError(message) from cause
 
@@ -57,12 +58,27 @@ class _Hint(ValueError):
     """Says more than "what is allowed" does; carries no secret."""
 
 
+def shown_as(value: Any) -> str:
+    """Return *value* as it may stand in a message."""
+    try:
+        return masked(repr(value))
+    except Exception as error:  # noqa: BLE001  (a number too long to be written, say)
+        return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
+
+
 def masked(text: str) -> str:
     """Return *text* without what a URL in it may hide, or a key, and not too long."""
-    text = re.sub(r"(?=[a-z]*[0-9])[a-z0-9]{24,}", "***", text, flags=re.IGNORECASE)
-    text = re.sub(r"(\w*:?//)?[^\s'\"]*@", r"\1***@", text)
-    text = re.sub(r"(//[^?#\s]*[?#])[^\s'\"]+", r"\1***", text)
+    # Each pattern begins where nothing of its own goes before: no text is read twice.
+    text = re.sub(
+        r"(?<![a-z0-9])(?=[a-z]*[0-9])[a-z0-9]{24,}", "***", text, flags=re.IGNORECASE
+    )
+    text = re.sub(r"(?<![^\s'\"])(\w*:?//)?[^\s'\"]*@", r"\1***@", text)
+    text = re.sub(r"(//[^?#\s]*)(?:([?#])[^\s'\"]+)?", _without_query, text)
     return text if len(text) <= 200 else text[:199] + "…"  # noqa: PLR2004
+
+
+def _without_query(url: re.Match[str]) -> str:
+    return f"{url[1]}{url[2]}***" if url[2] else url[1]
 
 
 def integer(least: int) -> Callable[[Any], int]:
@@ -72,7 +88,7 @@ def integer(least: int) -> Callable[[Any], int]:
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise TypeError
         parsed = int(value)
-        if parsed < least:
+        if not least <= parsed <= sys.maxsize:  # a longer one cannot be shown
             raise ValueError
         return parsed
 
@@ -180,7 +196,7 @@ def _is_selector(css: str) -> bool:
     # Run, not only parsed: an unknown namespace shows only then.
     try:
         Selector(text="<html></html>").css(css)
-    except (SelectorError, ValueError):
+    except (SelectorError, ValueError, RecursionError):
         return False
     return True
 
@@ -199,7 +215,8 @@ def function(value: Any) -> Callable[..., Any]:
     try:
         loaded = load_object(value)
     except Exception as error:  # whatever the module raises when it is imported
-        raise _Hint(f"{type(error).__name__}: {error}") from error
+        said = "".join(c if c.isprintable() else " " for c in str(error))
+        raise _Hint(f"{type(error).__name__}: {said[:200]}") from error
     if not callable(loaded):
         raise _Hint("what it names cannot be called")
     return loaded  # type: ignore[no-any-return]

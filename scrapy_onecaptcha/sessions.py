@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import OrderedDict
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
 from scrapy.utils.httpobj import urlparse_cached
@@ -80,15 +81,18 @@ def _proxy_identity(request: Request, auth_encoding: str) -> str:
     proxy = request.meta.get("proxy")
     if not proxy or request.meta.get("_scheme_proxy"):
         return ""
-    parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
-    if parts.username:  # without a user that middleware drops the password, too
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    # By hand, for a password may hold what no URL may.
+    netloc = re.split(r"[/?#]", proxy.split("//", 1)[-1], maxsplit=1)[0]
+    user_info, _, host = netloc.rpartition("@")
+    name, _, password = user_info.partition(":")
+    if name:  # without a user that middleware drops the password, too
+        user = f"{unquote(name)}:{unquote(password)}"
         encoded = user.encode(auth_encoding, "replace")
         credentials = b"Basic " + base64.b64encode(encoded)
     else:
         credentials = request.headers.get("Proxy-Authorization") or b""
     digest = hashlib.sha256(credentials).hexdigest()[:12] if credentials else ""
-    return f"{parts.netloc.rpartition('@')[2]}#{digest}"
+    return f"{host}#{digest}"
 
 
 class Session:
