@@ -6,11 +6,12 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 METADATA := setup.cfg pyproject.toml
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test report bench clean
+.PHONY: help demo test fuzz report bench clean
 
 help:
 	@echo "make demo   crawl a gated bookshop, no key needed"
 	@echo "make test   ruff, mypy and all tests"
+	@echo "make fuzz   ten minutes of broken pages, replies and settings"
 	@echo "make report how well the corpus of pages is read"
 	@echo "make bench  the benchmarks"
 	@echo "make clean  remove what the others made"
@@ -25,6 +26,10 @@ test: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/pytest
 
+# Other examples than those of make test, and twenty times as many.
+fuzz: $(VENV)/dev
+	FUZZ=20 $(BIN)/pytest tests/fuzz
+
 # How well pages are told apart, and what is read from them.
 report: $(VENV)/dev
 	$(BIN)/python -m tests.corpus
@@ -34,6 +39,7 @@ bench: $(VENV)/dev
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .hypothesis
 	rm -f example_project/books.jsonl
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
