@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha.callbacks import token_names
 from scrapy_onecaptcha.controls import TOKEN_FIELDS
-from scrapy_onecaptcha.expressions import Expressions
+from scrapy_onecaptcha.expressions import LOOKUP, Expressions, Steps
 from scrapy_onecaptcha.forms import read_form
 from scrapy_onecaptcha.literals import TOKEN, Unreadable
 from scrapy_onecaptcha.outgoing import (
@@ -55,12 +55,20 @@ _BODY = re.compile(
 _WIDGET = ".//*[@data-sitekey or contains(@class, 'h-captcha')] | .//h-captcha"
 
 
-def read_calls(script: Script, page: Page, function: Function) -> Iterator[Form]:
+def read_calls(
+    script: Script, page: Page, function: Function, steps: Steps
+) -> Iterator[Form]:
     """Yield the calls of *function* that send the token, as far as they are literal.
 
     One that leads the browser elsewhere is a form sent by GET: its answer is a page.
+
+    Args:
+        script: the page's scripts.
+        page: where elements are looked up.
+        function: the function.
+        steps: those of the page, which functions share.
     """
-    reader = _Reader(script, page, function)
+    reader = _Reader(script, page, function, steps)
     found = _CALL.finditer(script.bare, function.start, function.end)
     for call in islice(found, MAX_CALLS):
         try:
@@ -72,11 +80,14 @@ def read_calls(script: Script, page: Page, function: Function) -> Iterator[Form]
 class _Reader:
     """Reads the calls of one function."""
 
-    def __init__(self, script: Script, page: Page, function: Function) -> None:
+    def __init__(
+        self, script: Script, page: Page, function: Function, steps: Steps
+    ) -> None:
         self._script = script
         self._page = page
         self._function = function
-        self._read = Expressions(script, page, function, token_names(function))
+        self._steps = steps
+        self._read = Expressions(script, page, function, token_names(function), steps)
 
     def form(self, call: re.Match[str]) -> Form:  # noqa: PLR0911  (one each)
         """Return what *call* sends.
@@ -214,6 +225,7 @@ class _Reader:
         reference = next(self._script.references(span), None)
         if reference is None:
             raise Unreadable
+        self._steps.take(LOOKUP)
         form = find(self._page, reference.kind, reference.value)
         if form is None or form.tag != "form" or not form.xpath(_WIDGET):
             raise Unreadable

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.page import Page
     from scrapy_onecaptcha.scripts import Function, Script
 
-__all__ = ["Expressions", "Span"]
+__all__ = ["LOOKUP", "Expressions", "Span", "Steps"]
 
 Span = tuple[int, int]
 
-# Of expressions in expressions, and of all that are read for one function.
+# Of expressions in expressions, and of all that are read of one page.
 MAX_DEPTH = 8
-MAX_STEPS = 100
+MAX_STEPS = 200
+# What it costs to look an element up, which is a pass over the page.
+LOOKUP = 5
 MAX_NAME = 100
 
 _DOTTED = re.compile(r"[\w$]+(?:\??\.[\w$]+)*")
@@ -41,6 +43,23 @@ _PROPERTY = re.compile(
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?|true|false|null")
 
 
+class Steps:
+    """Counts what is read of a page's scripts, so that there is an end of reading."""
+
+    def __init__(self) -> None:
+        self._left = MAX_STEPS
+
+    def take(self, count: int = 1) -> None:
+        """Count one expression, or what costs as much as *count* of them.
+
+        Raises:
+            Unreadable: there were too many.
+        """
+        self._left -= count
+        if self._left < 0:
+            raise Unreadable
+
+
 class Expressions:
     """Reads the expressions of one function.
 
@@ -49,16 +68,22 @@ class Expressions:
         page: where elements are looked up.
         function: the function.
         tokens: names that stand for the token in it.
+        steps: those of the page.
     """
 
     def __init__(
-        self, script: Script, page: Page, function: Function, tokens: frozenset[str]
+        self,
+        script: Script,
+        page: Page,
+        function: Function,
+        tokens: frozenset[str],
+        steps: Steps,
     ) -> None:
         self._script = script
         self._page = page
         self.function = function
         self._tokens = tokens
-        self._steps = 0
+        self._steps = steps
 
     def text(self, span: Span, depth: int = 0) -> str:
         """Return the text at *span*, with `TOKEN` where the token stands.
@@ -125,13 +150,13 @@ class Expressions:
         return start, end
 
     def step(self, depth: int = 0) -> None:
-        """Count one expression; at the bound there is an end of reading.
+        """Count one expression.
 
         Raises:
             Unreadable: there are too many, or too deep.
         """
-        self._steps += 1
-        if depth > MAX_DEPTH or self._steps > MAX_STEPS:
+        self._steps.take()
+        if depth > MAX_DEPTH:
             raise Unreadable
 
     def _operand(self, span: Span, depth: int) -> str:  # noqa: PLR0911  (one each)
@@ -219,6 +244,7 @@ class Expressions:
             raise Unreadable
         if any(field in reference.value for field in TOKEN_FIELDS):
             return TOKEN
+        self._steps.take(LOOKUP)
         element = find(self._page, reference.kind, reference.value)
         value = None if element is None else element.get(end[1] or end[2] or "value")
         if value is None:

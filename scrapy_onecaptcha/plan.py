@@ -8,6 +8,8 @@ form that it can be; the page itself, where the user names the field.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.callbacks import reached
@@ -21,6 +23,7 @@ from scrapy_onecaptcha.controls import (
     type_of,
     visitor_fields,
 )
+from scrapy_onecaptcha.expressions import Steps
 from scrapy_onecaptcha.forms import read_form
 from scrapy_onecaptcha.headers import HEADER
 from scrapy_onecaptcha.page import find
@@ -28,8 +31,6 @@ from scrapy_onecaptcha.repeats import repeat
 from scrapy_onecaptcha.scripts import Function
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from scrapy.http import Response
 
     from scrapy_onecaptcha.page import Node, Page
@@ -40,6 +41,8 @@ __all__ = ["Plan", "make_plan"]
 
 # Forms of one page that are looked at.
 MAX_FORMS = 32
+# Elements that a callback names, for each of the two things that it does with one.
+MAX_ELEMENTS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,7 @@ class _Reader:
         form = read_form(
             element,
             self._page,
-            by_script=button is None and any(self._submits()),
+            by_script=button is None and bool(self._submits),
             button=button,
             container=self._container,
             token_fields=self._token_fields(element),
@@ -122,7 +125,7 @@ class _Reader:
     def is_idle(self, form: Node) -> bool:
         """Tell whether nobody would send *form*: it is there for a script to read."""
         action = form.get("action", "").strip().lower()
-        if any(self._submits()):
+        if self._submits:
             return False
         if action.startswith("javascript:") or "return false" in form.get(
             "onsubmit", ""
@@ -134,7 +137,7 @@ class _Reader:
 
     def submitted(self) -> tuple[Node | None, Node | None]:
         """Return the form that the callback submits, and the button it clicks."""
-        for reference in self._submits():
+        for reference in self._submits:
             element = find(self._page, reference.kind, reference.value)
             form = None if element is None else owner(element, self._page)
             if form is not None:
@@ -143,15 +146,16 @@ class _Reader:
 
     def filled(self) -> Node | None:
         """Return the form with a field that the callback fills."""
-        forms = (owner(element, self._page) for element in self._fills())
+        forms = (owner(element, self._page) for element in self._fills)
         return next((form for form in forms if form is not None), None)
 
     def call(self) -> Form | None:
         """Return the call that sends the token, if there is one."""
+        steps = Steps()
         # Without a callback, some script asks the widget for its token.
         whole = Function((), 0, len(self._script.bare))
         for function in self._functions or (whole,):
-            for form in read_calls(self._script, self._page, function):
+            for form in read_calls(self._script, self._page, function, steps):
                 return form
         return None
 
@@ -167,17 +171,18 @@ class _Reader:
         ]
         return next((one[0] for one in (silent, others) if len(one) == 1), None)
 
-    def _submits(self) -> Iterator[Reference]:
-        for function in self._functions:
-            yield from self._script.submits(function)
+    @cached_property
+    def _submits(self) -> tuple[Reference, ...]:
+        submits = (self._script.submits(function) for function in self._functions)
+        return tuple(islice(chain.from_iterable(submits), MAX_ELEMENTS))
 
-    def _fills(self) -> Iterator[Node]:
-        """Yield the fields that the callback puts the token into."""
-        for function in self._functions:
-            for reference in self._script.fills(function):
-                element = find(self._page, reference.kind, reference.value)
-                if element is not None:
-                    yield element
+    @cached_property
+    def _fills(self) -> tuple[Node, ...]:
+        """The fields that the callback puts the token into."""
+        fills = (self._script.fills(function) for function in self._functions)
+        references = islice(chain.from_iterable(fills), MAX_ELEMENTS)
+        found = (find(self._page, ref.kind, ref.value) for ref in references)
+        return tuple(element for element in found if element is not None)
 
     def _token_fields(self, form: Node) -> tuple[str, ...]:
         """Name the fields of *form* that take the token."""
@@ -185,7 +190,7 @@ class _Reader:
             return (self._field,)
         names = [
             element.get("name")
-            for element in self._fills()
+            for element in self._fills
             if element.get("name") and owner(element, self._page) is form
         ]
         usual = TOKEN_FIELDS if self._captcha.compatible else TOKEN_FIELDS[:1]
