@@ -165,7 +165,7 @@ class Expressions:
         if literal:
             return unescape(literal).replace(TOKEN, "")
         if written[:1] == "`" and written[-1:] == "`":
-            return self._template(written[1:-1])
+            return self._template(written[1:-1], depth)
         encoding = _ENCODES.match(code, *span)
         if encoding:
             inner = self.text(self._script.arguments(encoding.end() - 1)[0], depth)
@@ -178,7 +178,7 @@ class Expressions:
             return self._named(written, span, depth)
         return self._of_element(span)
 
-    def _template(self, text: str) -> str:
+    def _template(self, text: str, depth: int) -> str:
         """Fill the placeholders of a template literal; names only, bare or encoded."""
         parts = _PLACEHOLDER.split(text)
         if len(parts) > MAX_STEPS or "${" in "".join(parts[::2]):
@@ -186,11 +186,11 @@ class Expressions:
         for number in range(1, len(parts), 2):
             inner = parts[number].strip()
             encoding = re.fullmatch(r"encodeURIComponent\(\s*([\w$.]+)\s*\)", inner)
-            value = self._name(encoding[1] if encoding else inner)
+            value = self._name(encoding[1] if encoding else inner, depth)
             parts[number] = _encoded(value) if encoding else value
         return "".join(parts)
 
-    def _name(self, name: str) -> str:
+    def _name(self, name: str, depth: int) -> str:
         """Return what a name within a template stands for."""
         if _RESPONSE.match(name):
             return TOKEN
@@ -202,7 +202,7 @@ class Expressions:
         )
         if found is None:
             raise Unreadable
-        return self._named(name, found.span(), 1)
+        return self._named(name, found.span(), depth)
 
     def _named(self, name: str, span: Span, depth: int) -> str:
         known = self._known(name)
