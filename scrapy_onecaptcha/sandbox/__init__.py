@@ -18,6 +18,7 @@ from .api import Api
 from .awkward import AWKWARD
 from .faults import parse_fault
 from .gate import Gate
+from .hostile import HOSTILE, Hostile
 from .ledger import Ledger, Task, Token, Verdict
 from .products import PRODUCTS
 from .reasons import REASONS
@@ -29,12 +30,14 @@ from .web import AnswerResource
 __all__ = [
     "AWKWARD",
     "GATES",
+    "HOSTILE",
     "PRODUCTS",
     "REASONS",
     "STATES",
     "AnswerResource",
     "Api",
     "Gate",
+    "Hostile",
     "Ledger",
     "Sandbox",
     "ServiceOptions",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.error import ReactorNotRunning
 
 from .awkward import AWKWARD
+from .hostile import HOSTILE
 from .products import PRODUCTS
 from .server import Sandbox
 from .service import ServiceOptions
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CHUNK = 4096
-_BY_NAME = (*PRODUCTS, *AWKWARD)
+_BY_NAME = (*PRODUCTS, *AWKWARD, *HOSTILE)
 _SITE = f"may be repeated; or all but {', '.join(_BY_NAME)}"
 
 

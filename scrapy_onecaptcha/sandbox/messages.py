@@ -22,7 +22,7 @@ __all__ = [
     "text_reply",
 ]
 
-Manner = Literal["whole", "stall", "stall-body", "drop", "truncated"]
+Manner = Literal["whole", "stall", "stall-body", "drop", "truncated", "endless"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,8 @@ class Reply:
         headers: further headers, in order.
         manner: how it reaches the client. ``whole``; ``stall``: never; ``stall-body``:
             half of it, then nothing, on an open connection; ``truncated``: half of it,
-            then the connection is closed; ``drop``: the connection is closed at once.
+            then the connection is closed; ``drop``: the connection is closed at once;
+            ``endless``: its body again and again.
     """
 
     status: int = 200

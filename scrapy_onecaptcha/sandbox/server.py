@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import gatherResults
 
 from .awkward import AWKWARD
+from .hostile import HOSTILE
 from .ledger import Ledger
 from .products import PRODUCTS
 from .service import Service, ServiceOptions
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from .api import Api
     from .gate import Gate
+    from .hostile import Hostile
     from .messages import Reply, Visit
 
 __all__ = ["Sandbox"]
@@ -61,7 +63,9 @@ class Sandbox:
         self,
         *,
         service: ServiceOptions | None = None,
-        sites: Iterable[str] | Mapping[str, Gate | Api | None] = ("bookshop",),
+        sites: Iterable[str] | Mapping[str, Gate | Api | Hostile | None] = (
+            "bookshop",
+        ),
         secrets: Mapping[str, str | None] | None = None,
         reactor: Any = None,
         clock: Callable[[], float] | None = None,
@@ -145,15 +149,15 @@ def _rng(seed: int, name: str) -> random.Random:
 
 
 def _gates(
-    sites: Iterable[str] | Mapping[str, Gate | Api | None],
-) -> Mapping[str, Gate | Api | None]:
+    sites: Iterable[str] | Mapping[str, Gate | Api | Hostile | None],
+) -> Mapping[str, Gate | Api | Hostile | None]:
     names = list(sites)
     for name in names:
         if not _NAME.fullmatch(name):
             raise ValueError(f"a site's name is letters, digits, - and _: {name!r}")
     if isinstance(sites, Mapping):
         return sites
-    known = {**GATES, **PRODUCTS, **AWKWARD}
+    known = {**GATES, **PRODUCTS, **AWKWARD, **HOSTILE}
     for name in names:
         if name not in known:
             raise ValueError(

@@ -9,6 +9,7 @@ from .bookshop import Bookshop
 from .content import Content, NumberedPages
 from .directory import Directory
 from .gate import CHALLENGE_PATH, Gate
+from .hostile import Hostile, HostileSite
 from .keys import sitekey_of
 from .plain import PlainPages
 from .site import GatedSite, OpenSite
@@ -88,23 +89,26 @@ GATES: Mapping[str, Gate | None] = {
 
 def build_site(
     name: str,
-    gate: Gate | Api | None,
+    gate: Gate | Api | Hostile | None,
     *,
     ledger: Ledger,
     clock: Callable[[], float],
     rng: random.Random,
-) -> GatedSite | ApiSite | OpenSite:
+) -> GatedSite | ApiSite | HostileSite | OpenSite:
     """Put a site together: content by its name, numbered pages where that says nothing.
 
     Args:
         name: of the site.
-        gate: that stands before it, if any; an API is a site of its own.
+        gate: that stands before it, if any; an API, and a hostile one, are sites of
+            their own.
         ledger: shared with the service.
         clock: returns the time in seconds.
         rng: what one-time values are drawn from.
     """
     if isinstance(gate, Api):
         return ApiSite(name, gate, ledger=ledger, clock=clock, rng=rng)
+    if isinstance(gate, Hostile):
+        return HostileSite(name, gate, ledger=ledger)
     content = _content(name, ledger)
     if gate is None:
         return OpenSite(name, content, ledger=ledger)

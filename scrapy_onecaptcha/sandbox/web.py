@@ -9,6 +9,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.static import NoRangeStaticProducer
+
 
 from .messages import Reply, Visit
 
@@ -67,7 +69,7 @@ def _write(request: Any, reply: Reply) -> Any:
     request.setResponseCode(reply.status)
     request.setHeader("Cache-Control", "no-store")
     request.setHeader("Content-Type", reply.content_type)
-    if reply.status != _NO_CONTENT:
+    if reply.status != _NO_CONTENT and reply.manner != "endless":
         request.setHeader("Content-Length", str(len(reply.body)))
     for name, value in reply.headers:
         request.responseHeaders.addRawHeader(name, value)
@@ -75,10 +77,29 @@ def _write(request: Any, reply: Reply) -> Any:
         request.write(reply.body)
         request.finish()
         return NOT_DONE_YET
+    if reply.manner == "endless":
+        static: Any = NoRangeStaticProducer
+        static(request, _Endless(reply.body)).start()
+        return NOT_DONE_YET
     request.write(reply.body[: len(reply.body) // 2])
     if reply.manner == "truncated":
         request.loseConnection()
     return NOT_DONE_YET
+
+
+class _Endless:
+    """A file that begins anew for ever."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def read(self, size: int) -> bytes:
+        """Return all of it; it is not large."""
+        del size
+        return self._body
+
+    def close(self) -> None:
+        """Do nothing: the connection is gone."""
 
 
 class _QuietSite(Site):

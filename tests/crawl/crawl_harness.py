@@ -201,6 +201,11 @@ class Result:
         return int(self.stats.get(f"onecaptcha/{name}", 0))
 
     @property
+    def peak(self) -> float:
+        """The most memory that the crawl's process held, in MB."""
+        return float(self.of("usage")[0]["peak"]) * 1024 / 1e6
+
+    @property
     def places(self) -> int:
         """The downloader's places when the spider had closed."""
         return int(self.of("closed")[0]["places"])

@@ -7,7 +7,8 @@ Called by `crawl_harness.crawl` with the path of the plan, which is JSON::
 
 One line of JSON is written for each event: ``page`` (a callback was called), ``error``
 (an errback), ``sent`` (a request left for the network), ``closed`` (places of the
-downloader), ``failed`` (the crawl did not start) and, at the end, ``stats``.
+downloader), ``failed`` (the crawl did not start) and, at the end, ``stats`` and
+``usage`` (peak of memory in KiB, seconds of CPU).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import resource
 import sys
 import warnings
 from pathlib import Path
@@ -229,6 +231,8 @@ def main(spider: type[PlanSpider] = PlanSpider) -> int:
         process.start()
         if crawler.stats is not None:
             tell("stats", stats=crawler.stats.get_stats())
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        tell("usage", peak=usage.ru_maxrss, cpu=usage.ru_utime + usage.ru_stime)
     return max(status, default=0)
 
 

@@ -12,6 +12,7 @@ from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
     BudgetExceeded,
     CircuitOpen,
+    SubmissionRefused,
     TaskFailed,
     UnsolvableGate,
 )
@@ -87,6 +88,37 @@ def hosts(crawl: Crawl, count: int, pages: int = 1, **options: Any) -> None:
         crawl.site(name, **options)
     for page in range(pages):
         crawl.ask(*(f"https://{name}/{page}" for name in names))
+
+
+@pytest.mark.parametrize(
+    "to", ["http://shop.example/verify", "http://shop.example:443/"]
+)
+def test_a_token_does_not_go_down_to_http(crawling: Crawling, to: str) -> None:
+    crawl = crawling()
+    crawl.site(action=to)
+    crawl.ask("/0")
+    crawl.run()
+    assert "from https down to http" in str(crawl.errors[0])
+    assert crawl.service.created == []
+    assert_ended(crawl, 1, SubmissionRefused)
+
+
+def test_no_redirect_leads_a_token_down_to_http(
+    crawling: Crawling, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Down(Site):
+        def _submitted(self, request: Request, *_: Any) -> Response:
+            headers = {"Location": "http://shop.example/0"}
+            return Response(request.url, status=302, headers=headers, request=request)
+
+    caplog.set_level("INFO", "scrapy_onecaptcha")
+    crawl = crawling(max_attempts=1)
+    add(crawl, Down)
+    crawl.ask("/0")
+    crawl.run()
+    assert not [request for request in crawl.sent if request.url.startswith("http:")]
+    assert "Not followed after the submission" in caplog.text
+    assert_ended(crawl, 1, AttemptsExhausted)
 
 
 def test_tokens_that_grow_old_at_the_site_open_its_circuit(crawling: Crawling) -> None:
