@@ -1,463 +1,167 @@
-"""``scrapy onecaptcha …``: the package's commands. So far: ``detect``.
-
-``scrapy onecaptcha detect URL|FILE…`` shows what the middleware would make of a page,
-and why. It fetches with Scrapy's own engine, as a crawl would, but solves nothing: no
-key is needed and nothing is spent.
-"""
+"""``scrapy onecaptcha …``: hands over to the tool that its first argument names."""
 
 from __future__ import annotations
 
-import json
-import re
+import argparse
+import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from cssselect import SelectorError
-from parsel import Selector
-from scrapy import Request, Spider
-from scrapy.commands import ScrapyCommand
+from scrapy.commands import ScrapyCommand, ScrapyHelpFormatter
 from scrapy.exceptions import UsageError
-from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
-from scrapy.utils.datatypes import SequenceExclude
+from scrapy.utils.misc import load_object
 
-from scrapy_onecaptcha.challenge import plain
-from scrapy_onecaptcha.detection import Hints, detect
-from scrapy_onecaptcha.exceptions import SubmissionRefused
-from scrapy_onecaptcha.page import MAX_BYTES, is_html, parse
-from scrapy_onecaptcha.scope import Scope
-from scrapy_onecaptcha.widgets import read_captcha
+from scrapy_onecaptcha.tools.base import INTERRUPTED, NOT_HAD, WRONG, Call
+from scrapy_onecaptcha.tools.running import Interrupted
+from scrapy_onecaptcha.tools.terminal import Terminal
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from scrapy.http import Response
-    from twisted.python.failure import Failure
+    from scrapy_onecaptcha.tools.base import Tool
 
-    from scrapy_onecaptcha.challenge import Challenge, Form
+__all__ = ["TOOLS", "Command"]
 
-__all__ = ["Command"]
+_PROGRAM = "scrapy onecaptcha"
+_TOOLS = "scrapy_onecaptcha.tools"
 
-#: Where the middleware stands among the downloader middlewares; so does the looker.
-ORDER = 585
-#: Of a file that is said to come from nowhere. ``.invalid`` exists nowhere (RFC 2606).
-NOWHERE = "https://page.invalid/"
-# Of a field's value, in text; --json shows all of it.
-MAX_VALUE = 100
-
-_BAD = 2
-_EPILOG = (
-    "Exit status: 0 when every page was read, whatever was found in it; 2 when one of "
-    "them could not be read, or for a wrong command line."
-)
-_RESPONSES: dict[str, type[TextResponse]] = {
-    ".json": JsonResponse,
-    ".txt": TextResponse,
-    ".xml": XmlResponse,
+#: Each tool: its class, and what stands of it in the list.
+TOOLS = {
+    "detect": (f"{_TOOLS}.detect.Detect", "which hCaptcha a page has, and why"),
+    "balance": (f"{_TOOLS}.balance.Balance", "what the account has left"),
+    "solve": (f"{_TOOLS}.solve.Solve", "buy one token"),
+    "sandbox": (f"{_TOOLS}.sandbox.SandboxTool", "a service and gates to try it on"),
+    "check": (f"{_TOOLS}.check.Check", "what is wrong or risky in the settings"),
 }
-# Whatever the project does with what it crawls, it is not done here.
-_SETTINGS: dict[str, Any] = {
-    "FEEDS": {},
-    "ITEM_PIPELINES": {},
-    "JOBDIR": None,
-    "LOGSTATS_INTERVAL": 0,
-    "ONECAPTCHA_ENABLED": False,
-    "TELNETCONSOLE_ENABLED": False,
-}
-_REASONS = {
-    "no_sitekey": "no sitekey is in sight, and the service cannot do without one. If "
-    'you know it, say meta["onecaptcha"] = {"sitekey": …}.',
-    "bad_sitekey": "what it calls a sitekey is none. If you know the right one, say "
-    'meta["onecaptcha"] = {"sitekey": …}.',
-    "bad_rqdata": "its rqdata is too long to be any.",
-    "proof_of_work": "it wants a proof of work as well, for which a token is no "
-    "substitute.",
-    "no_submission": "nothing in the page says how the token is sent. If you know it, "
-    "write a submitter (ONECAPTCHA_SUBMITTERS).",
-}
-_KINDS = {
-    "form": "as its form is sent",
-    "call": "as a script of the page sends it",
-    "repeat": "which is the request once more",
-}
-_OTHERS = (
-    (rb"challenges\.cloudflare\.com|cf-turnstile", "Cloudflare's Turnstile"),
-    (rb"/recaptcha/|g-recaptcha", "Google's reCAPTCHA"),
-    (rb"geo\.captcha-delivery\.com|datadome", "DataDome"),
-    (rb"funcaptcha|arkoselabs", "Arkose Labs' FunCaptcha"),
-    (rb"geetest", "GeeTest"),
-    (rb"friendlycaptcha|frc-captcha", "Friendly Captcha"),
-    (rb"altcha", "ALTCHA"),
-    (rb"mcaptcha", "mCaptcha"),
-    (rb"awswaf|aws-waf", "AWS WAF"),
-)
+_VERSION = f"{_TOOLS}.version.Version"
 
 
 class Command(ScrapyCommand):
-    """Dispatches to what its first argument names."""
+    """Parses the command line in two steps: what is common, then the tool's own.
+
+    Nothing of a tool is loaded before it is named: Scrapy loads this module whatever
+    its user wants to do.
+    """
 
     requires_project = False
+    # Which would load the project's spiders; a tool makes one of its own.
+    requires_crawler_process = False
     default_settings = {"LOG_LEVEL": "WARNING"}  # noqa: RUF012  (typed by Scrapy)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tool: Tool | None = None
+        self._arguments: list[str] = []
 
     def syntax(self) -> str:
         """Return how the command line goes."""
-        return "[options] detect <URL or FILE> …"
+        return f"{{{','.join(TOOLS)}}} [options] …"
 
     def short_desc(self) -> str:
         """Return the line in Scrapy's list of commands."""
-        return "Show which hCaptcha a page has, and what a crawl would do about it"
+        return "Look at hCaptchas, solve one, check settings and account"
 
     def long_desc(self) -> str:
         """Return what --help says."""
+        listed = "; ".join(f"{name}: {about}" for name, (_, about) in TOOLS.items())
         return (
-            "detect: fetch each URL (http or https), or read each FILE, and show what "
-            "was seen of hCaptcha, whether the page is a gate or has a widget only, "
-            "and what would be submitted. Nothing is solved and nothing is spent; no "
-            "key is needed. The request is made as your settings say (USER_AGENT, "
-            "ROBOTSTXT_OBEY…; -s NAME=VALUE changes one)."
+            f"Tools of scrapy-onecaptcha. {listed}. "
+            '"scrapy onecaptcha <tool> --help" tells more of each.'
         )
 
     def add_options(self, parser: ArgumentParser) -> None:
-        """Add this command's options to Scrapy's own."""
+        """Add what is common to all tools to Scrapy's own options."""
         super().add_options(parser)
-        parser.epilog = _EPILOG
-        add = parser.add_argument_group(title="Options of detect").add_argument
-        add("--json", action="store_true", help="one line of JSON for each page")
-        add("--expect", metavar="CSS", help="what the content has: then it is no gate")
-        add("--status", type=int, help="the status that FILE came with (default: 200)")
-        add("--url", help="where FILE came from: its form's address depends on it")
+        parser.prog = _PROGRAM
+        parser.epilog = (
+            "Exit status of every tool: 0 done; 1 what was asked for could not be had; "
+            "2 wrong command line or settings; 130 after Ctrl-C."
+        )
+        parser.add_argument("--version", action="store_true", help="print the versions")
+        _add_json(parser)
+        tool = parser.add_argument(
+            "tool", nargs=argparse.PARSER, help=f"one of: {', '.join(TOOLS)}"
+        )
+        tool.required = False
 
     def process_options(self, args: list[str], opts: Namespace) -> None:
-        """Check the command line and make this a crawl that only looks."""
-        super().process_options(args, opts)
-        if args[:1] != ["detect"]:
-            raise UsageError(f"name what to do: detect (not {' '.join(args[:1])!r})")
-        _check(args[1:], opts)
-        settings: Any = self.settings
-        settings.setdict(_SETTINGS, priority="cmdline")
-        # Standing where the middleware stands, it sees what that would see.
-        settings.setdefault_in_component_priority_dict(
-            "DOWNLOADER_MIDDLEWARES", Looker, ORDER
-        )
-
-    def run(self, args: list[str], opts: Namespace) -> None:
-        """Look at all targets, then show them in the order they were named."""
-        hints = Hints(expect=opts.expect)
-        looks = [Look(target) for target in args[1:]]
-        fetched = [look for look in looks if _is_url(look.target)]
-        for look in looks:
-            if look not in fetched:
-                _read(look, opts, hints)
-        if fetched:
-            process: Any = self.crawler_process
-            process.crawl(LookSpider, looks=fetched, hints=hints)
-            process.start()
-        for look in looks:
-            told = tell(look)
-            sys.stdout.write(f"{show(told, as_json=opts.json)}\n")
-        if any(look.response is None for look in looks):
-            self.exitcode = _BAD
-
-
-@dataclass(slots=True, eq=False)
-class Look:
-    """One page that is looked at.
-
-    Attributes:
-        target: as it was named.
-        response: what came, if it did.
-        challenge: what was detected in it.
-        error: why nothing came.
-    """
-
-    target: str
-    response: Response | None = None
-    challenge: Challenge | None = None
-    error: str | None = None
-
-
-class Looker:
-    """Detects in the middleware's place, and lets a gate lead nowhere else."""
-
-    def process_response(
-        self, request: Request, response: Response, spider: Spider | None = None
-    ) -> Response:
-        """Note what the middleware would see."""
-        if spider is not None and not isinstance(spider, LookSpider):
-            return response
-        look: Look | None = request.cb_kwargs.get("look")
-        if look is not None:
-            response.request = request
-            challenge = detect(response, request.cb_kwargs["hints"])
-            look.response, look.challenge = response, challenge
-            if challenge is not None and challenge.kind == "gate":
-                # A crawl would solve it before a <meta> refresh is followed.
-                request.meta["dont_redirect"] = True
-        return response
-
-
-class LookSpider(Spider):
-    """Asks once for each page."""
-
-    name = "onecaptcha-detect"
-
-    def __init__(self, looks: Sequence[Look], hints: Hints) -> None:
-        super().__init__()
-        self._looks = looks
-        self._hints = hints
-
-    async def start(self) -> AsyncIterator[Any]:
-        """Ask for all."""
-        for look in self._looks:
-            try:
-                yield self._ask(look)
-            except ValueError as error:
-                look.error = str(error)
-
-    def _ask(self, look: Look) -> Request:
-        return Request(
-            look.target,
-            callback=self.parse,
-            errback=self.failed,
-            cb_kwargs={"look": look, "hints": self._hints},
-            # A 503 is as good as any: it may well be the gate.
-            meta={
-                "dont_retry": True,
-                "handle_httpstatus_list": SequenceExclude(range(300, 400)),
-            },
-            dont_filter=True,
-        )
-
-    def parse(self, response: Response, **_: Any) -> None:
-        """Leave the page at that: it was looked at on its way."""
-
-    def failed(self, failure: Failure) -> None:
-        """Note why a page did not come."""
-        request: Any = failure.request  # type: ignore[attr-defined]
-        look: Look = request.cb_kwargs["look"]
-        error = failure.value
-        text = " ".join(str(error).split())
-        look.error = f"{type(error).__name__}: {text}" if text else type(error).__name__
-        look.response = look.challenge = None
-
-
-def _check(targets: Sequence[str], opts: Namespace) -> None:
-    """Refuse a command line that cannot be meant."""
-    if not targets:
-        raise UsageError("detect what? Name a URL or a FILE")
-    for target in targets:
-        if target.startswith("-"):
-            raise UsageError(f"there is no option {target}")
-        if "://" in target and not _is_url(target):
-            raise UsageError(f"{target}: only http and https are fetched")
-    files = [target for target in targets if not _is_url(target)]
-    if (opts.url or opts.status) and len(files) != len(targets):
-        raise UsageError("--url and --status are for a FILE: a URL brings its own")
-    if opts.url and not (_is_url(opts.url) and len(files) == 1):
-        raise UsageError("--url is the http or https URL of one FILE")
-    if opts.status and not 100 <= opts.status <= 599:  # noqa: PLR2004
-        raise UsageError(f"--status {opts.status} is no HTTP status")
-    if opts.expect is not None:
+        """Parse and check the command line; for --help it ends here."""
         try:
-            Selector("<p>", type="html").css(opts.expect)
-        except (SelectorError, ValueError) as error:
-            raise UsageError(f"--expect {opts.expect!r}: {error}") from None
+            self._process(args, opts)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
 
+    def _process(self, args: list[str], opts: Namespace) -> None:
+        _refuse_options(args)
+        name, *rest = opts.tool or [""]
+        if opts.version:
+            self._tool = load_object(_VERSION)()
+        elif name in TOOLS:
+            self._tool = load_object(TOOLS[name][0])()
+        else:
+            other = f" (not {name!r})" if name else ""
+            raise UsageError(f"name what to do: {', '.join(TOOLS)}{other}")
+        parser = self._parser(name, self._tool)
+        # Into what was parsed already: options may stand before the tool's name.
+        _, self._arguments = parser.parse_known_args(rest, opts)
+        try:
+            _refuse_options(self._arguments)
+            self._tool.check(self._arguments, opts)
+            super().process_options(self._arguments, opts)
+        except UsageError as error:
+            parser.error(str(error))
 
-def _is_url(target: str) -> bool:
-    return target.lower().startswith(("http://", "https://"))
+    def _parser(self, name: str, tool: Tool) -> ArgumentParser:
+        parser = argparse.ArgumentParser(
+            prog=_PROGRAM,
+            usage=f"{_PROGRAM} {name} {tool.syntax}".replace("  ", " "),
+            formatter_class=ScrapyHelpFormatter,
+            description=tool.about,
+            epilog=tool.epilog,
+        )
+        _add_json(parser)
+        tool.add_options(parser)
+        super().add_options(parser)
+        return parser
 
+    def run(self, args: list[str], opts: Namespace) -> None:  # noqa: ARG002 - Scrapy's
+        """Run the tool."""
+        terminal = Terminal()
+        try:
+            self.exitcode = self._run(opts, terminal)
+        except UsageError as error:
+            # Without the usage, unlike Scrapy's: the command line was right.
+            terminal.say(f"{_PROGRAM} {opts.tool[0]}: error: {error}")
+            self.exitcode = WRONG
+        except Interrupted as stop:
+            self.exitcode = stop.status
+        except KeyboardInterrupt:
+            self.exitcode = INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read our output has left; what Python has still to write as it
+            # ends goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self.exitcode = NOT_HAD
 
-def _read(look: Look, opts: Namespace, hints: Hints) -> None:
-    """Read a page from the disk."""
-    path = Path(look.target)
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        look.error = f"{error.strerror}. A URL begins with http:// or https://"
-        return
-    kind = _RESPONSES.get(path.suffix.lower(), HtmlResponse)
-    status = opts.status or 200
-    look.response = kind(opts.url or NOWHERE, status=status, body=body)
-    look.challenge = detect(look.response, hints)
-
-
-def tell(look: Look) -> dict[str, Any]:
-    """Return all that is known of a page, as JSON has it."""
-    response, challenge = look.response, look.challenge
-    told: dict[str, Any] = {"target": look.target, "error": look.error}
-    if response is None:
-        return told | {"verdict": None, "error": look.error or "No response came."}
-    meta = response.request.meta if response.request is not None else {}
-    kind = (response.headers.get("Content-Type") or b"").decode("latin-1")
-    told |= {
-        "url": response.url,
-        "led_from": meta.get("redirect_urls", []),
-        "status": response.status,
-        "content_type": kind,
-        "bytes": len(response.body),
-        "verdict": "none" if challenge is None else challenge.kind,
-    }
-    if challenge is None:
-        return told | {"evidence": list(_nothing(response))}
-    return told | {
-        "solvable": challenge.solvable,
-        "reason": challenge.reason,
-        "sitekey": challenge.sitekey,
-        "invisible": challenge.invisible,
-        "rqdata": challenge.rqdata is not None,
-        "evidence": list(challenge.evidence),
-        "submission": _submission(challenge.form),
-        "refused": _refused(response.url, challenge.form),
-    }
-
-
-def show(told: dict[str, Any], *, as_json: bool) -> str:
-    """Return what is written of a page, which may try to write to the terminal."""
-    return json.dumps(told) if as_json else "\n".join(map(plain, _lines(told)))
-
-
-def _submission(form: Form | None) -> dict[str, Any] | None:
-    """Return what would be sent, with a mark for what the service returns."""
-    if form is None:
-        return None
-    tokens = [[name, "<token>"] for name in form.token_fields]
-    headers = [[form.header, "<token>"]] if form.header else []
-    return {
-        "kind": form.kind,
-        "method": form.method,
-        "url": form.url,
-        "enctype": form.enctype if form.method != "GET" else None,
-        "encoding": form.encoding,
-        "headers": [*map(list, form.headers), *headers],
-        "fields": [*map(list, form.fields), *tokens],
-    }
-
-
-def _refused(url: str, form: Form | None) -> str | None:
-    """Return why the token would not be sent there, were nothing else allowed."""
-    try:
-        if form is not None:
-            Scope(lambda: ()).check_submission(url, form.url)
-    except SubmissionRefused as error:
-        return str(error)
-    return None
-
-
-def _nothing(response: Response) -> Iterator[str]:
-    """Say why no hCaptcha was seen, and what was."""
-    body = response.body[:MAX_BYTES].lower()
-    if len(response.body) > MAX_BYTES:
-        yield f"Only the first {MAX_BYTES} bytes are read."
-    if not body.strip():
-        yield "It is empty."
-    elif not isinstance(response, TextResponse):
-        yield "It is no text."
-    elif not is_html(response):
-        yield "It is no HTML page; as data it demands no captcha."
-    if b"hcaptcha" in body or b"h-captcha" in body:
-        yield from _mentions(response)
-    else:
-        yield "It does not mention hCaptcha."
-        if b"<script" in body:
-            yield (
-                "It runs scripts: an hCaptcha that they bring in after the page has "
-                "loaded stands nowhere in it."
+    def _run(self, opts: Namespace, terminal: Terminal) -> int:
+        tool, settings = self._tool, self.settings
+        assert tool is not None  # noqa: S101  (process_options goes before)
+        assert settings is not None  # noqa: S101  (set by Scrapy)
+        return tool.run(
+            Call(
+                arguments=self._arguments,
+                options=opts,
+                settings=settings,
+                terminal=terminal,
             )
-    for pattern, name in _OTHERS:
-        if re.search(pattern, body):
-            yield f"It mentions {name}, which this package does not solve."
-
-
-def _mentions(response: Response) -> Iterator[str]:
-    """Say what a page with the word, but without a gate or widget, has of it."""
-    html = isinstance(response, TextResponse) and is_html(response)
-    page = parse(response) if html else None  # type: ignore[arg-type]
-    captcha = read_captcha(page) if page is not None else None
-    if captcha is None or not (captcha.api or captcha.place or captcha.widgets):
-        yield (
-            "It mentions hCaptcha, but only where a browser shows no widget for it: in "
-            "text, a comment, <noscript>, <template>, code, or data of the page."
         )
-        return
-    if captcha.api:
-        yield "It loads hCaptcha's script."
-    if captcha.place:
-        yield "An element is named after hCaptcha."
-    if not captcha.widgets:
-        yield "But it has no widget, and nothing else says that it is a gate."
 
 
-def _lines(told: dict[str, Any]) -> Iterator[str]:
-    """Show a page as text."""
-    yield told["target"]
-    if told["verdict"] is None:
-        yield f"  could not be read: {told['error']}"
-        return
-    yield f"  seen: {_seen(told)}"
-    yield f"  verdict: {_verdict(told)}"
-    yield "  evidence:"
-    yield from (f"    {sentence}" for sentence in told["evidence"])
-    if told["verdict"] != "none":
-        yield f"  sitekey: {told['sitekey'] or 'none in sight'}"
-        yield f"  invisible: {'yes' if told['invisible'] else 'no'}"
-        yield f"  rqdata: {'yes' if told['rqdata'] else 'no'}"
-        yield from _submission_lines(told)
-    yield f"  so: {_advice(told)}"
+def _add_json(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, one line each")
 
 
-def _seen(told: dict[str, Any]) -> str:
-    where = ", ".join([f"led from {url} to" for url in told["led_from"][:1]])
-    kind = told["content_type"] or "no content type"
-    what = f"status {told['status']}, {kind}, {told['bytes']} bytes"
-    said = told["url"] if told["url"] != NOWHERE else "a file (--url says from where)"
-    return f"{where} {said}: {what}".strip()
-
-
-def _verdict(told: dict[str, Any]) -> str:
-    if told["verdict"] == "none":
-        return "none"
-    if told["solvable"]:
-        return f"{told['verdict']}, solvable"
-    return f"{told['verdict']}, not solvable ({told['reason']})"
-
-
-def _submission_lines(told: dict[str, Any]) -> Iterator[str]:
-    sent = told["submission"]
-    if sent is None:
-        yield "  submission: unknown"
-        return
-    how = f", {sent['enctype']}" if sent["enctype"] else ""
-    yield (
-        f"  submission: {sent['method']} {sent['url']} ({sent['encoding']}{how}),"
-        f" {_KINDS[sent['kind']]}"
-    )
-    yield from (f"    {name}: {value}" for name, value in sent["headers"])
-    for name, value in sent["fields"]:
-        short = value if len(value) <= MAX_VALUE else f"{value[:MAX_VALUE]}…"
-        yield f"    {name} = {' '.join(short.split())}"
-
-
-def _advice(told: dict[str, Any]) -> str:
-    """Say what a crawl would do, and how to have it otherwise."""
-    verdict = told["verdict"]
-    if verdict == "none":
-        return "a crawl hands the page on as it is."
-    if verdict == "widget":
-        return (
-            "a crawl hands the page on and pays nothing. If this page stands in place "
-            "of what you asked for, name what is missing in it (ONECAPTCHA_EXPECT, a "
-            'CSS selector) or say meta["onecaptcha"] = {"gate": True}.'
-        )
-    if not told["solvable"]:
-        return f"a crawl pays nothing: {_REASONS.get(told['reason'], told['reason'])}"
-    if told["refused"]:
-        return f"a crawl pays nothing: {told['refused']}."
-    host = urlsplit(told["url"]).hostname
-    return (
-        f"a crawl has one task solved for {host} and sends the token as shown. If the "
-        'page is what you asked for, say ONECAPTCHA_EXPECT or {"gate": False}.'
-    )
+def _refuse_options(arguments: list[str]) -> None:
+    for argument in arguments:
+        if argument.startswith("-"):
+            raise UsageError(f"there is no option {argument}")

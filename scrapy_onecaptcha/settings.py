@@ -37,11 +37,20 @@ from scrapy_onecaptcha.parsing import (
 from scrapy_onecaptcha.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from scrapy.settings import BaseSettings
 
-__all__ = ["DEFAULTS", "KEYS", "PREFIX", "SETTINGS", "Config", "RequestOptions", "Row"]
+__all__ = [
+    "DEFAULTS",
+    "KEYS",
+    "PREFIX",
+    "SETTINGS",
+    "Config",
+    "RequestOptions",
+    "Row",
+    "doubts",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +190,26 @@ class Config:
     def from_settings(
         cls, settings: BaseSettings, environ: Mapping[str, str] | None = None
     ) -> Config:
-        """Parse and check *settings*; the key may come from *environ* instead.
+        """Parse and check *settings*, and warn of what can hardly be meant.
+
+        Args:
+            settings: the crawl's.
+            environ: where the key may be instead.
+
+        Raises:
+            NotConfigured: switched off, or without a key.
+            ValueError: names the setting, the value and what is allowed.
+        """
+        config = cls.parse(settings, environ)
+        for _, doubt in doubts(settings, config):
+            logger.warning("%s", doubt)
+        return config
+
+    @classmethod
+    def parse(
+        cls, settings: BaseSettings, environ: Mapping[str, str] = os.environ
+    ) -> Config:
+        """Do as `from_settings` does, and keep `doubts` to itself.
 
         Without an *environ* it is the process's own, which no frame of a traceback
         keeps then.
@@ -197,7 +225,6 @@ class Config:
         values[_API_KEY] = Secret(SETTINGS[_API_KEY].read(_API_KEY, key))
         config = cls(**{n.removeprefix(PREFIX).lower(): v for n, v in values.items()})
         _refuse_contradictions(config)
-        _warn(config, settings)
         return config
 
 
@@ -235,23 +262,28 @@ def _refuse_contradictions(config: Config) -> None:
             )
 
 
-def _warn(config: Config, settings: BaseSettings) -> None:
+def doubts(
+    settings: BaseSettings, config: Config | None = None
+) -> Iterator[tuple[str, str]]:
+    """Say of which settings it can hardly be meant: their names, each with a sentence.
+
+    Args:
+        settings: as they were written.
+        config: what they came to, where they could be read.
+    """
     for name in settings:
         if isinstance(name, str) and name.startswith(PREFIX) and name not in SETTINGS:
             # Compared without the prefix, which would make them all alike.
             known = [setting.removeprefix(PREFIX) for setting in SETTINGS]
             close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
             meant = f"; did you mean {PREFIX}{close[0]}?" if close else "."
-            logger.warning("%s is no setting of scrapy-onecaptcha%s", name, meant)
-    least = min(config.poll_delay, config.poll_interval)
-    if least < POLITE_SECONDS and not config.loopback:
-        logger.warning(
-            "%sPOLL_DELAY is %g and %sPOLL_INTERVAL %g: the service asks for %g s or "
-            "more between two polls, and a task is given up after %d of them.",
-            PREFIX,
-            config.poll_delay,
-            PREFIX,
-            config.poll_interval,
-            POLITE_SECONDS,
-            MAX_POLLS,
+            yield name, f"{name} is no setting of scrapy-onecaptcha{meant}"
+    if config is None or config.loopback:
+        return
+    if min(config.poll_delay, config.poll_interval) < POLITE_SECONDS:
+        sentence = (
+            f"{PREFIX}POLL_DELAY is {config.poll_delay:g} and {PREFIX}POLL_INTERVAL "
+            f"{config.poll_interval:g}: the service asks for {POLITE_SECONDS:g} s or "
+            f"more between two polls, and a task is given up after {MAX_POLLS} of them."
         )
+        yield f"{PREFIX}POLL_INTERVAL", sentence

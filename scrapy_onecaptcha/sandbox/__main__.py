@@ -20,7 +20,7 @@ from .service import ServiceOptions
 from .sites import GATES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _CHUNK = 4096
 _BY_NAME = (*PRODUCTS, *AWKWARD, *HOSTILE)
@@ -32,14 +32,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        sandbox = _sandbox(options)
+        sandbox = build(options)
     except ValueError as error:
         parser.error(str(error))
     _serve(sandbox, options)
     return 0
 
 
-def _sandbox(options: argparse.Namespace) -> Sandbox:
+def build(options: argparse.Namespace) -> Sandbox:
+    """Return the sandbox that *options* describe.
+
+    Raises:
+        ValueError: it cannot be built so; the sentence says why.
+    """
     service = ServiceOptions(
         latency=options.latency,
         failure_rate=options.failure_rate,
@@ -58,16 +63,15 @@ def _serve(sandbox: Sandbox, options: argparse.Namespace) -> None:
     reactor: Any = installed
     sandbox.start()
     reactor.addSystemEventTrigger("before", "shutdown", sandbox.stop)
-    shown = _as_json(sandbox) if options.json else _as_text(sandbox)
-    sys.stdout.write(shown + "\n")
+    sys.stdout.write(show(sandbox, options) + "\n")
     sys.stdout.flush()
     if options.until_eof:
-        _stop_at_eof(reactor)
+        at_eof(reactor, reactor.stop)
     reactor.run()
 
 
-def _stop_at_eof(reactor: Any) -> None:
-    """Stop the reactor when standard input ends, as it does when our parent dies."""
+def at_eof(reactor: Any, end: Callable[[], object]) -> None:
+    """Call *end* when standard input ends, as it does when our parent dies."""
 
     def watch() -> None:
         # os.read, not sys.stdin: a buffered read would hold a lock that the
@@ -79,13 +83,18 @@ def _stop_at_eof(reactor: Any) -> None:
     def stop() -> None:
         # A signal may have stopped it a moment before.
         with contextlib.suppress(ReactorNotRunning):
-            reactor.stop()
+            end()
 
     def begin() -> None:
         threading.Thread(target=watch, name="stdin", daemon=True).start()
 
     # Once it runs: a reactor that is not running cannot be stopped.
     reactor.callWhenRunning(begin)
+
+
+def show(sandbox: Sandbox, options: argparse.Namespace) -> str:
+    """Return what is printed of a sandbox that has started."""
+    return _as_json(sandbox) if options.json else _as_text(sandbox)
 
 
 def _as_json(sandbox: Sandbox) -> str:
@@ -124,6 +133,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m scrapy_onecaptcha.sandbox",
         description="A stand-in for the service and gated sites to crawl, on loopback.",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print one line of JSON instead of text"
+    )
+    add_options(parser)
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the sandbox can be told, but for ``--json``."""
     add = parser.add_argument
     add("--site", action="append", choices=[*GATES, *_BY_NAME], help=_SITE)
     add("--latency", type=_latency, default=1.0, help="seconds: 2, or a range: 1-3")
@@ -141,9 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         help="e.g. createTask=ERROR_NO_SLOT_AVAILABLE,ok,http:500,*",
     )
     add("--seed", type=int, default=0, help="of all that is drawn by chance")
-    add("--json", action="store_true", help="print one line of JSON instead of text")
     add("--until-eof", action="store_true", help="end when standard input does")
-    return parser
 
 
 def _latency(text: str) -> float | tuple[float, float]:

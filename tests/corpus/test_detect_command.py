@@ -234,7 +234,7 @@ def test_what_cannot_be_read_is_an_exit_status_of_2(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("solve",), "name what to do: detect"),
+        (("detekt",), "name what to do: detect"),
         (("detect",), "detect what?"),
         (("detect", "ftp://shop.test/"), "only http and https are fetched"),
         (("detect", "--jsn", "x.html"), "there is no option --jsn"),
@@ -252,7 +252,7 @@ def test_a_wrong_command_line(
 
 
 def test_help_tells_the_exit_status(tmp_path: Path) -> None:
-    done = run(tmp_path, "--help")
+    done = run(tmp_path, "detect", "--help")
     assert done.returncode == 0
     assert "Exit status: 0 when every page was read" in done.stdout
     assert "Nothing is solved and nothing is spent" in " ".join(done.stdout.split())

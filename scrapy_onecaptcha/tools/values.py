@@ -1,0 +1,112 @@
+"""What ``check`` finds in the values of the package's own settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scrapy_onecaptcha.settings import DEFAULTS, PREFIX, SETTINGS, Config, doubts
+from scrapy_onecaptcha.tools.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from scrapy.settings import BaseSettings
+
+__all__ = ["read"]
+
+_KEY = f"{PREFIX}API_KEY"
+
+
+def read(
+    settings: BaseSettings, environ: Mapping[str, str]
+) -> tuple[Config | None, list[Finding]]:
+    """Return what *settings* come to, and what is wrong in them.
+
+    What is wrong counts as unset, so that the rest can be judged, too.
+    """
+    found = [*_key(settings, environ), *_values(settings)]
+    readable = settings.copy()
+    for finding in found:
+        readable.set(finding.setting, None, priority="cmdline")
+    config = None
+    try:
+        config = Config.parse(readable, {_KEY: environ.get(_KEY, "").strip() or "any"})
+    except ValueError as error:  # each is good, but not beside the others
+        found.append(_bad(str(error).partition(" ")[0], str(error)))
+    found += [_doubt(name, doubt) for name, doubt in doubts(settings, config)]
+    if config is not None and config.loopback:
+        found.append(
+            Finding(
+                severity="hint",
+                setting=f"{PREFIX}API_URL",
+                what=f"The service is one on this machine: {config.api_url}.",
+                why="A sandbox solves no captcha of a real site.",
+                do="For real crawls leave it unset.",
+            )
+        )
+    return config, found
+
+
+def _key(settings: BaseSettings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    if not (_is_key(settings.get(_KEY)) or _is_key(environ.get(_KEY))):
+        yield Finding(
+            severity="error",
+            setting=_KEY,
+            what="There is no key.",
+            why="Without one the middleware is off, and callbacks get the gates.",
+            do="Set it in the settings, or as an environment variable of that name.",
+        )
+
+
+def _is_key(value: object) -> bool:
+    """Tell whether *value* is meant for a key; whether it is a good one shows later."""
+    return value is not None and str(value).strip() != ""
+
+
+def _values(settings: BaseSettings) -> Iterator[Finding]:
+    for name, row in SETTINGS.items():
+        value = settings.get(name)
+        if value is None or (name == _KEY and not _is_key(value)):
+            continue
+        try:
+            parsed = row.read(name, value)
+        except ValueError as error:
+            yield _bad(name, str(error))
+            continue
+        if name == f"{PREFIX}ENABLED" and not parsed:
+            yield Finding(
+                severity="error",
+                setting=name,
+                what="The middleware is switched off.",
+                why="Callbacks get the gates.",
+                do="Set it to True, or leave it unset.",
+            )
+
+
+def _bad(name: str, sentence: str) -> Finding:
+    what, _, allowed = sentence.partition("; allowed: ")
+    return Finding(
+        severity="error",
+        setting=name,
+        what=f"{what}.",
+        why="The crawl stops at its start.",
+        do=f"Allowed: {allowed}",
+    )
+
+
+def _doubt(name: str, sentence: str) -> Finding:
+    if name in SETTINGS:
+        return Finding(
+            severity="risk",
+            setting=name,
+            what=sentence,
+            why="A client that asks too often may be blocked, and its tasks are lost.",
+            do=f"Leave it at {DEFAULTS[name]:g}.",
+        )
+    return Finding(
+        severity="error",
+        setting=name,
+        what=sentence,
+        why="It has no effect; what it was meant to set is at its default.",
+        do="Spell it as the README does, or take it out.",
+    )
