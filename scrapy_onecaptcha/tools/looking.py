@@ -34,6 +34,7 @@ _SETTINGS: dict[str, Any] = {
     "ITEM_PIPELINES": {},
     "JOBDIR": None,
     "LOGSTATS_INTERVAL": 0,
+    "REMOTE_CONTROL_ENABLED": False,
     "TELNETCONSOLE_ENABLED": False,
 }
 

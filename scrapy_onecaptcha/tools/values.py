@@ -88,7 +88,7 @@ def _bad(name: str, sentence: str) -> Finding:
     return Finding(
         severity="error",
         setting=name,
-        what=f"{what}.",
+        what=f"{_of_it(name, what)}.",
         why="The crawl stops at its start.",
         do=f"Allowed: {allowed}",
     )
@@ -106,7 +106,12 @@ def _doubt(name: str, sentence: str) -> Finding:
     return Finding(
         severity="error",
         setting=name,
-        what=sentence,
+        what=_of_it(name, sentence),
         why="It has no effect; what it was meant to set is at its default.",
         do="Spell it as the README does, or take it out.",
     )
+
+
+def _of_it(name: str, sentence: str) -> str:
+    """Return *sentence* as it is said where *name* was named already."""
+    return f"It{sentence.removeprefix(name)}" if sentence.startswith(name) else sentence
