@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from scrapy.commands import ScrapyCommand, ScrapyHelpFormatter
 from scrapy.exceptions import UsageError
+from scrapy.settings import SETTINGS_PRIORITIES
 from scrapy.utils.misc import load_object
 
 from scrapy_onecaptcha.tools.base import INTERRUPTED, NOT_HAD, WRONG, Call
@@ -110,6 +111,19 @@ class Command(ScrapyCommand):
             super().process_options(self._arguments, opts)
         except UsageError as error:
             parser.error(str(error))
+        self._quieten()
+
+    def _quieten(self) -> None:
+        """Log to the terminal and warnings only, unless the command line says else.
+
+        A project's own level is for its crawls, and so is the file, which may be
+        written anew each time.
+        """
+        settings = self.settings
+        assert settings is not None  # noqa: S101  (set by Scrapy)
+        for name, value in (*self.default_settings.items(), ("LOG_FILE", None)):
+            if (settings.getpriority(name) or 0) < SETTINGS_PRIORITIES["cmdline"]:
+                settings.set(name, value, priority="cmdline")
 
     def _parser(self, name: str, tool: Tool) -> ArgumentParser:
         parser = argparse.ArgumentParser(

@@ -138,6 +138,18 @@ def test_every_tool_has_its_help(run: Any, tool: str) -> None:
     assert re.search(r"Exit status: 0 when .* 2 .* 130 after Ctrl-C\.$", text)
 
 
+def test_a_projects_log_is_left_alone(run: Any, tmp_path: Path) -> None:
+    """Its level would bury the answer, and its file may be written anew each time."""
+    log = tmp_path / "crawl.log"
+    project = {"LOG_FILE": str(log), "LOG_LEVEL": "DEBUG", "ONECAPTCHA_API_KEY": "k"}
+    ran = run("detect", "missing.html", **project)
+    assert (ran.status, ran.err, log.exists()) == (2, "", False)
+    settings = Settings(project)
+    with pytest.raises(SystemExit):
+        execute(["scrapy", "onecaptcha", "--version", "-L", "INFO"], settings)
+    assert (settings["LOG_LEVEL"], settings["LOG_FILE"]) == ("INFO", None)
+
+
 def test_the_help_of_all(run: Any) -> None:
     ran = run("--help")
     assert (ran.status, ran.err) == (0, "")
@@ -242,9 +254,9 @@ def test_prices() -> None:
 def test_the_user_agent_that_a_token_is_good_for() -> None:
     task = Task(url="https://shop.example/", sitekey=KEY, user_agent="Mine/1.0")
     answer = Answer(url=task.url, task=task)
-    assert answer.user_agent is None
+    assert answer.tell(7)["user_agent"] is None
     answer.solution = Solution(token="P1_x")
-    assert answer.user_agent == "Mine/1.0"
+    assert answer.tell(7)["user_agent"] == "Mine/1.0"
     answer.solution = Solution(token="P1_x", user_agent="Theirs/1.0")
     assert answer.tell(7)["user_agent"] == "Theirs/1.0"
 
@@ -304,9 +316,9 @@ def test_progress_ends_with_what_it_is_about() -> None:
 
     waiting = Deferred.fromCoroutine(wait())
     failed: list[Any] = []
-    waiting.addErrback(lambda failure: failed.append(failure.check(CancelledError)))
+    waiting.addBoth(failed.append)
     waiting.cancel()
-    assert failed == [CancelledError]
+    assert failed[0].check(CancelledError)
     assert clock.getDelayedCalls() == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,6 +59,8 @@ class Second(OneCaptchaMiddleware):
 
 
 def found(
+    changed: Mapping[str, Any] = MappingProxyType({}),
+    /,
     *,
     spider: type[Spider] | None = Bound,
     environ: Mapping[str, str] | None = None,
@@ -66,12 +69,17 @@ def found(
 ) -> list[Finding]:
     """Return what is found in good settings, these changed."""
     return find(
-        Settings({**GOOD, **settings}), spider, environ or {}, zero_hangs=zero_hangs
+        Settings({**GOOD, **changed, **settings}),
+        spider,
+        environ or {},
+        zero_hangs=zero_hangs,
     )
 
 
-def the_one(**settings: Any) -> Finding:
-    (finding,) = found(**settings)
+def the_one(
+    changed: Mapping[str, Any] = MappingProxyType({}), /, **settings: Any
+) -> Finding:
+    (finding,) = found(changed, **settings)
     assert KEY not in repr(finding)
     for sentence in (finding.what, finding.why, finding.do):
         assert sentence.endswith((".", "?"))
@@ -132,7 +140,7 @@ def test_the_key_may_be_in_the_environment() -> None:
 
 def test_every_bad_value_is_named_at_once() -> None:
     bad = {name: [()] for name in SETTINGS}
-    said = found(**bad)
+    said = found(bad)
     errors = {each.setting for each in said if each.severity == "error"}
     assert errors == set(SETTINGS)
 
@@ -169,7 +177,7 @@ def test_a_setting_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize("name", ["POLL_INTERVAL", "POLL_DELAY"])
 def test_impolite_polls(name: str) -> None:
-    finding = the_one(**{f"ONECAPTCHA_{name}": 1})
+    finding = the_one({f"ONECAPTCHA_{name}": 1})
     assert brief(finding) == ("risk", "ONECAPTCHA_POLL_INTERVAL")
 
 
@@ -180,15 +188,11 @@ def test_switched_off() -> None:
 # The middleware's place
 
 
-def placed(**others: Any) -> Finding:
-    return the_one(**{MIDDLEWARES: {PATH: ORDER, **others}})
-
-
 @pytest.mark.parametrize(
     "middlewares", [{}, {PATH: None}, {OneCaptchaMiddleware: None}]
 )
 def test_not_enabled(middlewares: dict[Any, Any]) -> None:
-    finding = the_one(**{MIDDLEWARES: middlewares})
+    finding = the_one({MIDDLEWARES: middlewares})
     assert brief(finding) == ("error", MIDDLEWARES)
     assert PATH in finding.do
     assert ("None" in finding.what) == bool(middlewares)
@@ -202,17 +206,17 @@ def test_not_enabled(middlewares: dict[Any, Any]) -> None:
     ],
 )
 def test_enabled_twice(middlewares: dict[Any, Any]) -> None:
-    finding = the_one(**{MIDDLEWARES: middlewares})
+    finding = the_one({MIDDLEWARES: middlewares})
     assert brief(finding) == ("error", MIDDLEWARES)
     assert "more than once" in finding.what
 
 
 def test_a_subclass_of_ours_is_ours() -> None:
-    assert found(**{MIDDLEWARES: {Second: ORDER}}) == []
+    assert found({MIDDLEWARES: {Second: ORDER}}) == []
 
 
 def test_no_such_middleware() -> None:
-    finding = the_one(**{MIDDLEWARES: {PATH: ORDER, "no.such.Middleware": 1}})
+    finding = the_one({MIDDLEWARES: {PATH: ORDER, "no.such.Middleware": 1}})
     assert brief(finding) == ("error", MIDDLEWARES)
     assert "ModuleNotFoundError" in finding.what
 
@@ -228,7 +232,7 @@ def test_no_such_middleware() -> None:
     ],
 )
 def test_a_wrong_order(order: int, severity: str, others: list[str]) -> None:
-    said = found(**{MIDDLEWARES: {PATH: order}})
+    said = found({MIDDLEWARES: {PATH: order}})
     assert [brief(each) for each in said] == [(severity, MIDDLEWARES)] * len(others)
     for name in others:
         assert any(f"{name} at" in each.what for each in said)
@@ -236,9 +240,9 @@ def test_a_wrong_order(order: int, severity: str, others: list[str]) -> None:
 
 
 def test_beyond_cookies_and_user_agent() -> None:
-    over = {each.what.split(", ")[1] for each in found(**{MIDDLEWARES: {PATH: 710}})}
+    over = {each.what.split(", ")[1] for each in found({MIDDLEWARES: {PATH: 710}})}
     assert "CookiesMiddleware at 700." in over
-    under = found(**{MIDDLEWARES: {PATH: 490}})
+    under = found({MIDDLEWARES: {PATH: 490}})
     assert brief(under[-1]) == ("risk", MIDDLEWARES)
     assert "UserAgentMiddleware at 500" in under[-1].what
 
@@ -251,9 +255,9 @@ def test_the_orders_are_those_of_the_project() -> None:
         f"{BASE}.redirect.MetaRefreshMiddleware": 350,
         f"{BASE}.useragent.UserAgentMiddleware": 1,
     }
-    assert found(**{MIDDLEWARES: moved}) == []
+    assert found({MIDDLEWARES: moved}) == []
     finding = the_one(
-        **{
+        {
             MIDDLEWARES: {
                 PATH: ORDER,
                 f"{BASE}.retry.RetryMiddleware": None,
@@ -266,18 +270,18 @@ def test_the_orders_are_those_of_the_project() -> None:
 
 def test_what_is_switched_off_is_in_nobodys_way() -> None:
     early = {MIDDLEWARES: {PATH: 540}}
-    assert len(found(**early)) == 2
-    assert found(**early, RETRY_ENABLED=False, METAREFRESH_ENABLED=False) == []
+    assert len(found(early)) == 2
+    assert found(early, RETRY_ENABLED=False, METAREFRESH_ENABLED=False) == []
 
 
 @pytest.mark.parametrize(
     ("cls", "what"), [(RotatingProxies, "proxy"), (RandomUserAgent, "User-Agent")]
 )
 def test_who_changes_the_way_too_late(cls: type[Any], what: str) -> None:
-    finding = the_one(**{MIDDLEWARES: {PATH: ORDER, cls: 610}})
+    finding = the_one({MIDDLEWARES: {PATH: ORDER, cls: 610}})
     assert brief(finding) == ("risk", MIDDLEWARES)
     assert f"{cls.__name__}, at 610, sets the {what}" in finding.what
-    assert found(**{MIDDLEWARES: {PATH: ORDER, cls: 400}}) == []
+    assert found({MIDDLEWARES: {PATH: ORDER, cls: 400}}) == []
 
 
 # Money
