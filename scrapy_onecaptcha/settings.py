@@ -194,7 +194,8 @@ class Config:
 
         Args:
             settings: the crawl's.
-            environ: where the key may be instead.
+            environ: where the key may be instead; without one the process's own, which
+                no frame of a traceback keeps then.
 
         Raises:
             NotConfigured: switched off, or without a key.
@@ -207,12 +208,9 @@ class Config:
 
     @classmethod
     def parse(
-        cls, settings: BaseSettings, environ: Mapping[str, str] = os.environ
+        cls, settings: BaseSettings, environ: Mapping[str, str] | None = None
     ) -> Config:
         """Do as `from_settings` does, and keep `doubts` to itself.
-
-        Without an *environ* it is the process's own, which no frame of a traceback
-        keeps then.
 
         Raises:
             NotConfigured: switched off, or without a key.

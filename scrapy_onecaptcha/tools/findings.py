@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from scrapy.utils.misc import load_object
@@ -31,7 +30,7 @@ _LONGEST = 1.5
 def find(
     settings: BaseSettings,
     spider: type[Spider] | None = None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
     *,
     zero_hangs: bool = not HAS_DOWNLOAD_ASYNC,
 ) -> list[Finding]:
@@ -40,7 +39,7 @@ def find(
     Args:
         settings: as a crawl has them, those of add-ons and of the spider included.
         spider: the crawl's, if one was named.
-        environ: where the key may be.
+        environ: where the key may be; by default the process's own.
         zero_hangs: whether ``CONCURRENT_REQUESTS`` 0 hangs Scrapy, as it did to 2.13.
     """
     config, found = read(settings, environ)
@@ -124,14 +123,6 @@ def _scrapy(
 
 
 def _engine(settings: BaseSettings, *, zero_hangs: bool) -> Iterator[Finding]:
-    if not settings.getbool("TWISTED_REACTOR_ENABLED", default=True):
-        yield Finding(
-            severity="error",
-            setting="TWISTED_REACTOR_ENABLED",
-            what="It is off.",
-            why="The middleware calls the service by a reactor; without one it is off.",
-            do="Leave it at True.",
-        )
     if zero_hangs and settings.getint("CONCURRENT_REQUESTS") == 0:
         yield Finding(
             severity="error",

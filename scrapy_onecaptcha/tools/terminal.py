@@ -7,12 +7,12 @@ import os
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
 
 from scrapy_onecaptcha.challenge import plain
+from scrapy_onecaptcha.clock import Beat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,10 +93,15 @@ class Terminal:
     def progress(self, clock: Clock, tell: Callable[[float], str]) -> Iterator[None]:
         """Show what *tell* says, given the seconds since now, until the block ends."""
         start = clock.seconds()
-        looks = LoopingCall(lambda: self._pass(tell(clock.seconds() - start)))
-        looks.clock = cast("Any", clock)
+
+        def look() -> None:
+            self._pass(tell(clock.seconds() - start))
+
         in_place = self._err.isatty()
-        looks.start(TICK if in_place else LINE, now=in_place)
+        looks = Beat(clock, TICK if in_place else LINE, look)
+        looks.start()
+        if in_place:
+            look()
         try:
             yield
         finally:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha.secret import Secret
 from scrapy_onecaptcha.settings import DEFAULTS, PREFIX, SETTINGS, Config, doubts
 from scrapy_onecaptcha.tools.finding import Finding
 
@@ -18,19 +20,20 @@ _KEY = f"{PREFIX}API_KEY"
 
 
 def read(
-    settings: BaseSettings, environ: Mapping[str, str]
+    settings: BaseSettings, environ: Mapping[str, str] | None
 ) -> tuple[Config | None, list[Finding]]:
     """Return what *settings* come to, and what is wrong in them.
 
     What is wrong counts as unset, so that the rest can be judged, too.
     """
-    found = [*_key(settings, environ), *_values(settings)]
+    exported = Secret((os.environ if environ is None else environ).get(_KEY, ""))
+    found = [*_key(settings, exported), *_values(settings)]
     readable = settings.copy()
     for finding in found:
         readable.set(finding.setting, None, priority="cmdline")
     config = None
     try:
-        config = Config.parse(readable, {_KEY: environ.get(_KEY, "").strip() or "any"})
+        config = Config.parse(readable, {_KEY: exported.strip() or "any"})
     except ValueError as error:  # each is good, but not beside the others
         found.append(_bad(str(error).partition(" ")[0], str(error)))
     found += [_doubt(name, doubt) for name, doubt in doubts(settings, config)]
@@ -47,8 +50,8 @@ def read(
     return config, found
 
 
-def _key(settings: BaseSettings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    if not (_is_key(settings.get(_KEY)) or _is_key(environ.get(_KEY))):
+def _key(settings: BaseSettings, exported: Secret) -> Iterator[Finding]:
+    if not (_is_key(settings.get(_KEY)) or _is_key(exported)):
         yield Finding(
             severity="error",
             setting=_KEY,

@@ -314,7 +314,6 @@ def test_closing_without_a_place_to_keep_what_waits() -> None:
     [
         ({"COOKIES_ENABLED": False}, ("risk", "COOKIES_ENABLED")),
         ({"ROBOTSTXT_OBEY": False}, ("hint", "ROBOTSTXT_OBEY")),
-        ({"TWISTED_REACTOR_ENABLED": False}, ("error", "TWISTED_REACTOR_ENABLED")),
         ({"HTTPCACHE_ENABLED": True}, ("risk", "HTTPCACHE_POLICY")),
         (
             {"HTTPCACHE_ENABLED": True, "HTTPCACHE_POLICY": "no.such.Policy"},
@@ -335,6 +334,7 @@ def test_scrapys_settings(settings: dict[str, Any], wanted: tuple[str, str]) -> 
         {"DOWNLOAD_DELAY": 39},
         {"DOWNLOAD_DELAY": 59, "RANDOMIZE_DOWNLOAD_DELAY": False},
         {"AUTOTHROTTLE_ENABLED": True, "AUTOTHROTTLE_MAX_DELAY": 20},
+        {"TWISTED_REACTOR_ENABLED": False},
         {"RETRY_ENABLED": False, "REDIRECT_ENABLED": False},
         {
             "HTTPCACHE_ENABLED": True,

@@ -1,0 +1,167 @@
+"""The page of the tools is held against their options, their JSON and their output."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from argparse import ArgumentParser
+from dataclasses import asdict, fields
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+from scrapy import Spider
+from scrapy.settings import Settings
+from scrapy.utils.misc import load_object
+
+from scrapy_onecaptcha import Addon, OneCaptchaMiddleware, commands
+from scrapy_onecaptcha.sandbox import __main__ as process
+from scrapy_onecaptcha.tools import balance, base
+from scrapy_onecaptcha.tools.base import Call
+from scrapy_onecaptcha.tools.check import effective, in_words
+from scrapy_onecaptcha.tools.detect import Detect
+from scrapy_onecaptcha.tools.finding import SEVERITIES, Finding
+from scrapy_onecaptcha.tools.findings import find
+from scrapy_onecaptcha.tools.purchase import Answer
+from scrapy_onecaptcha.tools.sandbox import SandboxTool
+from scrapy_onecaptcha.tools.terminal import Terminal
+from tests.docs.pages import GATE, config, page, rows, samples, section, words
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOOLS = page("tools.md")
+
+
+def tables(title: str) -> dict[str, set[str]]:
+    """Return what the tables below a heading of the tools name, by their first head."""
+    found: dict[str, set[str]] = {}
+    for head, body in re.findall(
+        r"^\| (\w+) \|.*\n\|[-|]+\n((?:\|.*\n)+)", section(title, TOOLS), re.MULTILINE
+    ):
+        cells = [line.split("|")[1] for line in body.splitlines()]
+        found[head] = {name for cell in cells for name in words(cell)}
+    return found
+
+
+def documented_fields(tool: str) -> set[str]:
+    return tables(tool)["field"]
+
+
+def test_the_tools_are_all_there() -> None:
+    listed = re.findall(r"^\| \[`(\w+)`\]\(#(\w+)\)", TOOLS, re.MULTILINE)
+    assert listed == [(name, name) for name in commands.TOOLS]
+    assert re.findall(r"^## (.+)$", TOOLS, re.MULTILINE) == list(commands.TOOLS)
+
+
+@pytest.mark.parametrize("tool", commands.TOOLS)
+def test_every_option_of_a_tool_is_documented(tool: str) -> None:
+    parser = ArgumentParser()
+    load_object(commands.TOOLS[tool][0])().add_options(parser)
+    options = set(re.findall(r"(--[a-z-]+)", parser.format_help())) - {"--help"}
+    assert tables(tool).get("option", set()) == options
+
+
+def test_every_field_of_the_json_is_documented() -> None:
+    assert documented_fields("balance") == balance.tell(config(), None, None).keys()
+    assert documented_fields("solve") == Answer(url="").tell(0).keys()
+    (cell,) = [
+        meaning
+        for line in section("check", TOOLS).splitlines()
+        if line.startswith("| `findings`")
+        for meaning in [line.split("|")[2]]
+    ]
+    assert words(cell) == {field.name for field in fields(Finding)}
+
+
+def test_the_exit_status_is_documented() -> None:
+    documented = [row[0] for row in rows("Tools", TOOLS) if row[0].isdigit()]
+    every = (base.DONE, base.NOT_HAD, base.WRONG, base.INTERRUPTED)
+    assert documented == [str(status) for status in every]
+
+
+def shown_by(tool: str) -> str:
+    """Return what the tools' page says that a tool prints."""
+    (text,) = samples(tool, "text", TOOLS)
+    return text
+
+
+def detected(folder: Path, *, as_json: bool) -> str:
+    """Return what the sample of detect prints, which reads a file."""
+    page = folder / "page.html"
+    page.write_bytes(GATE)
+    (sample,) = samples("detect", "sh", TOOLS)
+    parser = ArgumentParser()
+    detect = Detect()
+    detect.add_options(parser)
+    _, *rest = shlex.split(sample.splitlines()[1].partition("onecaptcha ")[2])
+    options, arguments = parser.parse_known_args(rest)
+    assert arguments == [page.name]
+    options.json = as_json
+    out = StringIO()
+    call = Call(
+        arguments=[str(page)],
+        options=options,
+        settings=Settings(),
+        terminal=Terminal(out, out),
+    )
+    assert detect.run(call) == base.DONE
+    return out.getvalue().replace(str(page), page.name)
+
+
+def test_what_detect_prints(tmp_path: Path) -> None:
+    assert detected(tmp_path, as_json=False) == shown_by("detect")
+    told = json.loads(detected(tmp_path, as_json=True))
+    assert documented_fields("detect") == told.keys()
+
+
+def test_what_balance_prints() -> None:
+    told = balance.tell(config(), 1071810.0, None)
+    assert f"{balance.in_words(told)}\n" == shown_by("balance")
+
+
+def test_what_check_prints() -> None:
+    project = {
+        "ADDONS": {Addon: 500},
+        "DOWNLOADER_MIDDLEWARES": {OneCaptchaMiddleware: 595},
+        "ONECAPTCHA_API_KEY": "key",
+        "ROBOTSTXT_OBEY": True,
+    }
+    spider = type("Shop", (Spider,), {"allowed_domains": ["shop.example"]})
+    settings, kept = effective(Settings(project), spider)
+    found = [*kept, *find(settings, spider, {})]
+    counts = {
+        f"{severity}s": sum(each.severity == severity for each in found)
+        for severity in SEVERITIES
+    }
+    told = {
+        "project": "mine",
+        "spider": "shop",
+        "findings": [asdict(each) for each in found],
+        "account": None,
+        **counts,
+    }
+    assert documented_fields("check") == told.keys()
+    assert "\n".join([*in_words(told), ""]) == shown_by("check")
+
+
+def test_what_the_sandbox_prints() -> None:
+    """But for the ports: what it tells in JSON, and each line of its text."""
+    parser = ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    SandboxTool().add_options(parser)
+    (sample,) = samples("sandbox", "sh", TOOLS)
+    options = parser.parse_args(shlex.split(sample)[3:])
+    built = process.build(options)
+    built.service_url, built.siteverify_url = "http://a", "http://b/siteverify"
+    built.urls = dict.fromkeys(built.sites, "http://c")
+
+    def without_ports(text: str) -> str:
+        return re.sub(r"http://[\w.:]+", "URL", text)
+
+    printed = process.show(built, options)
+    assert without_ports(f"{printed}\n") == without_ports(shown_by("sandbox"))
+    options.json = True
+    told = json.loads(process.show(built, options))
+    assert documented_fields("sandbox") == told.keys()
