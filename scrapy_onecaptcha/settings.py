@@ -49,7 +49,7 @@ __all__ = [
     "Config",
     "RequestOptions",
     "Row",
-    "doubts",
+    "unknown",
 ]
 
 logger = logging.getLogger(__name__)
@@ -186,6 +186,12 @@ class Config:
         """Return how many polls a task may take; ``None`` for no limit."""
         return None if self.loopback else MAX_POLLS
 
+    @property
+    def polite(self) -> bool:
+        """Whether it polls as seldom as the service asks for."""
+        least = min(self.poll_delay, self.poll_interval)
+        return self.loopback or least >= POLITE_SECONDS
+
     @classmethod
     def from_settings(
         cls, settings: BaseSettings, environ: Mapping[str, str] | None = None
@@ -202,15 +208,14 @@ class Config:
             ValueError: names the setting, the value and what is allowed.
         """
         config = cls.parse(settings, environ)
-        for _, doubt in doubts(settings, config):
-            logger.warning("%s", doubt)
+        _warn(config, settings)
         return config
 
     @classmethod
     def parse(
         cls, settings: BaseSettings, environ: Mapping[str, str] | None = None
     ) -> Config:
-        """Do as `from_settings` does, and keep `doubts` to itself.
+        """Do as `from_settings` does, but warn of nothing.
 
         Raises:
             NotConfigured: switched off, or without a key.
@@ -260,28 +265,28 @@ def _refuse_contradictions(config: Config) -> None:
             )
 
 
-def doubts(
-    settings: BaseSettings, config: Config | None = None
-) -> Iterator[tuple[str, str]]:
-    """Say of which settings it can hardly be meant: their names, each with a sentence.
-
-    Args:
-        settings: as they were written.
-        config: what they came to, where they could be read.
-    """
+def unknown(settings: BaseSettings) -> Iterator[tuple[str, str | None]]:
+    """Return names that begin as ours do and are none, each with what was meant."""
+    # Compared without the prefix, which would make them all alike.
+    known = [setting.removeprefix(PREFIX) for setting in SETTINGS]
     for name in settings:
         if isinstance(name, str) and name.startswith(PREFIX) and name not in SETTINGS:
-            # Compared without the prefix, which would make them all alike.
-            known = [setting.removeprefix(PREFIX) for setting in SETTINGS]
             close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
-            meant = f"; did you mean {PREFIX}{close[0]}?" if close else "."
-            yield name, f"{name} is no setting of scrapy-onecaptcha{meant}"
-    if config is None or config.loopback:
-        return
-    if min(config.poll_delay, config.poll_interval) < POLITE_SECONDS:
-        sentence = (
-            f"{PREFIX}POLL_DELAY is {config.poll_delay:g} and {PREFIX}POLL_INTERVAL "
-            f"{config.poll_interval:g}: the service asks for {POLITE_SECONDS:g} s or "
-            f"more between two polls, and a task is given up after {MAX_POLLS} of them."
+            yield name, f"{PREFIX}{close[0]}" if close else None
+
+
+def _warn(config: Config, settings: BaseSettings) -> None:
+    for name, near in unknown(settings):
+        meant = f"; did you mean {near}?" if near else "."
+        logger.warning("%s is no setting of scrapy-onecaptcha%s", name, meant)
+    if not config.polite:
+        logger.warning(
+            "%sPOLL_DELAY is %g and %sPOLL_INTERVAL %g: the service asks for %g s or "
+            "more between two polls, and a task is given up after %d of them.",
+            PREFIX,
+            config.poll_delay,
+            PREFIX,
+            config.poll_interval,
+            POLITE_SECONDS,
+            MAX_POLLS,
         )
-        yield f"{PREFIX}POLL_INTERVAL", sentence

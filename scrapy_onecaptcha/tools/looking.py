@@ -34,6 +34,7 @@ _SETTINGS: dict[str, Any] = {
     "ITEM_PIPELINES": {},
     "JOBDIR": None,
     "LOGSTATS_INTERVAL": 0,
+    "ONECAPTCHA_ENABLED": False,  # should the project wrap the middleware in its own
     "REMOTE_CONTROL_ENABLED": False,
     "TELNETCONSOLE_ENABLED": False,
 }

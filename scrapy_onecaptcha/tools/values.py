@@ -6,7 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.secret import Secret
-from scrapy_onecaptcha.settings import DEFAULTS, PREFIX, SETTINGS, Config, doubts
+from scrapy_onecaptcha.settings import (
+    POLITE_SECONDS,
+    PREFIX,
+    SETTINGS,
+    Config,
+    unknown,
+)
 from scrapy_onecaptcha.tools.finding import Finding
 
 if TYPE_CHECKING:
@@ -36,7 +42,9 @@ def read(
         config = Config.parse(readable, {_KEY: exported.strip() or "any"})
     except ValueError as error:  # each is good, but not beside the others
         found.append(_bad(str(error).partition(" ")[0], str(error)))
-    found += [_doubt(name, doubt) for name, doubt in doubts(settings, config)]
+    found += [_unknown(name, meant) for name, meant in unknown(settings)]
+    if config is not None and not config.polite:
+        found.append(_impolite(config))
     if config is not None and config.loopback:
         found.append(
             Finding(
@@ -91,30 +99,31 @@ def _bad(name: str, sentence: str) -> Finding:
     return Finding(
         severity="error",
         setting=name,
-        what=f"{_of_it(name, what)}.",
+        # It stands beside the name.
+        what=f"It{what.removeprefix(name)}." if what.startswith(name) else f"{what}.",
         why="The crawl stops at its start.",
         do=f"Allowed: {allowed}",
     )
 
 
-def _doubt(name: str, sentence: str) -> Finding:
-    if name in SETTINGS:
-        return Finding(
-            severity="risk",
-            setting=name,
-            what=sentence,
-            why="A client that asks too often may be blocked, and its tasks are lost.",
-            do=f"Leave it at {DEFAULTS[name]:g}.",
-        )
+def _unknown(name: str, meant: str | None) -> Finding:
     return Finding(
         severity="error",
         setting=name,
-        what=_of_it(name, sentence),
+        what="There is no such setting"
+        + (f"; did you mean {meant}?" if meant else "."),
         why="It has no effect; what it was meant to set is at its default.",
         do="Spell it as the README does, or take it out.",
     )
 
 
-def _of_it(name: str, sentence: str) -> str:
-    """Return *sentence* as it is said where *name* was named already."""
-    return f"It{sentence.removeprefix(name)}" if sentence.startswith(name) else sentence
+def _impolite(config: Config) -> Finding:
+    delay, interval = config.poll_delay, config.poll_interval
+    return Finding(
+        severity="risk",
+        setting=f"{PREFIX}POLL_INTERVAL",
+        what=f"It is {interval:g} s, {PREFIX}POLL_DELAY {delay:g} s; the service asks "
+        f"for {POLITE_SECONDS:g} s or more between two polls.",
+        why="A client that asks too often may be blocked, and its tasks are lost.",
+        do="Leave both unset.",
+    )

@@ -7,18 +7,23 @@ import re
 import shlex
 import subprocess
 import sys
+from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from scrapy.settings import default_settings
+from scrapy.utils.misc import load_object
 
+from scrapy_onecaptcha.commands import TOOLS
 from scrapy_onecaptcha.sandbox.__main__ import _parser
 from scrapy_onecaptcha.settings import DEFAULTS
 from tests.docs.pages import DOCS, EXAMPLE, ROOT, config, environment, fences, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from scrapy_onecaptcha.tools.base import Tool
 
 SITES = DOCS / "sites.md"
 #: Its first task fails.
@@ -149,6 +154,17 @@ def settings_in(words: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
 
 
+def check_tool(tool: str, words: list[str]) -> None:
+    """Hold a command line of ``scrapy onecaptcha`` against the tool's own check."""
+    parser = ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    called: Tool = load_object(TOOLS[tool][0])()
+    called.add_options(parser)
+    options, arguments = parser.parse_known_args(words)
+    assert not [argument for argument in arguments if argument.startswith("-")]
+    called.check(arguments, options)
+
+
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
 def test_a_command_exists(page: str, line: str) -> None:
     words = shlex.split(line)
@@ -158,8 +174,8 @@ def test_a_command_exists(page: str, line: str) -> None:
         case ["scrapy", "crawl", spider, *rest]:
             assert spider in SPIDERS
             check_settings(settings_in(rest))
-        case ["scrapy", "onecaptcha", "detect", *rest]:
-            assert rest
+        case ["scrapy", "onecaptcha", tool, *rest]:
+            check_tool(tool, rest)
         case ["python", "-m", "scrapy_onecaptcha.sandbox", *rest]:
             _parser().parse_args(rest)
         case ["python", "-m", "pip", "install", "."] | ["cd", "example_project"]:

@@ -320,6 +320,22 @@ def test_a_task_that_fails_says_what_it_may_have_cost(tmp_path: Path) -> None:
     assert "A task was created, and may have been billed: 7 points" in told.stderr
 
 
+def test_a_task_whose_creation_went_unanswered_is_the_only_one(tmp_path: Path) -> None:
+    """It may have been billed: a second would be more than was agreed to."""
+    with sandbox(
+        "--site", "plain", "--latency", "0", "--fault", "createTask=done:drop,ok"
+    ) as dropping:
+        told = run(
+            tmp_path,
+            dropping,
+            *("solve", "--sitekey", KEY, "--url", "https://shop.example/", "--yes"),
+        )
+        assert dropping.tasks == 1
+    assert (told.returncode, told.stdout) == (1, "")
+    assert "createTask" in told.stderr
+    assert "A task was created, and may have been billed: 7 points" in told.stderr
+
+
 def test_check_reads_a_project_as_a_crawl_would(project: Path) -> None:
     told = run(
         project, None, "check", "shop", "--json", ONECAPTCHA_API_KEY="secret-key"
@@ -352,9 +368,11 @@ def test_check_says_that_the_account_is_refused(
 def test_detect_in_a_project_says_nothing_of_the_middleware(
     project: Path, servers: Servers
 ) -> None:
+    before = servers.tasks
     told = run(project, servers, "detect", f"{servers['wall']}/page/1")
     assert (told.returncode, told.stderr) == (0, "")
     assert "verdict: gate, solvable" in told.stdout
+    assert servers.tasks == before
 
 
 def test_a_project_that_cannot_start_says_why(project: Path, servers: Servers) -> None:
