@@ -77,7 +77,7 @@ async def fetch(
     settings = settings.copy()
     settings.setdict(_SETTINGS, priority="cmdline")
     try:
-        _put_in_place(settings)
+        put_in_place(settings)
         # With the reactor that runs already.
         crawler = Crawler(LookSpider, settings)
         crawl = stage.process.crawl(crawler, looks=looks, hints=hints, fresh=fresh)
@@ -90,7 +90,7 @@ async def fetch(
                 look.error = f"Scrapy could not start: {_told(error)}"
 
 
-def _put_in_place(settings: Settings) -> None:
+def put_in_place(settings: Settings) -> None:
     """Have a looker where the middleware stands, and the middleware nowhere."""
     middlewares = settings.getdict("DOWNLOADER_MIDDLEWARES")
     for name in middlewares:
@@ -143,11 +143,12 @@ class LookSpider(Spider):
         """Ask for all."""
         for look in self._looks:
             try:
-                yield self._ask(look)
+                yield self.ask(look)
             except ValueError as error:
                 look.error = str(error)
 
-    def _ask(self, look: Look) -> Request:
+    def ask(self, look: Look) -> Request:
+        """Return the request for one page."""
         return Request(
             look.target,
             callback=self.parse,

@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scrapy.cmdline import execute
 from scrapy.settings import Settings
+from scrapy.utils.misc import load_object
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
+from scrapy_onecaptcha import Addon, OneCaptchaMiddleware
 from scrapy_onecaptcha._version import __version__
+from scrapy_onecaptcha.addon import ORDER
 from scrapy_onecaptcha.api import Task
 from scrapy_onecaptcha.challenge import Solution
 from scrapy_onecaptcha.commands import TOOLS
+from scrapy_onecaptcha.detection import Hints
 from scrapy_onecaptcha.exceptions import ServiceError, TaskFailed
 from scrapy_onecaptcha.settings import Config
 from scrapy_onecaptcha.tools import balance
+from scrapy_onecaptcha.tools.looking import Look, Looker, LookSpider, put_in_place
 from scrapy_onecaptcha.tools.purchase import Answer
 from scrapy_onecaptcha.tools.service import has_no_balance, price, read_config
 from scrapy_onecaptcha.tools.terminal import LINE, TICK, Terminal
@@ -267,6 +272,33 @@ def test_a_failure_as_json() -> None:
     assert (told["error"], told["reason"]) == ("It failed.", "task_failed")
     assert (told["code"], told["points"]) == ("ERROR_CAPTCHA_UNSOLVABLE", 7)
     assert told["token"] is told["sitekey"] is None
+
+
+# The looks
+
+
+@pytest.mark.parametrize(
+    "named", [{}, {OURS: 585}, {OneCaptchaMiddleware: 600}, {OURS: None}]
+)
+def test_a_looker_stands_where_the_middleware_would(named: dict[Any, Any]) -> None:
+    """Whoever looks must not pay: an add-on leaves alone what is named already."""
+    settings = Settings({"DOWNLOADER_MIDDLEWARES": {**named, "a.b.Other": 1}})
+    with pytest.raises(ModuleNotFoundError):
+        put_in_place(settings)
+    settings = Settings({"DOWNLOADER_MIDDLEWARES": named})
+    put_in_place(settings)
+    Addon().update_settings(settings)
+    placed = settings.getdict("DOWNLOADER_MIDDLEWARES")
+    assert placed.pop(Looker) == ORDER
+    (ours,) = placed.items()
+    assert (load_object(ours[0]), ours[1]) == (OneCaptchaMiddleware, None)
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_what_is_to_be_paid_for_is_not_from_a_cache(fresh: bool) -> None:
+    look = Look("https://shop.example/")
+    request = LookSpider([look], Hints(), fresh=fresh).ask(look)
+    assert request.meta["dont_cache"] is fresh
 
 
 # The terminal

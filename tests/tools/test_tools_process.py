@@ -323,7 +323,7 @@ def test_a_task_that_fails_says_what_it_may_have_cost(tmp_path: Path) -> None:
 def test_a_task_whose_creation_went_unanswered_is_the_only_one(tmp_path: Path) -> None:
     """It may have been billed: a second would be more than was agreed to."""
     with sandbox(
-        "--site", "plain", "--latency", "0", "--fault", "createTask=done:drop,ok"
+        "--site", "plain", "--latency", "0", "--fault", "createTask=drop,ok"
     ) as dropping:
         told = run(
             tmp_path,
