@@ -6,6 +6,7 @@ needed and nothing is spent.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from parsel import Selector
 from scrapy.exceptions import UsageError
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
+from scrapy_onecaptcha.challenge import plain
 from scrapy_onecaptcha.detection import Hints, detect
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 from scrapy_onecaptcha.page import MAX_BYTES, is_html, parse
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.challenge import Form
     from scrapy_onecaptcha.tools.base import Call
 
-__all__ = ["REASONS", "Detect", "nothing", "tell"]
+__all__ = ["REASONS", "Detect", "nothing", "show", "tell"]
 
 #: Of a file that is said to come from nowhere. ``.invalid`` exists nowhere (RFC 2606).
 NOWHERE = "https://page.invalid/"
@@ -118,11 +120,8 @@ class Detect(Tool):
                 lambda stage: fetch(stage, call.settings, fetched, hints),
             )
         for look in looks:
-            told = tell(look)
-            if call.options.json:
-                call.terminal.as_json(told)
-            else:
-                call.terminal.result(*_lines(told))
+            shown = show(tell(look), as_json=call.options.json)
+            call.terminal.result(*shown.split("\n"))
         return WRONG if any(look.response is None for look in looks) else DONE
 
 
@@ -189,6 +188,11 @@ def tell(look: Look) -> dict[str, Any]:
         "submission": _submission(challenge.form),
         "refused": _refused(response.url, challenge.form),
     }
+
+
+def show(told: dict[str, Any], *, as_json: bool) -> str:
+    """Return what is written of a page, which may try to write to the terminal."""
+    return json.dumps(told) if as_json else "\n".join(map(plain, _lines(told)))
 
 
 def _submission(form: Form | None) -> dict[str, Any] | None:
