@@ -11,7 +11,6 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 from twisted.web.static import NoRangeStaticProducer
 
-
 from .messages import Reply, Visit
 
 if TYPE_CHECKING:
