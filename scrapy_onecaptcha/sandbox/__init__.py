@@ -16,7 +16,7 @@ for treq's test helpers, ``StubTreq(AnswerResource(sandbox.service.answer))``.
 
 from .api import Api
 from .awkward import AWKWARD
-from .faults import parse_fault
+from .faults import FAULTS, parse_fault
 from .gate import Gate
 from .hostile import HOSTILE, Hostile
 from .ledger import Ledger, Task, Token, Verdict
@@ -29,6 +29,7 @@ from .web import AnswerResource
 
 __all__ = [
     "AWKWARD",
+    "FAULTS",
     "GATES",
     "HOSTILE",
     "PRODUCTS",

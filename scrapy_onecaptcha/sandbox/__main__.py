@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.error import ReactorNotRunning
 
 from .awkward import AWKWARD
+from .faults import CALLS, FAULTS
 from .hostile import HOSTILE
 from .products import PRODUCTS
 from .server import Sandbox
@@ -132,6 +133,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m scrapy_onecaptcha.sandbox",
         description="A stand-in for the service and gated sites to crawl, on loopback.",
+        epilog=_faults(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--json", action="store_true", help="print one line of JSON instead of text"
@@ -160,6 +163,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--seed", type=int, default=0, help="of all that is drawn by chance")
     add("--until-eof", action="store_true", help="end when standard input does")
+
+
+def _faults() -> str:
+    width = max(map(len, FAULTS))
+    return "\n".join(
+        [
+            f"faults of {', '.join(CALLS)}, one for each call; those",
+            "after the last are answered, or, with a * behind it, go on like it:",
+            *(f"  {name:<{width}}  {meaning}" for name, meaning in FAULTS.items()),
+        ]
+    )
 
 
 def _latency(text: str) -> float | tuple[float, float]:

@@ -22,7 +22,19 @@ __all__ = [
     "text_reply",
 ]
 
-Manner = Literal["whole", "stall", "stall-body", "drop", "truncated", "endless"]
+Manner = Literal[
+    "whole",
+    "stall",
+    "stall-body",
+    "drop",
+    "reset",
+    "truncated",
+    "reset-body",
+    "drip",
+    "huge",
+    "down",
+    "endless",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +102,14 @@ class Reply:
         content_type: value of the header; empty for none.
         headers: further headers, in order.
         manner: how it reaches the client. ``whole``; ``stall``: never; ``stall-body``:
-            half of it, then nothing, on an open connection; ``truncated``: half of it,
-            then the connection is closed; ``drop``: the connection is closed at once;
-            ``endless``: its body again and again.
+            half of it, then nothing, on an open connection; ``drop``: the connection is
+            closed at once; ``reset``: the same by a reset; ``truncated``: half of it,
+            then the connection is closed; ``reset-body``: the same by a reset;
+            ``drip``: byte by byte, in so many seconds; ``huge``: after 1 GB of blanks,
+            made as fast as they are read; ``down``: whole, then for so many seconds
+            every connection to that port is refused; ``endless``: its body again and
+            again.
+        seconds: of ``drip`` and ``down``.
     """
 
     status: int = 200
@@ -100,6 +117,7 @@ class Reply:
     content_type: str = "text/html; charset=utf-8"
     headers: tuple[tuple[str, str], ...] = ()
     manner: Manner = "whole"
+    seconds: float = 0.0
 
 
 def html_reply(text: str, *, status: int = 200, charset: str = "utf-8") -> Reply:

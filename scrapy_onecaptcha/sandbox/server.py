@@ -133,6 +133,10 @@ class Sandbox:
         stopping = [listener.stop() for listener in listeners]
         return gatherResults(stopping, consumeErrors=True)
 
+    def go_down(self, seconds: float) -> None:
+        """Have the service refuse every connection for *seconds*."""
+        self._listeners[0].go_down(seconds)
+
     def settings(self) -> dict[str, object]:
         """Return the Scrapy settings that make a crawl use this sandbox."""
         return {

@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
-from twisted.web.static import NoRangeStaticProducer
 
-from .messages import Reply, Visit
+from .delivery import deliver
+from .messages import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .messages import Reply
+
 __all__ = ["AnswerResource", "Listener"]
 
 _HOST = "127.0.0.1"
-_NO_CONTENT = 204
 # A proxy is sent whole URLs; so a site can be asked as one.
 _ABSOLUTE = re.compile(r"^https?://[^/?]*")
 
 
 class AnswerResource(Resource):
-    """A resource tree behind one function from request to response."""
+    """A resource tree behind one function from request to response.
+
+    Args:
+        answer: answers the requests.
+        reactor: for replies that take their time; by default the installed one.
+        go_down: has the port refuse connections for so many seconds (see `Reply`); by
+            default it does not.
+    """
 
     isLeaf = True  # noqa: N815 - twisted.web's name
 
-    def __init__(self, answer: Callable[[Visit], Reply]) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Visit], Reply],
+        *,
+        reactor: Any = None,
+        go_down: Callable[[float], None] = lambda _: None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._answer = answer
+        self._reactor = reactor
+        self._go_down = go_down
 
     def render(self, request: Any) -> Any:
         """Answer *request*."""
         reply = self._answer(visit_of(request))
-        if reply.manner == "stall":
-            return NOT_DONE_YET
-        if reply.manner == "drop":
-            request.loseConnection()
-            return NOT_DONE_YET
-        return _write(request, reply)
+        deliver(request, reply, self._reactor, self._go_down)
+        return NOT_DONE_YET
 
 
 def visit_of(request: Any) -> Visit:
@@ -62,43 +76,6 @@ def visit_of(request: Any) -> Visit:
 
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
-
-
-def _write(request: Any, reply: Reply) -> Any:
-    request.setResponseCode(reply.status)
-    request.setHeader("Cache-Control", "no-store")
-    request.setHeader("Content-Type", reply.content_type)
-    if reply.status != _NO_CONTENT and reply.manner != "endless":
-        request.setHeader("Content-Length", str(len(reply.body)))
-    for name, value in reply.headers:
-        request.responseHeaders.addRawHeader(name, value)
-    if reply.manner == "whole":
-        request.write(reply.body)
-        request.finish()
-        return NOT_DONE_YET
-    if reply.manner == "endless":
-        static: Any = NoRangeStaticProducer
-        static(request, _Endless(reply.body)).start()
-        return NOT_DONE_YET
-    request.write(reply.body[: len(reply.body) // 2])
-    if reply.manner == "truncated":
-        request.loseConnection()
-    return NOT_DONE_YET
-
-
-class _Endless:
-    """A file that begins anew for ever."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def read(self, size: int) -> bytes:
-        """Return all of it; it is not large."""
-        del size
-        return self._body
-
-    def close(self) -> None:
-        """Do nothing: the connection is gone."""
 
 
 class _QuietSite(Site):
@@ -128,6 +105,11 @@ class _Connections(WrappingFactory):
     def __init__(self, wrapped: Site) -> None:
         super().__init__(wrapped)  # type: ignore[no-untyped-call]
         self._closed: Deferred[None] | None = None
+
+    def hang_up(self) -> None:
+        """Close all connections once what was written to them is sent."""
+        for protocol in list(self.protocols):
+            protocol.loseConnection()
 
     def close(self) -> Deferred[None]:
         """Abort all connections; fires when the last one is gone."""
@@ -165,14 +147,64 @@ class Listener:
 
     def __init__(self, reactor: Any, answer: Callable[[Visit], Reply]) -> None:
         quiet_site: Any = _QuietSite
-        site = quiet_site(AnswerResource(answer), reactor=reactor)
-        self._connections = _Connections(site)
-        self._port = reactor.listenTCP(0, self._connections, interface=_HOST)
-        self.url = f"http://{_HOST}:{self._port.getHost().port}"
+        resource = AnswerResource(answer, reactor=reactor, go_down=self.go_down)
+        self._reactor = reactor
+        self._connections = _Connections(quiet_site(resource, reactor=reactor))
+        self._port: Any = self._listen(0)
+        self._number = int(self._port.getHost().port)
+        self._stopped = False
+        self._return: Any = None
+        self._kept = _Kept()
+        self.url = f"http://{_HOST}:{self._number}"
+
+    def _listen(self, number: int) -> Any:
+        return self._reactor.listenTCP(number, self._connections, interface=_HOST)
+
+    def go_down(self, seconds: float) -> None:
+        """Hang up, and refuse every connection for *seconds*."""
+        port, self._port = self._port, None
+        if port is None:
+            return  # it is down
+        self._connections.hang_up()
+        closing: Any = port.stopListening()
+        closing.addCallback(lambda _: self._wait(seconds))
+
+    def _wait(self, seconds: float) -> None:
+        if not self._stopped:
+            self._kept.take(self._number)
+            self._return = self._reactor.callLater(seconds, self._come_back)
+
+    def _come_back(self) -> None:
+        self._return = None
+        self._kept.leave()
+        self._port = self._listen(self._number)
 
     def stop(self) -> Deferred[Any]:
         """Stop listening; fires when the port and all its connections are closed."""
+        self._stopped = True
+        self._kept.leave()
+        if self._return is not None:
+            self._return.cancel()
         stopped: Deferred[None] = Deferred()
         stopped.callback(None)
-        stopped.addCallback(lambda _: self._port.stopListening())
+        if self._port is not None:
+            stopped.addCallback(lambda _: self._port.stopListening())
         return gatherResults([stopped, self._connections.close()], consumeErrors=True)
+
+
+class _Kept:
+    """A port that nobody listens on, and nobody else can take meanwhile."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+
+    def take(self, number: int) -> None:
+        self._socket = socket.socket()
+        if os.name == "posix":  # elsewhere it would mean that others may take it
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((_HOST, number))
+
+    def leave(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

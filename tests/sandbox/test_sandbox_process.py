@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -19,7 +22,7 @@ from treq.testing import StubTreq
 from twisted.web.http_headers import Headers
 
 import scrapy_onecaptcha.sandbox
-from scrapy_onecaptcha.sandbox import GATES, Sandbox, ServiceOptions
+from scrapy_onecaptcha.sandbox import FAULTS, GATES, Sandbox, ServiceOptions
 from scrapy_onecaptcha.sandbox.__main__ import main
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit
 from scrapy_onecaptcha.sandbox.web import AnswerResource
@@ -123,6 +126,107 @@ def test_bad_arguments_are_explained(
     assert said in capsys.readouterr().err
 
 
+# Answers that are lost on the way
+
+
+@contextmanager
+def asked(service: str, keep: str = "close") -> Iterator[socket.socket]:
+    """Yield a connection on which the balance was asked for."""
+    host, port = service.removeprefix("http://").split(":")
+    body = b'{"clientKey": "sandbox-key"}'
+    head = (
+        f"POST /getBalance HTTP/1.1\r\nHost: {host}\r\nConnection: {keep}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(head.encode() + body)
+        yield connection
+
+
+def received(connection: socket.socket) -> tuple[list[bytes], str]:
+    """Return what arrives, piece by piece, and how it ends."""
+    pieces = []
+    try:
+        while piece := connection.recv(1 << 16):
+            pieces.append(piece)
+    except ConnectionResetError:
+        return pieces, "reset"
+    return pieces, "closed"
+
+
+def balance_of(answer: bytes) -> Any:
+    return json.loads(answer.partition(b"\r\n\r\n")[2])["balance"]
+
+
+def test_answers_break_off_as_they_are_told_to() -> None:
+    faults = "drop,reset,truncated,reset-body,drip:0.2"
+    with running("--site", "plain", "--fault", f"getBalance={faults}") as (_, told):
+        got = []
+        for _ in range(6):
+            with asked(told["service"]) as connection:
+                got.append(received(connection))
+    drop, reset, truncated, reset_body, drip, whole = got
+    assert drop == ([], "closed")
+    assert reset == ([], "reset")
+    for pieces, _ in (truncated, reset_body):
+        assert b"".join(pieces).endswith(b'{"errorId": 0, "b')
+    assert (truncated[1], reset_body[1]) == ("closed", "reset")
+    assert balance_of(b"".join(drip[0])) == balance_of(b"".join(whole[0])) == 1_000_000
+    assert len(drip[0]) > 2  # of 34 bytes one by one, some may arrive together
+
+
+def test_a_huge_answer_is_made_as_it_is_read() -> None:
+    with running("--site", "plain", "--fault", "getBalance=huge") as (process, told):
+        with asked(told["service"]) as connection:
+            answer = connection.recv(1 << 16)
+            length = int(re.findall(rb"Content-Length: (\d+)", answer)[0])
+            assert length == (1 << 30) + len(b'{"errorId": 0, "balance": 1000000}')
+            read = len(answer)
+            while read < 64 << 20:
+                read += len(connection.recv(1 << 20))
+        # The client has hung up: the service goes on, and has stored nothing of it.
+        with asked(told["service"]) as connection:
+            assert balance_of(b"".join(received(connection)[0])) == 1_000_000
+        status = Path(f"/proc/{process.pid}/status")
+        if status.exists():
+            (most,) = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())
+            assert int(most) < 150_000
+
+
+def test_a_service_that_goes_down_and_comes_back() -> None:
+    with running("--site", "plain", "--fault", "getBalance=down:0.3") as (_, told):
+        with asked(told["service"], "keep-alive") as connection:
+            assert balance_of(b"".join(received(connection)[0])) == 1_000_000
+        refused = 0
+        give_up = time.monotonic() + 20
+        while True:
+            assert time.monotonic() < give_up
+            try:
+                with asked(told["service"]) as connection:
+                    assert balance_of(b"".join(received(connection)[0])) == 1_000_000
+                    break
+            except ConnectionError:
+                refused += 1
+                time.sleep(0.01)
+        assert refused
+
+
+def test_a_service_that_is_down_can_be_stopped() -> None:
+    with running("--site", "plain", "--fault", "getBalance=down:60") as (_, told):
+        with asked(told["service"]) as connection:
+            assert balance_of(b"".join(received(connection)[0])) == 1_000_000
+        fetch(told["sites"]["plain"])  # it is about the service alone
+
+
+def test_the_faults_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    for name, meaning in FAULTS.items():
+        line = rf"^  {re.escape(name)} +{re.escape(meaning)}$"
+        assert re.search(line, shown, re.MULTILINE)
+
+
 EMBEDDED = """
 import sys
 if sys.argv[1] == "asyncio":
@@ -137,7 +241,7 @@ import treq
 from twisted.web.client import HTTPConnectionPool
 
 async def scenario():
-    faults = ("truncated", "drop", "stall-body", "stall")
+    faults = ("truncated", "drop", "stall-body", "stall", "drip:60")
     options = ServiceOptions(faults={"getBalance": faults})
     sandbox = Sandbox(service=options, sites=["plain", "bookshop"]).start()
     pool = HTTPConnectionPool(reactor, persistent=True)
@@ -154,6 +258,8 @@ async def scenario():
         if fault in ("truncated", "drop"):
             await call
     await task.deferLater(reactor, 0.2, lambda: None)
+    sandbox.go_down(60)
+    await task.deferLater(reactor, 0.1, lambda: None)
     await sandbox.stop()
     await sandbox.stop()
     await pool.closeCachedConnections()
@@ -180,13 +286,14 @@ def test_it_runs_and_stops_within_a_running_reactor(reactor: str) -> None:
     )
     lines = ran.stdout.splitlines()
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert sorted(lines[:4]) == [
+    assert sorted(lines[:5]) == [
+        "ResponseFailed",
         "ResponseFailed",
         "ResponseFailed",
         "ResponseNeverReceived",
         "ResponseNeverReceived",
     ]
-    assert lines[4:] == ["[]", "None"]
+    assert lines[5:] == ["[]", "None"]
 
 
 # Over twisted.web, in memory

@@ -9,7 +9,13 @@ import pytest
 from sandbox_browser import ORIGIN, UA, World
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha.sandbox import Ledger, ServiceOptions, parse_fault, sitekey_of
+from scrapy_onecaptcha.sandbox import (
+    FAULTS,
+    Ledger,
+    ServiceOptions,
+    parse_fault,
+    sitekey_of,
+)
 from scrapy_onecaptcha.sandbox.messages import Visit
 
 KEY = sitekey_of("bookshop")
@@ -266,11 +272,23 @@ def test_bodies_that_are_no_answer(fault: str, status: int, body: bytes) -> None
     assert len(world.ledger.tasks) == 1
 
 
-@pytest.mark.parametrize("fault", ["stall", "stall-body", "drop", "truncated"])
-def test_answers_that_are_lost_were_billed(fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "seconds"),
+    [
+        *(("stall", 0), ("stall-body", 0), ("drop", 0), ("truncated", 0)),
+        *(
+            ("reset", 0),
+            ("reset-body", 0),
+            ("huge", 0),
+            ("drip:2", 2),
+            ("down:1.5", 1.5),
+        ),
+    ],
+)
+def test_answers_that_are_lost_were_billed(fault: str, seconds: float) -> None:
     world = faulty(getBalance=(fault,))
     reply = world.raw_call("getBalance")
-    assert reply.manner == fault
+    assert (reply.manner, reply.seconds) == (fault.partition(":")[0], seconds)
     assert json.loads(reply.body)["errorId"] == 0
     assert world.raw_call("getBalance").manner == "whole"
 
@@ -294,8 +312,81 @@ def test_bad_options_are_named(options: dict[str, Any]) -> None:
 
 
 def test_a_fault_that_does_not_exist_is_explained() -> None:
-    with pytest.raises(ValueError, match=r"'boom'.*stall.*http:STATUS"):
+    with pytest.raises(ValueError, match="'boom'") as caught:
         parse_fault("boom")
+    assert all(name in str(caught.value) for name in FAULTS)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_is_there(name: str) -> None:
+    for shown, meant in (
+        ("…", "ERROR_ZERO_BALANCE" if name == "done:…" else "ZERO_BALANCE"),
+        ("STATUS", "404"),
+        ("SECONDS", "0.5"),
+        ("FIELD", "solution.userAgent"),
+        ("JSON", "null"),
+    ):
+        name = name.replace(shown, meant)
+    parse_fault(name)
+    assert name.split(":")[0].partition("ERROR")[0] in str(parse_fault.__doc__)
+
+
+@pytest.mark.parametrize(
+    "name", ["drip", "down:", "down:x", "with:a", "with:=1", "with:a=[", "without:"]
+)
+def test_half_a_fault_is_none(name: str) -> None:
+    with pytest.raises(ValueError):
+        parse_fault(name)
+
+
+def answered(fault: str) -> Any:
+    """Return a getTaskResult that is ready, after *fault*."""
+    world = faulty(getTaskResult=(fault,))
+    task_id = world.create(userAgent=UA)["taskId"]
+    return world.raw_call("getTaskResult", taskId=task_id)
+
+
+@pytest.mark.parametrize(
+    ("fault", "changed"),
+    [
+        ("with:status=5", {"status": 5}),
+        ('with:news={"a": [1]}', {"news": {"a": [1]}}),
+        ("with:solution=null", {"solution": None}),
+        ("with:status.deeper=1", {}),
+    ],
+)
+def test_an_answer_with_another_value(fault: str, changed: dict[str, Any]) -> None:
+    usual, odd = (json.loads(answered(each).body) for each in ("ok", fault))
+    assert odd == {**usual, **changed}
+
+
+def test_an_answer_with_another_value_within() -> None:
+    usual, odd = (
+        json.loads(answered(each).body)["solution"]
+        for each in ("ok", "with:solution.userAgent=[]")
+    )
+    assert odd == {**usual, "userAgent": []}
+    assert usual["userAgent"] == UA
+
+
+def test_an_answer_that_lacks_a_field() -> None:
+    usual, odd, other = (
+        json.loads(answered(each).body)
+        for each in ("ok", "without:solution", "without:solution.respKey")
+    )
+    assert odd == {name: value for name, value in usual.items() if name != "solution"}
+    assert other == usual
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "utf-16"])
+def test_an_answer_in_an_encoding_that_it_does_not_name(charset: str) -> None:
+    reply = answered(charset)
+    assert reply.content_type == "application/json; charset=utf-8"
+    with pytest.raises(UnicodeDecodeError):
+        reply.body.decode()
+    told = json.loads(reply.body.decode(charset))
+    assert told["status"] == "ready"
+    assert "é" in told["errorDescription"]
 
 
 # The ledger
