@@ -6,13 +6,14 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 METADATA := setup.cfg pyproject.toml
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz report bench clean
+.PHONY: help demo test fuzz report faults bench clean
 
 help:
 	@echo "make demo   crawl a gated bookshop, no key needed"
 	@echo "make test   ruff, mypy and all tests"
 	@echo "make fuzz   ten minutes of broken pages, replies and settings"
 	@echo "make report how well the corpus of pages is read"
+	@echo "make faults what a crawl makes of every fault of the service"
 	@echo "make bench  the benchmarks"
 	@echo "make clean  remove what the others made"
 
@@ -33,6 +34,10 @@ fuzz: $(VENV)/dev
 # How well pages are told apart, and what is read from them.
 report: $(VENV)/dev
 	$(BIN)/python -m tests.corpus
+
+# Every fault of the service at every call: what it does to a page, and costs.
+faults: $(VENV)/dev
+	$(BIN)/python -m tests.faults
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks

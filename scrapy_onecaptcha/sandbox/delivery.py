@@ -93,17 +93,17 @@ def _clock(reactor: Any) -> Any:
 
 def _drip(request: Any, reply: Reply, reactor: Any) -> None:
     """Write the answer byte by byte, until it is done or the client hangs up."""
-    rest = iter(reply.body)
+    done = 0
 
-    def step() -> None:
-        byte = next(rest, None)
-        if byte is not None:
-            request.write(bytes([byte]))
-            return
-        loop.stop()
-        request.finish()
+    def step(due: int) -> None:
+        nonlocal done
+        request.write(reply.body[done : done + due])
+        done += due
+        if done >= len(reply.body):
+            loop.stop()
+            request.finish()
 
-    loop: Any = LoopingCall(step)
+    loop: Any = LoopingCall.withCount(step)
     loop.clock = _clock(reactor)
     request.notifyFinish().addErrback(lambda _: loop.stop())
     loop.start(reply.seconds / (len(reply.body) or 1))

@@ -137,6 +137,10 @@ class Sandbox:
         """Have the service refuse every connection for *seconds*."""
         self._listeners[0].go_down(seconds)
 
+    def come_back(self) -> None:
+        """Have the service take connections again before that time is over."""
+        self._listeners[0].come_back()
+
     def settings(self) -> dict[str, object]:
         """Return the Scrapy settings that make a crawl use this sandbox."""
         return {

@@ -172,19 +172,24 @@ class Listener:
     def _wait(self, seconds: float) -> None:
         if not self._stopped:
             self._kept.take(self._number)
-            self._return = self._reactor.callLater(seconds, self._come_back)
+            self._return = self._reactor.callLater(seconds, self.come_back)
 
-    def _come_back(self) -> None:
+    def come_back(self) -> None:
+        """Listen again, if connections are refused."""
+        if self._return is not None:
+            self._hold_no_more()
+            self._port = self._listen(self._number)
+
+    def _hold_no_more(self) -> None:
+        if self._return is not None and self._return.active():
+            self._return.cancel()
         self._return = None
         self._kept.leave()
-        self._port = self._listen(self._number)
 
     def stop(self) -> Deferred[Any]:
         """Stop listening; fires when the port and all its connections are closed."""
         self._stopped = True
-        self._kept.leave()
-        if self._return is not None:
-            self._return.cancel()
+        self._hold_no_more()
         stopped: Deferred[None] = Deferred()
         stopped.callback(None)
         if self._port is not None:

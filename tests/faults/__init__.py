@@ -1,0 +1,1 @@
+"""Every fault of the service at every call, and what a crawl makes of it."""
