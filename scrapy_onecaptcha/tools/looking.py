@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
+from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.utils.datatypes import SequenceExclude
 from scrapy.utils.misc import load_object
 from twisted.internet.defer import CancelledError
@@ -74,6 +76,9 @@ async def fetch(
         hints: for the detection.
         fresh: whether Scrapy's HTTP cache is left out.
     """
+    # Of a robots.txt that cannot be had it shows a traceback. The page, which is not to
+    # be had either, tells why in a sentence.
+    logging.getLogger(RobotsTxtMiddleware.__module__).setLevel(logging.CRITICAL)
     settings = settings.copy()
     settings.setdict(_SETTINGS, priority="cmdline")
     try:

@@ -375,6 +375,18 @@ def test_detect_in_a_project_says_nothing_of_the_middleware(
     assert servers.tasks == before
 
 
+def test_a_host_that_is_not_there_is_told_in_a_sentence(
+    project: Path, servers: Servers
+) -> None:
+    """Also where robots.txt is asked for first, of which Scrapy shows a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        url = "http://{}:{}/".format(*nobody.getsockname())
+    done = run(project, servers, "solve", "--yes", url)
+    assert done.returncode == 1
+    assert f"{url} could not be read: " in done.stderr
+    assert "nothing was spent" in done.stderr
+
+
 def test_a_project_that_cannot_start_says_why(project: Path, servers: Servers) -> None:
     broken = "-s", 'DOWNLOADER_MIDDLEWARES={"no.such.Middleware": 1}'
     told = run(project, servers, "detect", f"{servers['wall']}/", *broken)
