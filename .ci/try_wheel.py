@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,8 @@ def main(tree: Path) -> None:
     check("its version", version("scrapy-onecaptcha") == scrapy_onecaptcha.__version__)
     check("py.typed", files("scrapy_onecaptcha").joinpath("py.typed").is_file())
     names = scrapy_onecaptcha.__all__
+    (command,) = entry_points(group="scrapy.commands", name="onecaptcha")
+    check("its command", command.load().__module__.startswith("scrapy_onecaptcha."))
     check("its API", all(hasattr(scrapy_onecaptcha, name) for name in names))
     with subprocess.Popen(  # noqa: S603
         SANDBOX, stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -206,16 +206,17 @@ def listed(file: str, section: str, option: str) -> list[str]:
     """Return the lines of an option, without comments."""
     ini = ConfigParser(interpolation=None)
     ini.read(ROOT / file, encoding="utf-8")
-    return ini[section][option].split()
+    return ini[section][option].strip().splitlines()
 
 
 def test_the_oldest_versions_are_the_ones_that_are_tested() -> None:
     floors = listed("setup.cfg", "options", "install_requires")
-    pins = listed("tox.ini", "testenv:oldest", "deps")
-    padded = re.compile(r"(\.0)+$")
-    assert [padded.sub("", pin) for pin in pins] == [
-        floor.replace(">=", "==") for floor in floors
+    pins = [
+        re.sub(r"(\.0)*$", "", pin.removesuffix('; python_version < "3.11"'))
+        for pin in listed("tox.ini", "testenv:oldest", "deps")
+        if not pin.endswith('; python_version >= "3.11"')
     ]
+    assert pins == [floor.replace(">=", "==") for floor in floors]
 
 
 # Importing
