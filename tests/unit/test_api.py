@@ -563,6 +563,21 @@ def our_frames(found: BaseException) -> list[FrameType]:
     return [frame for frame in frames if Path(frame.f_code.co_filename).parent == HOME]
 
 
+def frames_are_kept() -> bool:
+    """Tell whether a Deferred leaves its error the frames; old Twisted's does not."""
+
+    async def fails() -> None:
+        raise ValueError
+
+    caught: list[Any] = []
+    failing = Deferred.fromCoroutine(fails())
+    failing.addErrback(lambda failure: caught.append(failure.value))
+    return caught[0].__traceback__ is not None
+
+
+FRAMES = frames_are_kept()
+
+
 @pytest.mark.parametrize("written", SPELLINGS)
 def test_a_key_that_is_sent_back_is_scrubbed(written: str) -> None:
     body = refused(f"ERROR_{written}", f"clientKey {written} is bad")
@@ -601,7 +616,8 @@ def test_no_frame_of_an_error_keeps_what_was_said(
     with pytest.raises(ServiceError) as caught:
         now(getattr(service.client, call)(*arguments[call]))
     said = everything_said(caught.value)
-    assert "self" in our_frames(caught.value)[0].f_locals  # there are frames to look at
+    if FRAMES:  # there are some to look at
+        assert "self" in our_frames(caught.value)[0].f_locals
     assert KEY not in said
     assert TOKEN not in said
 
@@ -612,10 +628,11 @@ def test_no_frame_of_a_cancelled_call_keeps_the_key() -> None:
     call.addErrback(lambda failure: outcome.append(failure.value))
     call.cancel()
     assert isinstance(outcome[0], CancelledError)
-    assert our_frames(outcome[0])
+    assert our_frames(outcome[0]) or not FRAMES
     assert KEY not in everything_said(outcome[0])
 
 
+@pytest.mark.skipif(not FRAMES, reason="this Twisted takes the frames from errors")
 def test_no_frame_of_a_bug_keeps_the_key() -> None:
     """One below the client, from which nothing is taken away."""
     wire = Wire()

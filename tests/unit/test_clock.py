@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
@@ -57,7 +56,7 @@ def test_the_time_of_a_loop() -> None:
         assert second.active()
         second.cancel()
         assert not second.active()
-        await maybe_deferred_to_future(sleep(clock, 0))
+        await sleep(clock, 0).asFuture(asyncio.get_running_loop())
         assert not first.active()
         assert clock.seconds() >= before
         return heard
