@@ -56,13 +56,14 @@ from tests.docs.pages import (
     shown,
     words,
 )
-from tests.test_package import LEVEL
+from tests.test_package import LEVEL, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 DESIGN, DEVELOPMENT = page("design.md"), page("development.md")
+COMPATIBILITY = page("compatibility.md")
 SETTINGS_PAGE, STATS_PAGE, ERRORS_PAGE = map(
     page, ("settings.md", "stats.md", "errors.md")
 )
@@ -169,6 +170,21 @@ def test_every_benchmark_is_documented() -> None:
     named = re.findall(r'^    "(\w+)": \w+\.rows,$', source, re.MULTILINE)
     assert named
     assert [code(row[0]) for row in rows("The benchmarks", DEVELOPMENT)] == named
+
+
+def test_the_oldest_versions_are_those_of_the_metadata() -> None:
+    oldest = {name: version for name, version, _ in rows("Versions", COMPATIBILITY)}
+    floors = listed("setup.cfg", "options", "install_requires")
+    python = listed("setup.cfg", "options", "python_requires")
+    assert [f"Python{python[0]}", *floors] == [
+        f"{name}>={version.removesuffix('.0')}" for name, version in oldest.items()
+    ]
+
+
+def test_every_environment_is_documented() -> None:
+    tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
+    named = {code(row[0]) for row in rows("How they are tested", COMPATIBILITY)[1:]}
+    assert named == set(re.findall(r"^\[testenv:(\w+)\]$", tox, re.MULTILINE))
 
 
 def test_every_module_is_in_the_table_at_its_level() -> None:
