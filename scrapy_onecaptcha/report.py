@@ -7,6 +7,7 @@ from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha.challenge import REASONS, plain
@@ -147,13 +148,18 @@ class Report:
 
         Of one kind there are `MAX_WARNINGS` at most.
         """
+        if self._is_first(kind, of):
+            logger.warning(message)
+            if len(self._warned[kind]) == MAX_WARNINGS:
+                logger.warning("No further warnings of this kind (%s) are shown.", kind)
+
+    def _is_first(self, kind: str, of: str) -> bool:
+        """Tell whether nothing of this *kind* was told *of* it, nor too much in all."""
         told = self._warned.setdefault(kind, set())
         if of in told or len(told) == MAX_WARNINGS:
-            return
+            return False
         told.add(of)
-        logger.warning(message)
-        if len(told) == MAX_WARNINGS:
-            logger.warning("No further warnings of this kind (%s) are shown.", kind)
+        return True
 
     def site(self, site: str) -> _Tally:
         """Return the tally of *site*, or of all others where there are too many."""
@@ -381,8 +387,17 @@ class Report:
         return quiet
 
     def widget(self, challenge: Challenge) -> None:
-        """Count and tell a widget that gates nothing."""
+        """Count and tell a widget that gates nothing; at INFO once for each host."""
         self.count("widgets_ignored")
+        host = urlsplit(challenge.url).netloc
+        if self._is_first("widget", host):
+            logger.info(
+                "An hCaptcha on %s seems to gate nothing and is left alone (first: "
+                "%s). If it is a gate, say what its pages should hold: "
+                "ONECAPTCHA_EXPECT.",
+                host,
+                challenge.url,
+            )
         logger.debug(
             "Not a gate: %s (%s)", challenge.url, plain(" ".join(challenge.evidence))
         )

@@ -527,3 +527,19 @@ def test_what_is_counted_by_name_may_be_any_number() -> None:
     desk.report.count("replayed")
     desk.report.count("replayed", 2)
     assert desk.stats == {"replayed": 3}
+
+
+def test_a_widget_that_is_left_alone_is_told_once_for_each_host(
+    lines: pytest.LogCaptureFixture,
+) -> None:
+    desk = Desk()
+    for host in ("a.example", "a.example", "b.example:8443"):
+        url = f"https://{host}/login"
+        desk.report.widget(Challenge(kind="widget", url=url))
+    told = [record.getMessage() for record in lines.records]
+    assert [line.partition(" seems ")[0] for line in told] == [
+        "An hCaptcha on a.example",
+        "An hCaptcha on b.example:8443",
+    ]
+    assert "(first: https://a.example/login)" in told[0]
+    assert desk.stats["widgets_ignored"] == 3
