@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from crawl_harness import Result, Servers, ask, crawl, pages, sandbox
+from twisted.web import http as twisted_http
 
 from scrapy_onecaptcha.sandbox import HOSTILE
 
@@ -28,6 +29,10 @@ REQUESTS_A_TASK = 24
 FREE = ("astray", "badkey", "heavy", "nested", "posing", "rqdata")
 COSTLY = ("endless", "newkey", "forgets", "chain", "stalls", "floods", "cookies")
 PASSING = ("widgets", "calls", "odd", "named", "refreshing", "led", "fickle")
+
+#: While Twisted's server read a form by the module cgi, it answered 400 to one that has
+#: a field outside of Latin-1.
+ODD = () if hasattr(twisted_http, "cgi") else ("odd",)
 
 
 def test_every_trick_is_tried() -> None:
@@ -204,7 +209,7 @@ def test_what_passes_passes_at_its_price() -> None:
         nobody_comes("127.0.0.2") as far,
     ):
         to = f"http://{far}/"
-        plan = [trick(servers[name]) for name in ("widgets", "calls", "odd")]
+        plan = [trick(servers[name]) for name in ("widgets", "calls", *ODD)]
         plan += [
             trick(servers["named"], number, callback=name)
             for number, name in enumerate(names)
@@ -228,7 +233,7 @@ def test_what_passes_passes_at_its_price() -> None:
         # Which token is the second is chance where pages are solved side by side.
         assert set(result.pages) >= set(range(passing))
         assert {result.errors[n]["error"] for n in lost} == {"AttemptsExhausted"}
-        for name in ("widgets", "calls", "odd", "refreshing"):
+        for name in ("widgets", "calls", *ODD, "refreshing"):
             assert servers.tasks_of(name) == 1, name
         assert servers.tasks_of("named") == len(names)
         assert servers.tasks_of("led") == 6

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 from crawl_harness import REACTORS as CRAWLS
 from crawl_harness import Servers, sandbox
+from scrapy.commands import ScrapyCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -395,6 +396,8 @@ def test_a_project_that_cannot_start_says_why(project: Path, servers: Servers) -
         "Scrapy could not start: ModuleNotFoundError: No module named 'no'"
         in told.stdout
     )
+    if not hasattr(ScrapyCommand, "requires_crawler_process"):
+        return  # Scrapy 2.13 loads add-ons before it calls a command
     told = run(project, servers, "balance", "-s", 'ADDONS={"no.such.Addon": 1}')
     assert told.returncode == 2
     assert "Scrapy cannot be set up: ModuleNotFoundError" in told.stderr
