@@ -19,8 +19,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeadlinePassed
 
 from scrapy_onecaptcha.exceptions import ServiceError, Unavailable
-from scrapy_onecaptcha.exchange import CONNECTIONS, NoReply, pooled, post
+from scrapy_onecaptcha.exchange import CONNECTIONS, NoReply, post
 from scrapy_onecaptcha.places import Places
+from scrapy_onecaptcha.pooling import pooled
 from scrapy_onecaptcha.replies import (
     NOT_READY,
     TaskResult,

@@ -1,20 +1,17 @@
-"""One POST over treq, bounded in time and size, that ends at once when cancelled."""
+"""One POST, bounded in time and size, that ends at once when cancelled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from http.cookiejar import Cookie, CookieJar
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from service_identity import VerificationError
 from twisted.internet import protocol
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeadlinePassed
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
-from twisted.web.iweb import IBodyProducer
-from zope.interface import implementer  # type: ignore[import-untyped]
 
 from scrapy_onecaptcha._version import __version__
 from scrapy_onecaptcha.secret import SecretBytes
@@ -34,15 +31,12 @@ __all__ = [
     "NoReply",
     "Reply",
     "ReplyTooLarge",
-    "pooled",
     "post",
 ]
 
 MAX_REPLY = 64 * 1024  # bytes; a reply with a token has about two thousand
 
 CONNECTIONS = 32  # kept open, and calls made at once; the others wait for one
-IDLE_SECONDS = 20  # before the usual 60 s of a server, so a POST meets no dead socket
-CONNECT_SECONDS = 10.0
 
 _T = TypeVar("_T")
 
@@ -148,59 +142,6 @@ async def _exchange(http: Http, url: str, body: bytes, clock: Clock) -> Reply:
 
 #: Closes the idle connections.
 HangUp = Callable[[], Deferred[None]]
-
-
-def pooled(reactor: Any, timeout: float) -> tuple[Http, HangUp]:
-    """Return a ``HTTPClient`` of treq that keeps its connections, and how they end.
-
-    Args:
-        reactor: the running one.
-        timeout: seconds for one call, so also the most for its connection.
-    """
-    # treq is of no use without a reactor, and is not asked for before there is one.
-    from treq.client import HTTPClient  # noqa: PLC0415
-    from twisted.web.client import Agent, HTTPConnectionPool  # noqa: PLC0415
-
-    pool: Any = HTTPConnectionPool(reactor, persistent=True)  # type: ignore[no-untyped-call]
-    pool.maxPersistentPerHost = CONNECTIONS
-    pool.cachedConnectionTimeout = IDLE_SECONDS
-    pool.retryAutomatically = False  # a task created twice is paid twice
-    agent: Any = Agent(  # type: ignore[no-untyped-call]
-        reactor, connectTimeout=min(timeout, CONNECT_SECONDS), pool=pool
-    )
-    producer: Any = _Bytes
-    jar: Any = _NoCookies()
-    http = HTTPClient(agent, jar, data_to_body_producer=producer)
-    return http, pool.closeCachedConnections
-
-
-class _NoCookies(CookieJar):
-    """Keeps none: the key says all that the service has to know of us."""
-
-    def set_cookie(self, cookie: Cookie) -> None:
-        pass
-
-
-@implementer(IBodyProducer)
-class _Bytes:
-    """A body that is written at once; treq's own goes by turns of the reactor."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
-
-    def startProducing(self, consumer: Any) -> Deferred[None]:  # noqa: N802
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:  # noqa: N802
-        pass
-
-    def resumeProducing(self) -> None:  # noqa: N802
-        pass
-
-    def stopProducing(self) -> None:  # noqa: N802
-        pass
 
 
 class ReplyTooLarge(Exception):  # says what happened, as the sentence does

@@ -30,7 +30,7 @@ LEVELS = (
         "scripts sessions stopping"
     ),
     (
-        "callbacks detours errorcodes expressions forms handler scope settings "
+        "callbacks detours errorcodes expressions forms handler pooling scope settings "
         "submission widgets"
     ),
     "calls evidence policy replies report",
