@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import CancelledError
@@ -42,6 +43,10 @@ MAX_RETRY_DELAY = 60.0
 
 #: Seconds after which one more task is tried, where the service took no more at once.
 WIDEN_SECONDS = 60.0
+
+#: In seconds. Polls are due at its multiples, so that those of many open tasks share
+#: turns of the event loop, which cost more than the polls.
+TICK = 0.05
 
 #: Seconds between two looks at whether the engine is still paused.
 PAUSE_LOOK = 1.0
@@ -192,7 +197,7 @@ class Solver:
                     f"{self._clock.seconds() - started:.0f} s "
                     "(ONECAPTCHA_SOLVE_TIMEOUT)."
                 )
-            await sleep(self._clock, pause)
+            await sleep(self._clock, self._until_tick(pause))
             pause = config.poll_interval
             self._check_account()
             asked = self._clock.seconds()
@@ -216,6 +221,11 @@ class Solver:
                     seconds=self._clock.seconds() - started,
                 )
             unready = asked
+
+    def _until_tick(self, pause: float) -> float:
+        """Return *pause*, or a little more."""
+        now = self._clock.seconds()
+        return math.ceil((now + pause) / TICK) * TICK - now
 
     # What the service has said of us
 

@@ -262,6 +262,16 @@ def test_a_last_poll_may_come_at_the_last_moment() -> None:
     assert run.value
 
 
+def test_polls_of_several_tasks_come_together_and_never_early() -> None:
+    world = World()
+    for moment in (0.01, 0.03, 0.04, 0.06):
+        world.pass_time(moment - (world.clock.seconds() - 1000))
+        world.solve(f"https://{moment}.example")
+    world.pass_time(9)
+    assert world.created == pytest.approx([0.01, 0.03, 0.04, 0.06])
+    assert world.polled == pytest.approx([5.05, 5.05, 5.05, 5.1, 8.05, 8.05, 8.05, 8.1])
+
+
 def test_no_more_polls_than_the_service_allows() -> None:
     world = World(solve_timeout=10_000)
     world.service.seconds = 10_000
