@@ -58,6 +58,8 @@ class OneCaptchaError(IgnoreRequest):  # type: ignore[misc,unused-ignore]
     Attributes:
         response: the gate, or ``None`` where the error was not raised for a page.
         challenge: what was read from the gate, or ``None``.
+        code: the service's ``errorCode`` that it came to at last; ``""`` where the
+            service gave none, or had no part in it.
         reason: the word that counts this error in ``onecaptcha/failed/{reason}``.
         advice: what to do about it, a sentence for the log.
     """
@@ -75,6 +77,7 @@ class OneCaptchaError(IgnoreRequest):  # type: ignore[misc,unused-ignore]
         super().__init__(message)
         self.response = response
         self.challenge = challenge
+        self.code = ""
 
 
 class UnsolvableGate(OneCaptchaError):
@@ -128,7 +131,6 @@ class ServiceError(OneCaptchaError):
     """The service answered with an error, or not at all.
 
     Attributes:
-        code: the service's ``errorCode``; ``""`` where it gave none.
         description: the service's ``errorDescription``; ``""`` where it gave none.
         answered: whether the service itself refused the call, in its own protocol
             (``errorId`` not 0). A ``createTask`` that was refused so was not billed;

@@ -82,6 +82,7 @@ class Passage:
         self._led = False
         self._rqdata: str | None = None
         self._last = "no token was to be had"
+        self._code = ""
 
     async def page(self) -> Response:
         """Return the page that the request asked for.
@@ -118,7 +119,9 @@ class Passage:
         try:
             self._allowance.check()
         except AttemptsExhausted as error:
-            raise AttemptsExhausted(f"{error}; at last {self._last}") from None
+            exhausted = AttemptsExhausted(f"{error}; at last {self._last}")
+            exhausted.code = self._code
+            raise exhausted from None
         if len(gate.response.body) > MAX_BYTES:
             self._drop_body(gate)  # more than anybody reads, for as long as it waits
         await self._tools.waits.until_closing(self._courier.may_submit(gate))
@@ -214,7 +217,7 @@ class Passage:
         except (TaskFailed, SolveTimeout) as error:
             if self._allowance.spent == spent:
                 raise  # it was not even created: nothing would ever end the tries
-            self._last = str(error)
+            self._last, self._code = str(error), error.code
             return gate
         if solution.user_agent is None:  # then it is bound to the one that was sent
             solution = replace(solution, user_agent=user_agent_of(gate.request))
@@ -257,7 +260,7 @@ class Passage:
         except TokenExpired:
             # Else a site that keeps all its connections waiting could cost any sum.
             unit.settle("failed")
-            self._last = "the token grew too old to be sent"
+            self._last, self._code = "the token grew too old to be sent", ""
             report.expired(gate.site, self._tools.now() - solution.issued_at)
             return gate
         return self._conclude(gate, outcome, unit)
@@ -291,7 +294,7 @@ class Passage:
         """Count what the site made of the token."""
         report = self._tools.report
         if isinstance(outcome, Gate):
-            self._last = "the site refused the token"
+            self._last, self._code = "the site refused the token", ""
             report.rejected(gate.site, self._courier.original.url)
             unit.settle("failed")
         elif _shows_nothing(outcome):

@@ -94,6 +94,26 @@ def test_attempts_of_a_page(crawling: Crawling) -> None:
         assert error.challenge.kind == "gate"
         assert error.response is not None
         assert "refused the token" in str(error)
+        assert error.code == ""
+    crawl.finish()
+
+
+def test_the_services_code_stays_with_a_page_whose_attempts_are_spent(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling(max_attempts=2)
+    crawl.site(accepts=lambda _: False)
+    codes = ["ERROR_TASK_TIMEOUT", "ERROR_CAPTCHA_UNSOLVABLE", "ERROR_TASK_TIMEOUT"]
+    crawl.service.outcome = lambda n: (
+        TaskFailed("no", code=codes[n - 1]) if n <= len(codes) else None
+    )
+    crawl.ask("/0")
+    crawl.run()
+    crawl.ask("/1")  # a task that fails, and a token that is refused
+    crawl.run()
+    assert [type(error) for error in crawl.errors] == [AttemptsExhausted] * 2
+    codes_told = [getattr(error, "code", None) for error in crawl.errors]
+    assert codes_told == ["ERROR_CAPTCHA_UNSOLVABLE", ""]
     crawl.finish()
 
 
