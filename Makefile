@@ -25,7 +25,7 @@ test: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Other examples than those of make test, and twenty times as many.
 fuzz: $(VENV)/dev
