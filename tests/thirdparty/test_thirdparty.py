@@ -147,4 +147,7 @@ def test_a_token_that_is_refused_is_not_paid_for_without_end(
         assert errors <= {"AttemptsExhausted", "CircuitOpen"}, errors
         paid = len(tasks_for(refusing, site))
         assert 3 <= paid <= 5
-        assert verified(refusing) - before == paid == result.stat("tokens/rejected")
+        assert result.stat("tokens/rejected") == paid
+        # A gate that comes late may set a new CSRF cookie just when a form leaves: that
+        # token is refused without a question.
+        assert paid - 1 <= verified(refusing) - before <= paid
