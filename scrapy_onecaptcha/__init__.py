@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from scrapy_onecaptcha._version import __version__
 from scrapy_onecaptcha.addon import Addon
-from scrapy_onecaptcha.challenge import Challenge, Solution
-from scrapy_onecaptcha.detection import detect
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     AttemptsExhausted,
@@ -24,6 +22,8 @@ from scrapy_onecaptcha.exceptions import (
     UnsolvableGate,
 )
 from scrapy_onecaptcha.middleware import OneCaptchaMiddleware
+from scrapy_onecaptcha.models import Challenge, Solution
+from scrapy_onecaptcha.pages.detection import detect
 
 __all__ = [
     "AccountError",

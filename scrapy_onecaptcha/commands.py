@@ -12,19 +12,19 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import SETTINGS_PRIORITIES
 from scrapy.utils.misc import load_object
 
-from scrapy_onecaptcha.tools.base import INTERRUPTED, NOT_HAD, WRONG, Call
-from scrapy_onecaptcha.tools.running import Interrupted
-from scrapy_onecaptcha.tools.terminal import Terminal
+from scrapy_onecaptcha.cli.base import INTERRUPTED, NOT_HAD, WRONG, Call
+from scrapy_onecaptcha.cli.runner import Interrupted
+from scrapy_onecaptcha.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from scrapy_onecaptcha.tools.base import Tool
+    from scrapy_onecaptcha.cli.base import Tool
 
 __all__ = ["TOOLS", "Command"]
 
 _PROGRAM = "scrapy onecaptcha"
-_TOOLS = "scrapy_onecaptcha.tools"
+_TOOLS = "scrapy_onecaptcha.cli"
 
 #: Each tool: its class, and what stands of it in the list.
 TOOLS = {

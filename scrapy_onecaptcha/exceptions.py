@@ -31,7 +31,7 @@ from scrapy.exceptions import IgnoreRequest
 if TYPE_CHECKING:
     from scrapy.http import Response
 
-    from scrapy_onecaptcha.challenge import Challenge
+    from scrapy_onecaptcha.models import Challenge
 
 __all__ = [
     "AccountError",

@@ -16,8 +16,8 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.extensions.httpcache import DummyPolicy, RFC2616Policy
 from scrapy.signalmanager import SignalManager
 
-from scrapy_onecaptcha._compat import decompress
-from scrapy_onecaptcha.detection import Hints, detect
+from scrapy_onecaptcha._scrapy import decompress
+from scrapy_onecaptcha.pages.detection import Hints, detect
 
 if TYPE_CHECKING:
     from scrapy import Request

@@ -15,10 +15,20 @@ from scrapy import signals
 from scrapy.http.request import NO_CALLBACK
 from twisted.internet.defer import Deferred
 
-from scrapy_onecaptcha import _compat, reissue, state
-from scrapy_onecaptcha.courier import Courier
-from scrapy_onecaptcha.detection import Hints, detect
-from scrapy_onecaptcha.detours import Detours
+from scrapy_onecaptcha import _scrapy
+from scrapy_onecaptcha._redact import bare
+from scrapy_onecaptcha.crawl import request_meta, requests
+from scrapy_onecaptcha.crawl.budget import Allowance, Policy
+from scrapy_onecaptcha.crawl.duplicates import Detours
+from scrapy_onecaptcha.crawl.flow import Passage, Tools
+from scrapy_onecaptcha.crawl.gate import Gate, task_of
+from scrapy_onecaptcha.crawl.queue_priority import Rush
+from scrapy_onecaptcha.crawl.replay import Road
+from scrapy_onecaptcha.crawl.scope import Scope
+from scrapy_onecaptcha.crawl.sessions import Session, Sessions
+from scrapy_onecaptcha.crawl.shutdown import CrawlClosing, Waits, shielded
+from scrapy_onecaptcha.crawl.site import Courier
+from scrapy_onecaptcha.crawl.slots import Parking
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BudgetExceeded,
@@ -26,21 +36,12 @@ from scrapy_onecaptcha.exceptions import (
     SubmissionRefused,
     UnsolvableGate,
 )
-from scrapy_onecaptcha.gate import Gate, task_of
-from scrapy_onecaptcha.network import reach
-from scrapy_onecaptcha.options import RequestOptions
-from scrapy_onecaptcha.parking import Parking
-from scrapy_onecaptcha.passage import Passage, Tools
-from scrapy_onecaptcha.policy import Allowance, Policy
-from scrapy_onecaptcha.report import Report
-from scrapy_onecaptcha.rush import Rush
-from scrapy_onecaptcha.scope import Scope
-from scrapy_onecaptcha.secret import bare
-from scrapy_onecaptcha.sessions import Session, Sessions
+from scrapy_onecaptcha.pages.detection import Hints, detect
+from scrapy_onecaptcha.request_options import RequestOptions
+from scrapy_onecaptcha.service.solver import Solver
+from scrapy_onecaptcha.service.transport import reach
 from scrapy_onecaptcha.settings import Config
-from scrapy_onecaptcha.solving import Solver
-from scrapy_onecaptcha.stopping import CrawlClosing, Waits, shielded
-from scrapy_onecaptcha.visitor import Road
+from scrapy_onecaptcha.stats import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,9 +51,9 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from typing_extensions import Self
 
-    from scrapy_onecaptcha.api import Client
-    from scrapy_onecaptcha.challenge import Challenge, Solution
-    from scrapy_onecaptcha.clock import Clock
+    from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.models import Challenge, Solution
+    from scrapy_onecaptcha.service.client import Client
 
 __all__ = ["OneCaptchaMiddleware"]
 
@@ -99,14 +100,14 @@ class OneCaptchaMiddleware:
             crawler.settings.get("HTTPPROXY_AUTH_ENCODING") or "latin-1",
         )
         self._parking = Parking(
-            lambda: _compat.downloader_of(crawler),
-            lambda: _compat.nudge(crawler),
+            lambda: _scrapy.downloader_of(crawler),
+            lambda: _scrapy.nudge(crawler),
             config.max_parked,
         )
         self._report = Report(
             crawler.stats, config, clock, lambda: self._parking.parked
         )
-        self._waits = Waits(clock, lambda: _compat.is_closing(crawler))
+        self._waits = Waits(clock, lambda: _scrapy.is_closing(crawler))
         self._policy = Policy(config, clock.seconds)
         self._solver = Solver(
             client,
@@ -114,7 +115,7 @@ class OneCaptchaMiddleware:
             self._policy,
             self._report,
             clock,
-            lambda: _compat.is_paused(crawler),
+            lambda: _scrapy.is_paused(crawler),
             random,
         )
         self._tools = Tools(
@@ -124,7 +125,7 @@ class OneCaptchaMiddleware:
             report=self._report,
             waits=self._waits,
             now=clock.seconds,
-            drop_body=_compat.drop_body,
+            drop_body=_scrapy.drop_body,
         )
         self.rush = Rush(crawler, clock)
         self._detours = Detours()
@@ -134,13 +135,15 @@ class OneCaptchaMiddleware:
             report=self._report,
             submitters=config.submitters,
             now=clock.seconds,
-            download=lambda request: _compat.download(crawler, state.pin(request)),
+            download=lambda request: _scrapy.download(
+                crawler, request_meta.pin(request)
+            ),
             send_by=lambda request, moment: self.rush.send_by(
-                state.pin(request), moment
+                request_meta.pin(request), moment
             ),
             # Whoever else waits for the same robots.txt must get it.
             robots_check=lambda request: shielded(
-                _compat.robots_check(crawler, request)
+                _scrapy.robots_check(crawler, request)
             ),
         )
 
@@ -182,12 +185,12 @@ class OneCaptchaMiddleware:
     async def spider_closed(self) -> None:
         """Tell the summary and hang up."""
         self._report.closed()
-        await _compat.as_scrapy(self._client.close())
+        await _scrapy.as_scrapy(self._client.close())
 
     def response_received(self, request: Request) -> None:
         """Clear ``meta`` before the callback sees it: no middleware comes after."""
-        if state.role_of(request) is None:
-            state.forget(request)
+        if request_meta.role_of(request) is None:
+            request_meta.forget(request)
 
     def request_dropped(self, request: Request) -> None:
         """Ask again for what the dupefilter has dropped on its way to a gate.
@@ -196,13 +199,13 @@ class OneCaptchaMiddleware:
         first for duplicates, and they would end neither in callback nor in errback.
         """
         led_here = request.meta.get("redirect_urls")
-        if led_here and state.KEY in request.meta and self._concerns(request):
+        if led_here and request_meta.KEY in request.meta and self._concerns(request):
             for original in self._detours.dropped(request):
                 self._ask_again(original)
 
     def _ask_again(self, request: Request) -> None:
         logger.debug("Asked for again: its redirect to a gate was dropped: %s", request)
-        _compat.crawl(self._crawler, request)
+        _scrapy.crawl(self._crawler, request)
 
     # Hooks
 
@@ -217,15 +220,15 @@ class OneCaptchaMiddleware:
         """
         if not self._concerns(request):
             return None
-        state.keep_way(request)
+        request_meta.keep_way(request)
         session = self._sessions.of(request)
         if session and session.is_walled and not _must_not_wait(request):
             try:
-                await _compat.as_scrapy(self._hold(session))
+                await _scrapy.as_scrapy(self._hold(session))
             except CrawlClosing:
                 return self._give_back(request, None)
-        noted = state.stamp(request, self._sessions.granted)
-        if "given_back" in noted and not _compat.is_closing(self._crawler):
+        noted = request_meta.stamp(request, self._sessions.granted)
+        if "given_back" in noted and not _scrapy.is_closing(self._crawler):
             del noted["given_back"]  # by an earlier run
         user_agent = noted.get("user_agent") or (session and session.user_agent)
         if user_agent:
@@ -247,13 +250,13 @@ class OneCaptchaMiddleware:
         try:
             challenge = detect(response, self._hints(options))
         except Exception:
-            state.forget(request)  # the user's own code has failed
+            request_meta.forget(request)  # the user's own code has failed
             raise
         gated = challenge is not None and challenge.kind == "gate"
         self._note(request, response, gated=gated)
         if challenge is None:
             return response
-        if state.role_of(request) is not None:
+        if request_meta.role_of(request) is not None:
             _spare(request)
             return response
         if not gated:
@@ -273,8 +276,11 @@ class OneCaptchaMiddleware:
 
         A retry of a request that was redirected still needs to know what it was.
         """
-        if state.role_of(request) is None and "redirect_urls" not in request.meta:
-            state.forget(request)
+        if (
+            request_meta.role_of(request) is None
+            and "redirect_urls" not in request.meta
+        ):
+            request_meta.forget(request)
 
     async def solve(self, response: Response) -> Solution:
         """Have the widget of *response* solved, and return the token for it.
@@ -286,7 +292,7 @@ class OneCaptchaMiddleware:
             UnsolvableGate: there is no widget, or none that a token can be had for.
             OneCaptchaError: the rules forbid it, or the service gave no token.
         """
-        return await _compat.as_scrapy(self._solve(response))
+        return await _scrapy.as_scrapy(self._solve(response))
 
     # Who is concerned
 
@@ -319,7 +325,7 @@ class OneCaptchaMiddleware:
         )
         if session is not None:
             # What answers a token, a redirect say, is no page that passed.
-            if gated or state.role_of(request) != "submission":
+            if gated or request_meta.role_of(request) != "submission":
                 session.saw(gate=gated)
             if "Set-Cookie" in response.headers:
                 session.cookies_set += 1
@@ -335,7 +341,7 @@ class OneCaptchaMiddleware:
                 of=response.url,
             )
             return False
-        if not self._scope.holds(response.url, state.first_of(request)["url"]):
+        if not self._scope.holds(response.url, request_meta.first_of(request)["url"]):
             self._report.count("refused/scope")
             host = urlsplit(response.url).hostname
             self._report.warn_once(
@@ -374,10 +380,10 @@ class OneCaptchaMiddleware:
         gate = courier.meet(request, response, challenge)
         passage = Passage(self._tools, courier, gate, options.max_attempts)
         try:
-            return await _compat.as_scrapy(self._pass(passage, courier, request))
+            return await _scrapy.as_scrapy(self._pass(passage, courier, request))
         except Exception as error:
             _restore(request, courier.original)
-            state.forget(request)  # the errback is next to see it
+            request_meta.forget(request)  # the errback is next to see it
             if isinstance(error, OneCaptchaError):
                 # The frames below hold what was sent to the site, and the URL of a form
                 # that is sent by GET holds its token. The sentence says it all.
@@ -404,7 +410,7 @@ class OneCaptchaMiddleware:
                 self._report.broken(site, courier.original.url, error)
                 raise
         _restore(request, courier.original)
-        reissue.inherit(request, page)
+        requests.inherit(request, page)
         _spare(request)
         page.request = request
         return page
@@ -439,14 +445,14 @@ class OneCaptchaMiddleware:
 
     def _give_back(self, request: Request, gate: Gate | None) -> Request:
         """Return *request* to the scheduler as it was, once."""
-        if (request.meta.get(state.KEY) or {}).get("given_back"):
+        if (request.meta.get(request_meta.KEY) or {}).get("given_back"):
             raise OneCaptchaError(
                 f"The crawl is closing: {request.url} stays gated",
                 response=gate.response if gate else None,
                 challenge=gate.challenge if gate else None,
             )
         logger.debug("Given back to the scheduler, unsolved: %s", request)
-        return reissue.give_back(request)
+        return requests.give_back(request)
 
     async def _close(self, error: OneCaptchaError) -> None:
         """Close the spider, and return once it is closing."""
@@ -454,8 +460,8 @@ class OneCaptchaMiddleware:
             with suppress(CrawlClosing):  # what is paid for already is used first
                 await self._waits.until_closing(self._policy.until_settled())
         logger.critical("Closing the spider (ONECAPTCHA_CLOSE_ON_FATAL): %s", error)
-        if not _compat.is_closing(self._crawler):
-            closing = _compat.close_spider(self._crawler, f"onecaptcha_{error.reason}")
+        if not _scrapy.is_closing(self._crawler):
+            closing = _scrapy.close_spider(self._crawler, f"onecaptcha_{error.reason}")
             closing.addErrback(_log_failure)
         with suppress(CrawlClosing):
             await self._waits.until_closing(_for_ever())
@@ -503,23 +509,23 @@ class OneCaptchaMiddleware:
 def _restore(request: Request, original: Request) -> None:
     """Make *request* what the spider asked for, if a redirect led it elsewhere."""
     if request is not original:
-        _compat.become(request, original)
+        _scrapy.become(request, original)
 
 
 def _spare(request: Request) -> None:
     """Keep Scrapy's middlewares from retrying or refreshing what *request* brought."""
-    state.borrow(request, dont_retry=True, dont_redirect=True)
+    request_meta.borrow(request, dont_retry=True, dont_redirect=True)
 
 
 def _must_not_wait(request: Request) -> bool:
     """Tell whether others wait for *request*, or it is what they wait for."""
-    return state.role_of(request) is not None or _is_robots(request)
+    return request_meta.role_of(request) is not None or _is_robots(request)
 
 
 def _is_robots(request: Request) -> bool:
     """Tell whether *request* is the one of Scrapy's robots.txt middleware."""
     return request.callback is NO_CALLBACK and (
-        urlsplit(state.first_of(request)["url"]).path == "/robots.txt"
+        urlsplit(request_meta.first_of(request)["url"]).path == "/robots.txt"
     )
 
 

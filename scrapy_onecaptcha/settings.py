@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scrapy.exceptions import NotConfigured
 
-from scrapy_onecaptcha.options import KEYS, RequestOptions
-from scrapy_onecaptcha.parsing import (
+from scrapy_onecaptcha._redact import Secret
+from scrapy_onecaptcha._values import (
     ATTEMPTS,
     SELECTOR,
     SUBMITTER,
@@ -34,7 +34,7 @@ from scrapy_onecaptcha.parsing import (
     one_of,
     submitters,
 )
-from scrapy_onecaptcha.secret import Secret
+from scrapy_onecaptcha.request_options import KEYS, RequestOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -25,17 +25,17 @@ from scrapy_onecaptcha import (
     Solution,
     detect,
     exceptions,
-    state,
 )
 from scrapy_onecaptcha.addon import ORDER
-from scrapy_onecaptcha.challenge import REASONS
-from scrapy_onecaptcha.detection import MAX_RQDATA
+from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.flow import NO_CONTENT
 from scrapy_onecaptcha.middleware import FAILED
-from scrapy_onecaptcha.options import KEYS
-from scrapy_onecaptcha.page import MAX_BYTES
-from scrapy_onecaptcha.passage import NO_CONTENT
-from scrapy_onecaptcha.report import STATS, VARIANTS
+from scrapy_onecaptcha.models import REASONS
+from scrapy_onecaptcha.pages.detection import MAX_RQDATA
+from scrapy_onecaptcha.pages.html import MAX_BYTES
+from scrapy_onecaptcha.request_options import KEYS
 from scrapy_onecaptcha.settings import DEFAULTS, SETTINGS, RequestOptions
+from scrapy_onecaptcha.stats import STATS, VARIANTS
 from tests.docs.pages import (
     GATE,
     PAGES,
@@ -268,7 +268,7 @@ def test_every_variant_of_a_stat_is_named_and_nothing_else(stat: str) -> None:
 
 def test_the_only_flag_is_named() -> None:
     assert FAILED in words(section("What a callback sees", STATS_PAGE))
-    assert state.KEY in words(section("What a callback sees", STATS_PAGE))
+    assert request_meta.KEY in words(section("What a callback sees", STATS_PAGE))
 
 
 def test_the_statuses_of_a_token_in_vain_are_named() -> None:

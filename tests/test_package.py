@@ -2,94 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
 from configparser import ConfigParser
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-import pytest
 from scrapy.exceptions import IgnoreRequest
 
 import scrapy_onecaptcha
 from scrapy_onecaptcha import exceptions
 
 PACKAGE = Path(scrapy_onecaptcha.__file__).parent
-
-#: A module imports from levels below its own only, for types as well.
-LEVELS = (
-    (
-        "_compat _version answers blobs challenge clock headers literals page parking "
-        "parsing places secret state words"
-    ),
-    (
-        "controls exceptions exchange options outgoing pagedata reissue repeats "
-        "scripts sessions stopping"
-    ),
-    (
-        "callbacks detours errorcodes expressions forms handler pooling scope settings "
-        "submission widgets"
-    ),
-    "calls evidence policy replies report",
-    "api demands plan",
-    "detection gate network solving",
-    "httpcache visitor",
-    "courier",
-    "passage rush",
-    "middleware",
-    "addon",
-    "tools tools.finding tools.running tools.terminal",
-    "tools.base tools.looking tools.neighbours tools.service tools.values",
-    "tools.balance tools.detect tools.findings tools.sandbox tools.version",
-    "tools.check tools.purchase",
-    "tools.solve",
-    "commands",
-    "__init__",
-)
-LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
-
-#: What looks up: `options` only for a type, since defaults of a request are a crawl's.
-#: The sandbox stands beside all levels; the tool that runs it is the one that may.
-UPWARDS = {("options", "settings"), ("tools.sandbox", "sandbox")}
-
-
-def modules(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.py"))
-
-
-#: All but the sandbox's, which has rules of its own.
-MODULES = (*modules(PACKAGE), *modules(PACKAGE / "tools"))
-
-
-def named(path: Path) -> str:
-    """Return the module at *path* as `LEVELS` has it: a package by its own name."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    inner = parts[:-1] if parts[1:] and parts[-1] == "__init__" else parts
-    return ".".join(inner)
-
-
-@cache
-def imports(path: Path) -> frozenset[str]:
-    """Return the modules of this package that *path* imports, wherever in its code."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            names |= {f"{base}.{alias.name}" for alias in node.names}
-    found = set()
-    for name in names:
-        _, mine, rest = name.partition("scrapy_onecaptcha")
-        if mine:
-            first, _, _ = rest.strip(".").partition(".")
-            inner = ".".join(rest.strip(".").split(".")[:2])
-            known = [part for part in (inner, first) if part in {*LEVEL, "sandbox"}]
-            found.add(known[0] if known else "__init__")
-    return frozenset(found)
 
 
 def test_what_the_package_exports() -> None:
@@ -169,32 +94,6 @@ def test_every_error_has_a_reason_of_its_own_and_an_advice() -> None:
     assert len({error.reason for error in errors}) == len(errors)
     for error in errors:
         assert error.advice.endswith(".")
-
-
-# Levels
-
-
-def test_every_module_has_its_level() -> None:
-    assert {named(path) for path in MODULES} == LEVEL.keys()
-
-
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_a_module_imports_downwards_only(path: Path) -> None:
-    own = named(path)
-    up = {
-        (own, name)
-        for name in imports(path)
-        if LEVEL.get(name, len(LEVELS)) >= LEVEL[own]
-    }
-    assert up == {pair for pair in UPWARDS if pair[0] == own}
-
-
-@pytest.mark.parametrize(
-    "path", modules(PACKAGE / "sandbox"), ids=lambda path: path.stem
-)
-def test_the_sandbox_imports_nothing_of_the_rest(path: Path) -> None:
-    assert imports(path) <= {"sandbox"}
-    assert "from .." not in path.read_text(encoding="utf-8")
 
 
 # Versions

@@ -14,18 +14,18 @@ for treq's test helpers, ``StubTreq(AnswerResource(sandbox.service.answer))``.
 ``python -m scrapy_onecaptcha.sandbox`` runs it in a process of its own.
 """
 
-from .api import Api
-from .awkward import AWKWARD
-from .faults import FAULTS, parse_fault
-from .gate import Gate
-from .hostile import HOSTILE, Hostile
-from .ledger import Ledger, Task, Token, Verdict
-from .products import PRODUCTS
-from .reasons import REASONS
-from .server import Sandbox
-from .service import ServiceOptions
-from .sites import GATES, STATES, sitekey_of
-from .web import AnswerResource
+from scrapy_onecaptcha.sandbox.ledger import Ledger, Task, Token, Verdict
+from scrapy_onecaptcha.sandbox.server import Sandbox
+from scrapy_onecaptcha.sandbox.service.api import ServiceOptions
+from scrapy_onecaptcha.sandbox.service.faults import FAULTS, parse_fault
+from scrapy_onecaptcha.sandbox.sites.api import Api
+from scrapy_onecaptcha.sandbox.sites.awkward import AWKWARD
+from scrapy_onecaptcha.sandbox.sites.gate import Gate
+from scrapy_onecaptcha.sandbox.sites.hostile import HOSTILE, Hostile
+from scrapy_onecaptcha.sandbox.sites.products import PRODUCTS
+from scrapy_onecaptcha.sandbox.sites.reasons import REASONS
+from scrapy_onecaptcha.sandbox.sites.registry import GATES, STATES, sitekey_of
+from scrapy_onecaptcha.sandbox.web import AnswerResource
 
 __all__ = [
     "AWKWARD",

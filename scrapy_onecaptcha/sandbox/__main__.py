@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ReactorNotRunning
 
-from .awkward import AWKWARD
-from .faults import CALLS, FAULTS
-from .hostile import HOSTILE
-from .products import PRODUCTS
-from .server import Sandbox
-from .service import ServiceOptions
-from .sites import GATES
+from scrapy_onecaptcha.sandbox.server import Sandbox
+from scrapy_onecaptcha.sandbox.service.api import ServiceOptions
+from scrapy_onecaptcha.sandbox.service.faults import CALLS, FAULTS
+from scrapy_onecaptcha.sandbox.sites.awkward import AWKWARD
+from scrapy_onecaptcha.sandbox.sites.hostile import HOSTILE
+from scrapy_onecaptcha.sandbox.sites.products import PRODUCTS
+from scrapy_onecaptcha.sandbox.sites.registry import GATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import gatherResults
 
-from .awkward import AWKWARD
-from .hostile import HOSTILE
-from .ledger import Ledger
-from .products import PRODUCTS
-from .service import Service, ServiceOptions
-from .sites import GATES, build_site
-from .siteverify import SiteVerify
-from .web import Listener
+from scrapy_onecaptcha.sandbox.ledger import Ledger
+from scrapy_onecaptcha.sandbox.service.api import Service, ServiceOptions
+from scrapy_onecaptcha.sandbox.service.siteverify import SiteVerify
+from scrapy_onecaptcha.sandbox.sites.awkward import AWKWARD
+from scrapy_onecaptcha.sandbox.sites.hostile import HOSTILE
+from scrapy_onecaptcha.sandbox.sites.products import PRODUCTS
+from scrapy_onecaptcha.sandbox.sites.registry import GATES, build_site
+from scrapy_onecaptcha.sandbox.web import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from twisted.internet.defer import Deferred
 
-    from .api import Api
-    from .gate import Gate
-    from .hostile import Hostile
-    from .messages import Reply, Visit
+    from scrapy_onecaptcha.sandbox.messages import Reply, Visit
+    from scrapy_onecaptcha.sandbox.sites.api import Api
+    from scrapy_onecaptcha.sandbox.sites.gate import Gate
+    from scrapy_onecaptcha.sandbox.sites.hostile import Hostile
 
 __all__ = ["Sandbox"]
 

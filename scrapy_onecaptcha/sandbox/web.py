@@ -12,13 +12,13 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from .delivery import deliver
-from .messages import Visit
+from scrapy_onecaptcha.sandbox.messages import Visit
+from scrapy_onecaptcha.sandbox.service.delivery import deliver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .messages import Reply
+    from scrapy_onecaptcha.sandbox.messages import Reply
 
 __all__ = ["AnswerResource", "Listener"]
 

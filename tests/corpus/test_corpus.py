@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scrapy_onecaptcha.challenge import REASONS
+from scrapy_onecaptcha.models import REASONS
 from tests.corpus.judging import PAGES, judge, seen
 from tests.corpus.labels import KNOWN, LABELS, Label
 

@@ -9,13 +9,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.sandbox.messages import Reply, html_reply, redirect_reply
-from scrapy_onecaptcha.sandbox.pages import layout
+from scrapy_onecaptcha.sandbox.sites.pages import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scrapy_onecaptcha.sandbox.content import Content
     from scrapy_onecaptcha.sandbox.messages import Visit
+    from scrapy_onecaptcha.sandbox.sites.content import Content
 
 __all__ = ["ERRORS", "PDF", "Extras"]
 

@@ -24,8 +24,8 @@ from scrapy import Request, signals
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse
 
-from scrapy_onecaptcha.rush import Rush
-from scrapy_onecaptcha.secret import Secret
+from scrapy_onecaptcha._redact import Secret
+from scrapy_onecaptcha.crawl.queue_priority import Rush
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,10 +31,10 @@ from crawl_content import Extras
 from twisted.internet import reactor as installed
 
 from scrapy_onecaptcha.sandbox import GATES, Gate, Sandbox, ServiceOptions
-from scrapy_onecaptcha.sandbox.content import NumberedPages
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit, json_reply
-from scrapy_onecaptcha.sandbox.service import Service
-from scrapy_onecaptcha.sandbox.site import GatedSite, OpenSite
+from scrapy_onecaptcha.sandbox.service.api import Service
+from scrapy_onecaptcha.sandbox.sites.content import NumberedPages
+from scrapy_onecaptcha.sandbox.sites.gated import GatedSite, OpenSite
 from scrapy_onecaptcha.sandbox.web import Listener
 
 if TYPE_CHECKING:

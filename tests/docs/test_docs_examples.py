@@ -23,7 +23,7 @@ from tests.docs.pages import DOCS, EXAMPLE, ROOT, config, environment, fences, s
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scrapy_onecaptcha.tools.base import Tool
+    from scrapy_onecaptcha.cli.base import Tool
 
 SITES = DOCS / "sites.md"
 #: Its first task fails.

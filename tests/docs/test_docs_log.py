@@ -17,8 +17,8 @@ from scrapy.http import HtmlResponse
 
 import scrapy_onecaptcha
 from scrapy_onecaptcha import exceptions
-from scrapy_onecaptcha.detection import Hints, detect
-from scrapy_onecaptcha.evidence import weigh
+from scrapy_onecaptcha.pages.classifier import weigh
+from scrapy_onecaptcha.pages.detection import Hints, detect
 from tests.docs.pages import EXAMPLE, GATE, PAGES, config, fences, page, rows, words
 
 PACKAGE = Path(scrapy_onecaptcha.__file__).parent

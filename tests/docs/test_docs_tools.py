@@ -16,16 +16,16 @@ from scrapy.settings import Settings
 from scrapy.utils.misc import load_object
 
 from scrapy_onecaptcha import Addon, OneCaptchaMiddleware, commands
+from scrapy_onecaptcha.cli import balance, base
+from scrapy_onecaptcha.cli.base import Call
+from scrapy_onecaptcha.cli.check import effective, in_words
+from scrapy_onecaptcha.cli.checks.finding import SEVERITIES, Finding
+from scrapy_onecaptcha.cli.checks.project import find
+from scrapy_onecaptcha.cli.detect import Detect
+from scrapy_onecaptcha.cli.purchase import Answer
+from scrapy_onecaptcha.cli.sandbox import SandboxTool
+from scrapy_onecaptcha.cli.terminal import Terminal
 from scrapy_onecaptcha.sandbox import __main__ as process
-from scrapy_onecaptcha.tools import balance, base
-from scrapy_onecaptcha.tools.base import Call
-from scrapy_onecaptcha.tools.check import effective, in_words
-from scrapy_onecaptcha.tools.detect import Detect
-from scrapy_onecaptcha.tools.finding import SEVERITIES, Finding
-from scrapy_onecaptcha.tools.findings import find
-from scrapy_onecaptcha.tools.purchase import Answer
-from scrapy_onecaptcha.tools.sandbox import SandboxTool
-from scrapy_onecaptcha.tools.terminal import Terminal
 from tests.docs.pages import GATE, config, page, rows, samples, section, words
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.defer import TimeoutError as DeadlinePassed
 from twisted.internet.task import deferLater
 
-from scrapy_onecaptcha.api import Client
 from scrapy_onecaptcha.exceptions import ServiceError
 from scrapy_onecaptcha.sandbox import Sandbox, ServiceOptions
+from scrapy_onecaptcha.service.client import Client
 
 from .judging import PLACES
 from .rows import BALANCE, DELIVERED, Row

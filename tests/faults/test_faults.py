@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from scrapy_onecaptcha.errorcodes import PREFIXES, RULES
 from scrapy_onecaptcha.sandbox import FAULTS
+from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES
 from tests.docs.pages import README, ROOT, environment, rows, section
 from tests.faults.judging import PLACES, log_problems, problems
 from tests.faults.rows import BALANCE, DELIVERED, ROWS, Row

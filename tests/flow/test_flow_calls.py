@@ -11,7 +11,7 @@ import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, Response
 
-from scrapy_onecaptcha.clock import sleep
+from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.exceptions import SubmissionRefused, UnsolvableGate
 
 from .virtual import AGENT, KEY, SITEKEY, Crawl, Event, Site

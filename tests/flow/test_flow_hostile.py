@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scrapy.http import HtmlResponse, Response
 
-from scrapy_onecaptcha import sessions as sessions_module
+from scrapy_onecaptcha.crawl import sessions as sessions_module
+from scrapy_onecaptcha.crawl.flow import MAX_FREE_REPLAYS
+from scrapy_onecaptcha.crawl.request_meta import role_of
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
     BudgetExceeded,
@@ -16,9 +18,7 @@ from scrapy_onecaptcha.exceptions import (
     TaskFailed,
     UnsolvableGate,
 )
-from scrapy_onecaptcha.page import MAX_BYTES
-from scrapy_onecaptcha.passage import MAX_FREE_REPLAYS
-from scrapy_onecaptcha.state import role_of
+from scrapy_onecaptcha.pages.html import MAX_BYTES
 
 from .test_flow_sharing import paths
 from .virtual import Crawl, Site

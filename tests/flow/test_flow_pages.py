@@ -11,7 +11,7 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response, TextResponse
 from twisted.internet.defer import CancelledError
 
-from scrapy_onecaptcha import state
+from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.exceptions import (
     OneCaptchaError,
     SubmissionRefused,
@@ -448,7 +448,7 @@ def test_the_state_in_meta_survives_pickling(crawling: Crawling) -> None:
     crawl.advance(3)
     (waiting,) = crawl.downloader.active
     meta = pickle.loads(pickle.dumps(waiting.meta))
-    assert type(meta[state.KEY]) is dict
+    assert type(meta[request_meta.KEY]) is dict
     assert meta == waiting.meta
     assert KEY not in repr(meta)
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionLost
 
-from scrapy_onecaptcha import state
+from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BlockedError,
@@ -172,7 +172,7 @@ def _check(crawl: Crawl, plan: dict[str, Any], unsent: int) -> None:
         assert not unsent
     for event in crawl.events:
         if event.response is not None and event.error is None:
-            assert state.KEY not in event.request.meta
+            assert request_meta.KEY not in event.request.meta
             assert "dont_retry" not in event.request.meta
     given = Counter(crawl.sites["shop.example"].submissions)
     assert all(count == 1 for count in given.values()), "a token was sent twice"

@@ -9,7 +9,8 @@ import pytest
 from scrapy.exceptions import IgnoreRequest
 from twisted.internet.defer import Deferred
 
-from scrapy_onecaptcha import _compat, state
+from scrapy_onecaptcha import _scrapy
+from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.exceptions import AccountError, OneCaptchaError
 
 from .test_flow_sharing import paths
@@ -56,7 +57,7 @@ def test_requests_that_were_led_to_the_gate_go_back_as_the_spider_made_them(
     crawl.advance(2)
     (request,) = crawl.given_back
     assert request.url == "https://shop.example/wanted"
-    assert request.meta.keys() == {"mine", state.KEY}
+    assert request.meta.keys() == {"mine", request_meta.KEY}
     crawl.finish()
 
 
@@ -77,7 +78,7 @@ def test_the_next_run_delivers_what_was_given_back(
     second.run()
     assert sorted(second.pages) == sorted(paths(20))
     for event in second.events:
-        assert state.KEY not in event.request.meta
+        assert request_meta.KEY not in event.request.meta
     second.finish()
 
 
@@ -194,7 +195,7 @@ def test_a_stop_does_not_wait_for_a_robots_txt_that_hangs(
     crawl.site()
     cancelled: list[object] = []
     robots: Deferred[None] = Deferred(cancelled.append)
-    monkeypatch.setattr(_compat, "robots_check", lambda *_: robots)
+    monkeypatch.setattr(_scrapy, "robots_check", lambda *_: robots)
     crawl.ask("/0")
     crawl.advance(3)
     crawl.stop()

@@ -24,9 +24,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha import OneCaptchaMiddleware, _compat
-from scrapy_onecaptcha.api import Task, TaskResult
-from scrapy_onecaptcha.clock import sleep
+from scrapy_onecaptcha import OneCaptchaMiddleware, _scrapy
+from scrapy_onecaptcha._twisted import sleep
+from scrapy_onecaptcha.service.client import Task, TaskResult
 from scrapy_onecaptcha.settings import Config
 
 if TYPE_CHECKING:
@@ -294,7 +294,7 @@ class Crawl:
     """The engine's side: runs requests through the middleware.
 
     Args:
-        monkeypatch: points `_compat`'s seam at this model.
+        monkeypatch: points `_scrapy`'s seam at this model.
         concurrency: ``CONCURRENT_REQUESTS``.
         settings: of the middleware, without their prefix.
     """
@@ -342,11 +342,11 @@ class Crawl:
         values.setdefault("ONECAPTCHA_API_KEY", KEY)
         values.setdefault("ONECAPTCHA_API_URL", "http://127.0.0.1:1")
         config = Config.from_settings(Settings(values), {})
-        monkeypatch.setattr(_compat, "download", self._download)
-        monkeypatch.setattr(_compat, "robots_check", self._robots_check)
-        monkeypatch.setattr(_compat, "as_scrapy", Deferred.fromCoroutine)
-        monkeypatch.setattr(_compat, "close_spider", self._close_spider)
-        monkeypatch.setattr(_compat, "crawl", lambda _, request: self.crawl(request))
+        monkeypatch.setattr(_scrapy, "download", self._download)
+        monkeypatch.setattr(_scrapy, "robots_check", self._robots_check)
+        monkeypatch.setattr(_scrapy, "as_scrapy", Deferred.fromCoroutine)
+        monkeypatch.setattr(_scrapy, "close_spider", self._close_spider)
+        monkeypatch.setattr(_scrapy, "crawl", lambda _, request: self.crawl(request))
         self.middleware = OneCaptchaMiddleware(
             crawler,
             config,

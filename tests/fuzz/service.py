@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
-from scrapy_onecaptcha.errorcodes import RULES
+from scrapy_onecaptcha.service.error_codes import RULES
 
 from .fuzzing import odd_text
 

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from scrapy import Request
 from scrapy.http import HtmlResponse, Response
 
-from scrapy_onecaptcha import reissue, state
-from scrapy_onecaptcha.answers import is_page, same_page
-from scrapy_onecaptcha.api import Task
-from scrapy_onecaptcha.challenge import Form, Solution
+from scrapy_onecaptcha.crawl import request_meta, requests
+from scrapy_onecaptcha.crawl.page_match import is_page, same_page
+from scrapy_onecaptcha.crawl.scope import Scope
+from scrapy_onecaptcha.crawl.sessions import session_key
+from scrapy_onecaptcha.crawl.submission import submit
 from scrapy_onecaptcha.exceptions import SubmissionRefused
-from scrapy_onecaptcha.page import join
-from scrapy_onecaptcha.scope import Scope
-from scrapy_onecaptcha.sessions import session_key
-from scrapy_onecaptcha.submission import submit
+from scrapy_onecaptcha.models import Form, Solution
+from scrapy_onecaptcha.pages.html import join
+from scrapy_onecaptcha.service.client import Task
 from tests.flow.virtual import Crawl
 
 from .fuzzing import ends, fuzzed, is_one_line
@@ -126,11 +126,11 @@ def test_a_redirect_is_followed_or_is_not(
 ) -> None:
     answer = Response(PAGE, status=status, headers={"Location": location})
     with ends():
-        target = reissue.redirect_target(answer)
+        target = requests.redirect_target(answer)
         if target is None or not may_go(scope, target):
             return
         submission = Request(PAGE, method="POST", body=b"h-captcha-response=P1_token")
-        hop = reissue.hop(submission, target)
+        hop = requests.hop(submission, target)
         assert (hop.method, hop.body) == ("GET", b"")
         assert may_go(scope, hop.url)
         same_page(PAGE, hop.url)
@@ -189,7 +189,7 @@ def test_a_crawl_ends_whatever_the_headers_hold(
 
         async def dressed(request: Request) -> Response:
             response = await download(request)
-            role = state.role_of(request)
+            role = request_meta.role_of(request)
             if role == "submission":
                 return response.replace(status=status, headers=answer)
             if role is None:

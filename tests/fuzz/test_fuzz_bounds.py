@@ -11,9 +11,9 @@ import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse
 
-from scrapy_onecaptcha.page import MAX_BYTES
-from scrapy_onecaptcha.parsing import masked
-from scrapy_onecaptcha.scripts import MAX_SCRIPT
+from scrapy_onecaptcha._values import masked
+from scrapy_onecaptcha.pages.html import MAX_BYTES
+from scrapy_onecaptcha.pages.script_reader import MAX_SCRIPT
 
 from .fuzzing import ends
 from .test_fuzz_pages import check_page

@@ -12,13 +12,13 @@ import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse
 
-from scrapy_onecaptcha.challenge import Challenge, Form
-from scrapy_onecaptcha.detection import Hints, detect
-from scrapy_onecaptcha.page import join
-from scrapy_onecaptcha.sessions import session_key
-from scrapy_onecaptcha.submission import submit
-from scrapy_onecaptcha.tools.detect import show, tell
-from scrapy_onecaptcha.tools.looking import Look
+from scrapy_onecaptcha.cli.detect import show, tell
+from scrapy_onecaptcha.cli.page_fetch import Look
+from scrapy_onecaptcha.crawl.sessions import session_key
+from scrapy_onecaptcha.crawl.submission import submit
+from scrapy_onecaptcha.models import Challenge, Form
+from scrapy_onecaptcha.pages.detection import Hints, detect
+from scrapy_onecaptcha.pages.html import join
 from tests.unit.helpers import configure
 
 from .test_fuzz_pages import SOLUTION, TOKEN, check_page

@@ -12,15 +12,15 @@ from scrapy import Request
 from scrapy.http import HtmlResponse
 
 from scrapy_onecaptcha import detect
-from scrapy_onecaptcha.challenge import REASONS, Challenge, Solution, valid_sitekey
-from scrapy_onecaptcha.detection import NO_HINTS, Hints
-from scrapy_onecaptcha.detection import detect as detect_with
+from scrapy_onecaptcha.cli.detect import show, tell
+from scrapy_onecaptcha.cli.page_fetch import Look
+from scrapy_onecaptcha.crawl.gate import task_of
+from scrapy_onecaptcha.crawl.scope import Scope
+from scrapy_onecaptcha.crawl.submission import submit, without_token
 from scrapy_onecaptcha.exceptions import SubmissionRefused
-from scrapy_onecaptcha.gate import task_of
-from scrapy_onecaptcha.scope import Scope
-from scrapy_onecaptcha.submission import submit, without_token
-from scrapy_onecaptcha.tools.detect import show, tell
-from scrapy_onecaptcha.tools.looking import Look
+from scrapy_onecaptcha.models import REASONS, Challenge, Solution, valid_sitekey
+from scrapy_onecaptcha.pages.detection import NO_HINTS, Hints
+from scrapy_onecaptcha.pages.detection import detect as detect_with
 
 from .fuzzing import ends, fuzzed
 from .mutation import JSON_PAGES, LABELLED, mutated, response_of, scripted

@@ -10,18 +10,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha.api import Client, Task, TaskResult
-from scrapy_onecaptcha.challenge import Solution
+from scrapy_onecaptcha.crawl.budget import Allowance, Policy
 from scrapy_onecaptcha.exceptions import OneCaptchaError, ServiceError
-from scrapy_onecaptcha.policy import Allowance, Policy
-from scrapy_onecaptcha.replies import (
+from scrapy_onecaptcha.models import Solution
+from scrapy_onecaptcha.service.client import Client, Task, TaskResult
+from scrapy_onecaptcha.service.protocol import (
     read_balance,
     read_reply,
     read_result,
     read_task_id,
 )
-from scrapy_onecaptcha.report import Report
-from scrapy_onecaptcha.solving import Solver
+from scrapy_onecaptcha.service.solver import Solver
+from scrapy_onecaptcha.stats import Report
 from tests.flow.virtual import Crawl
 from tests.unit.helpers import Run, advance, configure, stats_collector
 

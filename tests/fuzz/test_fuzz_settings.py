@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import Settings
 
-from scrapy_onecaptcha.options import KEYS, RequestOptions
+from scrapy_onecaptcha.request_options import KEYS, RequestOptions
 from scrapy_onecaptcha.settings import SETTINGS, Config
 from tests.unit.helpers import configure
 

@@ -12,13 +12,13 @@ from urllib.parse import quote_from_bytes, urljoin, urlsplit
 
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha.sandbox.awkward import AWKWARD
-from scrapy_onecaptcha.sandbox.gate import Gate
 from scrapy_onecaptcha.sandbox.ledger import Ledger
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit
-from scrapy_onecaptcha.sandbox.products import PRODUCTS
-from scrapy_onecaptcha.sandbox.service import Service, ServiceOptions
-from scrapy_onecaptcha.sandbox.sites import GATES, build_site, sitekey_of
+from scrapy_onecaptcha.sandbox.service.api import Service, ServiceOptions
+from scrapy_onecaptcha.sandbox.sites.awkward import AWKWARD
+from scrapy_onecaptcha.sandbox.sites.gate import Gate
+from scrapy_onecaptcha.sandbox.sites.products import PRODUCTS
+from scrapy_onecaptcha.sandbox.sites.registry import GATES, build_site, sitekey_of
 
 UA = "Mozilla/5.0 (X11; Linux x86_64) Test/1.0"
 HOST = "127.0.0.1:8000"

@@ -18,7 +18,7 @@ from sandbox_browser import (
 )
 
 from scrapy_onecaptcha.sandbox import AWKWARD, GATES, PRODUCTS, Sandbox
-from scrapy_onecaptcha.sandbox.directory import FIRMS, NUMBERS
+from scrapy_onecaptcha.sandbox.sites.directory import FIRMS, NUMBERS
 
 URLENCODED = "application/x-www-form-urlencoded"
 

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import pytest
 
 from scrapy_onecaptcha.sandbox import HOSTILE, Sandbox
-from scrapy_onecaptcha.sandbox.hostile import ODD_FIELDS
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit
+from scrapy_onecaptcha.sandbox.sites.hostile import ODD_FIELDS
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 

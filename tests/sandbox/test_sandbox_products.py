@@ -21,9 +21,9 @@ from sandbox_browser import (
 )
 
 from scrapy_onecaptcha.sandbox import GATES, PRODUCTS, Sandbox
-from scrapy_onecaptcha.sandbox.api import Api
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit
-from scrapy_onecaptcha.sandbox.service import ServiceOptions
+from scrapy_onecaptcha.sandbox.service.api import ServiceOptions
+from scrapy_onecaptcha.sandbox.sites.api import Api
 
 
 def location(reply: Reply) -> str:

@@ -17,15 +17,15 @@ from sandbox_browser import (
     rqdata_of,
 )
 
-from scrapy_onecaptcha.sandbox.reasons import REASONS
-from scrapy_onecaptcha.sandbox.service import ServiceOptions
-from scrapy_onecaptcha.sandbox.sites import sitekey_of
+from scrapy_onecaptcha.sandbox.service.api import ServiceOptions
+from scrapy_onecaptcha.sandbox.sites.reasons import REASONS
+from scrapy_onecaptcha.sandbox.sites.registry import sitekey_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scrapy_onecaptcha.sandbox.gate import Gate
     from scrapy_onecaptcha.sandbox.messages import Reply
+    from scrapy_onecaptcha.sandbox.sites.gate import Gate
 
 
 class Attempt:

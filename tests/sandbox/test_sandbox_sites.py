@@ -15,10 +15,10 @@ from sandbox_browser import (
     rqdata_of,
 )
 
-from scrapy_onecaptcha.sandbox.gate import Gate
 from scrapy_onecaptcha.sandbox.messages import Visit
-from scrapy_onecaptcha.sandbox.service import ServiceOptions
-from scrapy_onecaptcha.sandbox.sites import GATES, sitekey_of
+from scrapy_onecaptcha.sandbox.service.api import ServiceOptions
+from scrapy_onecaptcha.sandbox.sites.gate import Gate
+from scrapy_onecaptcha.sandbox.sites.registry import GATES, sitekey_of
 
 
 @pytest.mark.parametrize("name", GATED)

@@ -11,7 +11,7 @@ from sandbox_browser import World
 
 from scrapy_onecaptcha.sandbox import sitekey_of
 from scrapy_onecaptcha.sandbox.messages import Visit
-from scrapy_onecaptcha.sandbox.siteverify import TEST_SECRET, SiteVerify
+from scrapy_onecaptcha.sandbox.service.siteverify import TEST_SECRET, SiteVerify
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -15,7 +15,7 @@ from scrapy.statscollectors import StatsCollector
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from scrapy_onecaptcha.api import TaskResult
+from scrapy_onecaptcha.service.client import TaskResult
 from scrapy_onecaptcha.settings import Config
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from twisted.internet.task import Clock
 
-    from scrapy_onecaptcha.api import Client, Task
+    from scrapy_onecaptcha.service.client import Client, Task
 
 T = TypeVar("T")
 

@@ -13,7 +13,6 @@ from scrapy.http import HtmlResponse
 
 import scrapy_onecaptcha
 from scrapy_onecaptcha import exceptions
-from scrapy_onecaptcha.challenge import Challenge
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BlockedError,
@@ -23,7 +22,8 @@ from scrapy_onecaptcha.exceptions import (
     SolveTimeout,
     UnsolvableGate,
 )
-from scrapy_onecaptcha.options import KEYS
+from scrapy_onecaptcha.models import Challenge
+from scrapy_onecaptcha.request_options import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

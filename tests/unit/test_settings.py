@@ -12,7 +12,7 @@ import pytest
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import Settings
 
-from scrapy_onecaptcha.options import KEYS, MAX_RQDATA
+from scrapy_onecaptcha.request_options import KEYS, MAX_RQDATA
 from scrapy_onecaptcha.settings import (
     DEFAULTS,
     SETTINGS,

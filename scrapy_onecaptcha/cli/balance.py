@@ -1,0 +1,87 @@
+"""``scrapy onecaptcha balance``: what the account has left, and how far that goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scrapy.exceptions import UsageError
+
+from scrapy_onecaptcha.cli.base import DONE, NOT_HAD, Tool, exits
+from scrapy_onecaptcha.cli.runner import run
+from scrapy_onecaptcha.cli.service import balance_of, has_no_balance, read_config
+from scrapy_onecaptcha.exceptions import ServiceError
+from scrapy_onecaptcha.stats import POINTS_PER_CNY
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from scrapy_onecaptcha.cli.base import Call
+    from scrapy_onecaptcha.settings import Config
+
+__all__ = ["Balance", "in_words", "tell"]
+
+
+class Balance(Tool):
+    """Asks the service for the account's balance, once."""
+
+    about = (
+        "Ask the service what the account has left, in points, and how many solves "
+        "that is at ONECAPTCHA_TASK_COST. One call, which costs nothing; the service "
+        "allows one in 30 seconds."
+    )
+    epilog = exits(
+        "when the service answered, even if only that it tells nobody a balance",
+        "when the account was refused, or there was no answer",
+    )
+
+    def check(self, arguments: list[str], options: Namespace) -> None:  # noqa: ARG002
+        """Refuse what cannot be meant."""
+        if arguments:
+            raise UsageError(f"the account's balance: {arguments[0]!r} says nothing")
+
+    def run(self, call: Call) -> int:
+        """Ask, and tell."""
+        config = read_config(call.settings)
+        error: ServiceError | None = None
+        points: float | None = None
+        try:
+            points = run(call.settings, lambda stage: balance_of(config, stage.reactor))
+        except ServiceError as raised:
+            error = raised
+        told = tell(config, points, error)
+        if call.options.json:
+            call.terminal.as_json(told)
+        elif points is not None:
+            call.terminal.result(in_words(told))
+        if error is None:
+            return DONE
+        if has_no_balance(error):
+            call.terminal.say(f"This service tells nobody a balance: {error}")
+            return DONE
+        call.terminal.say(str(error))
+        return NOT_HAD
+
+
+def tell(
+    config: Config, points: float | None, error: ServiceError | None
+) -> dict[str, Any]:
+    """Return all that is known of the account, as JSON has it."""
+    cost = config.task_cost
+    solves = None if points is None or not cost else max(0, int(points // cost))
+    return {
+        "service": config.api_url,
+        "points": points,
+        "cny": None if points is None else points / POINTS_PER_CNY,
+        "task_cost": cost,
+        "solves": solves,
+        "error": None if error is None else str(error),
+        "code": None if error is None else error.code,
+    }
+
+
+def in_words(told: dict[str, Any]) -> str:
+    """Return the same for a person."""
+    left = f"{told['points']:,.10g} points ({told['cny']:,.2f} CNY)"
+    if told["solves"] is None:
+        return left
+    return f"{left}: {told['solves']:,} solves at {told['task_cost']:g} points"

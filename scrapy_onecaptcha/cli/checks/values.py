@@ -1,0 +1,129 @@
+"""What ``check`` finds in the values of the package's own settings."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from scrapy_onecaptcha._redact import Secret
+from scrapy_onecaptcha.cli.checks.finding import Finding
+from scrapy_onecaptcha.settings import (
+    POLITE_SECONDS,
+    PREFIX,
+    SETTINGS,
+    Config,
+    unknown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from scrapy.settings import BaseSettings
+
+__all__ = ["read"]
+
+_KEY = f"{PREFIX}API_KEY"
+
+
+def read(
+    settings: BaseSettings, environ: Mapping[str, str] | None
+) -> tuple[Config | None, list[Finding]]:
+    """Return what *settings* come to, and what is wrong in them.
+
+    What is wrong counts as unset, so that the rest can be judged, too.
+    """
+    exported = Secret((os.environ if environ is None else environ).get(_KEY, ""))
+    found = [*_key(settings, exported), *_values(settings)]
+    readable = settings.copy()
+    for finding in found:
+        readable.set(finding.setting, None, priority="cmdline")
+    config = None
+    try:
+        config = Config.parse(readable, {_KEY: exported.strip() or "any"})
+    except ValueError as error:  # each is good, but not beside the others
+        found.append(_bad(str(error).partition(" ")[0], str(error)))
+    found += [_unknown(name, meant) for name, meant in unknown(settings)]
+    if config is not None and not config.polite:
+        found.append(_impolite(config))
+    if config is not None and config.loopback:
+        found.append(
+            Finding(
+                severity="hint",
+                setting=f"{PREFIX}API_URL",
+                what=f"The service is one on this machine: {config.api_url}.",
+                why="A sandbox solves no captcha of a real site.",
+                do="For real crawls leave it unset.",
+            )
+        )
+    return config, found
+
+
+def _key(settings: BaseSettings, exported: Secret) -> Iterator[Finding]:
+    if not (_is_key(settings.get(_KEY)) or _is_key(exported)):
+        yield Finding(
+            severity="error",
+            setting=_KEY,
+            what="There is no key.",
+            why="Without one the middleware is off, and callbacks get the gates.",
+            do="Set it in the settings, or as an environment variable of that name.",
+        )
+
+
+def _is_key(value: object) -> bool:
+    """Tell whether *value* is meant for a key; whether it is a good one shows later."""
+    return value is not None and str(value).strip() != ""
+
+
+def _values(settings: BaseSettings) -> Iterator[Finding]:
+    for name, row in SETTINGS.items():
+        value = settings.get(name)
+        if value is None or (name == _KEY and not _is_key(value)):
+            continue
+        try:
+            parsed = row.read(name, value)
+        except ValueError as error:
+            yield _bad(name, str(error))
+            continue
+        if name == f"{PREFIX}ENABLED" and not parsed:
+            yield Finding(
+                severity="error",
+                setting=name,
+                what="The middleware is switched off.",
+                why="Callbacks get the gates.",
+                do="Set it to True, or leave it unset.",
+            )
+
+
+def _bad(name: str, sentence: str) -> Finding:
+    what, _, allowed = sentence.partition("; allowed: ")
+    return Finding(
+        severity="error",
+        setting=name,
+        # It stands beside the name.
+        what=f"It{what.removeprefix(name)}." if what.startswith(name) else f"{what}.",
+        why="The crawl stops at its start.",
+        do=f"Allowed: {allowed}",
+    )
+
+
+def _unknown(name: str, meant: str | None) -> Finding:
+    return Finding(
+        severity="error",
+        setting=name,
+        what="There is no such setting"
+        + (f"; did you mean {meant}?" if meant else "."),
+        why="It has no effect; what it was meant to set is at its default.",
+        do="Spell it as the README does, or take it out.",
+    )
+
+
+def _impolite(config: Config) -> Finding:
+    delay, interval = config.poll_delay, config.poll_interval
+    return Finding(
+        severity="risk",
+        setting=f"{PREFIX}POLL_INTERVAL",
+        what=f"It is {interval:g} s, {PREFIX}POLL_DELAY {delay:g} s; the service asks "
+        f"for {POLITE_SECONDS:g} s or more between two polls.",
+        why="A client that asks too often may be blocked, and its tasks are lost.",
+        do="Leave both unset.",
+    )

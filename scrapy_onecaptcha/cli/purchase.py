@@ -1,0 +1,275 @@
+"""One token bought: from the page that it is for, and the price agreed to."""
+
+from __future__ import annotations
+
+import logging
+import random
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scrapy.statscollectors import DummyStatsCollector
+from twisted.internet.defer import CancelledError
+
+from scrapy_onecaptcha.cli.detect import nothing
+from scrapy_onecaptcha.cli.page_fetch import Look, fetch
+from scrapy_onecaptcha.cli.service import connected, price
+from scrapy_onecaptcha.crawl.budget import Allowance, Policy
+from scrapy_onecaptcha.crawl.gate import task_of
+from scrapy_onecaptcha.exceptions import OneCaptchaError, UnsolvableGate
+from scrapy_onecaptcha.service.solver import Solver
+from scrapy_onecaptcha.stats import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scrapy_onecaptcha.cli.base import Call
+    from scrapy_onecaptcha.cli.runner import Stage
+    from scrapy_onecaptcha.cli.terminal import Terminal
+    from scrapy_onecaptcha.models import Challenge, Solution
+    from scrapy_onecaptcha.service.client import Task
+    from scrapy_onecaptcha.settings import Config
+
+__all__ = ["Answer", "Purchase"]
+
+_YES = frozenset({"y", "yes"})
+_LOGGER = "scrapy_onecaptcha"
+_NOTHING = "No token was bought, nothing was spent."
+_KNOWN = "If you know better, name them: solve --sitekey KEY --url URL."
+_REASONS = {
+    "no_sitekey": f"No sitekey is in sight, and the service needs one. {_KNOWN}",
+    "bad_sitekey": f"What it calls a sitekey is none. {_KNOWN}",
+    "bad_rqdata": f"Its rqdata is too long to be any. {_KNOWN}",
+    "proof_of_work": "It wants a proof of work as well, for which a token is no "
+    f"substitute. To have one all the same, name them: {_KNOWN.partition(': ')[2]}",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """What became of the one solve.
+
+    Attributes:
+        url: of the page.
+        kind: of the page: ``"gate"`` or ``"widget"``, where it was looked at.
+        task: what the service was asked.
+        solution: what it returned.
+        spent: tasks that may have been billed.
+        error: why there is no token.
+    """
+
+    url: str
+    kind: str | None = None
+    task: Task | None = None
+    solution: Solution | None = None
+    spent: int = 0
+    error: OneCaptchaError | None = None
+
+    def tell(self, cost: float) -> dict[str, Any]:
+        """Return all of it, as JSON has it."""
+        task, solution, error = self.task, self.solution, self.error
+        return {
+            "url": self.url,
+            "kind": self.kind,
+            "sitekey": task and task.sitekey,
+            "invisible": task and task.invisible,
+            "rqdata": task and task.rqdata is not None,
+            "token": solution and solution.token,
+            "user_agent": self.user_agent,
+            "resp_key": solution and solution.resp_key,
+            "task_id": solution and solution.task_id,
+            "seconds": solution and round(solution.seconds, 3),
+            "points": self.spent * cost,
+            "error": error and str(error),
+            "reason": error and error.reason,
+            "code": getattr(error, "code", None),
+        }
+
+    @property
+    def user_agent(self) -> str | None:
+        """The one that the token is good for, where that is known."""
+        if self.solution is None or self.task is None:
+            return None
+        return self.solution.user_agent or self.task.user_agent
+
+
+class Purchase:
+    """One purchase, from the page to the token.
+
+    Args:
+        call: of the tool.
+        config: the settings.
+        stage: what it runs on.
+        task: what to solve, where it was named; else the page that was is looked at.
+    """
+
+    def __init__(
+        self, call: Call, config: Config, stage: Stage, task: Task | None
+    ) -> None:
+        self._call = call
+        self._config = config
+        self._stage = stage
+        self._terminal = call.terminal
+        self._answer = Answer(url=task.url if task else call.arguments[0], task=task)
+
+    async def make(self) -> Answer:
+        """Return what became of it."""
+        answer = self._answer
+        try:
+            task = answer.task = answer.task or await self._look()
+            await self._agree(task)
+            answer.solution = await self._solve(task)
+        except OneCaptchaError as error:
+            answer.error = error
+            self._terminal.say(str(error))
+            self._terminal.say(self._cost())
+        except CancelledError:
+            self._terminal.say("", f"Interrupted. {self._cost()}")
+            raise
+        return answer
+
+    def _cost(self) -> str:
+        if not self._answer.spent:
+            return _NOTHING
+        told = price(self._answer.spent * self._config.task_cost)
+        return f"A task was created, and may have been billed: {told}."
+
+    async def _look(self) -> Task:
+        """Return what is to be solved in the page.
+
+        Raises:
+            UnsolvableGate: there is nothing that a token can be had for.
+        """
+        look = Look(self._answer.url)
+        self._terminal.say(f"Fetching {look.target}")
+        await fetch(self._stage, self._call.settings, [look], fresh=True)
+        if look.response is None:
+            why = look.error or "No response came."
+            raise UnsolvableGate(f"{look.target} could not be read: {why}")
+        self._answer.url = look.response.url
+        challenge = look.challenge
+        if challenge is None:
+            seen = " ".join(nothing(look.response))
+            raise UnsolvableGate(
+                f"{look.response.url} (status {look.response.status}) has no hCaptcha: "
+                f"{seen}",
+                response=look.response,
+            )
+        self._answer.kind = challenge.kind
+        _refuse_unsolvable(challenge)
+        request = look.response.request
+        assert request is not None  # noqa: S101  (set by the looker)
+        return task_of(challenge, request)
+
+    async def _agree(self, task: Task) -> None:
+        """Say what it costs, and have it agreed to.
+
+        Raises:
+            OneCaptchaError: it is not.
+        """
+        what = {"gate": "a gate", "widget": "a widget"}.get(self._answer.kind or "")
+        kinds = ", ".join(
+            word
+            for word in (
+                what,
+                "invisible" if task.invisible else "",
+                "with rqdata" if task.rqdata else "",
+            )
+            if word
+        )
+        self._terminal.say(
+            f"hCaptcha {task.sitekey} of {urlsplit(task.url).netloc.rpartition('@')[2]}"
+            f"{f' ({kinds})' if kinds else ''}: one task at {self._config.api_url}, "
+            f"{price(self._config.task_cost)}."
+        )
+        if self._call.options.yes:
+            return
+        said = await self._terminal.ask("Buy a token? [y/N]", self._stage.reactor)
+        if said.lower() not in _YES:
+            raise OneCaptchaError("You did not agree.")
+
+    async def _solve(self, task: Task) -> Solution:
+        config, clock = self._config, self._stage.reactor
+        report = _Bill(self._answer, config, clock, self._call)
+        async with connected(config, clock) as client:
+            solver = Solver(
+                client,
+                config,
+                Policy(config, clock.seconds),
+                report,
+                clock,
+                lambda: False,
+                random.random,
+            )
+            with (
+                _noted(self._terminal, quiet=self._call.options.loglevel is None),
+                self._terminal.progress(
+                    clock, lambda s: f"Waiting for the token: {s:.0f} s"
+                ),
+            ):
+                # One task: what was agreed to, whatever the settings allow a page.
+                solution, unit = await solver.solve(
+                    task, urlsplit(task.url).netloc, Allowance(task.url, 1)
+                )
+        unit.settle("void")  # what the site makes of the token is not seen here
+        return solution
+
+
+def _refuse_unsolvable(challenge: Challenge) -> None:
+    reason = challenge.reason
+    if reason is not None and reason in _REASONS:
+        raise UnsolvableGate(
+            f"{challenge.url} has an hCaptcha, but no token can be bought for it: "
+            f"{_REASONS[reason]}",
+            challenge=challenge,
+        )
+
+
+class _Bill(Report):
+    """Counts what the solve costs; the rest of a crawl's report is not wanted."""
+
+    def __init__(self, answer: Answer, config: Config, clock: Any, call: Call) -> None:
+        crawler: Any = call  # of which it reads the settings only
+        super().__init__(DummyStatsCollector(crawler), config, clock, lambda: 0)
+        self._answer = answer
+
+    def task_created(self, site: str) -> None:
+        """Count a task before the service is called."""
+        super().task_created(site)
+        self._answer.spent += 1
+
+    def task_refunded(self, site: str) -> None:
+        """Take a task back that the service refused to create."""
+        super().task_refunded(site)
+        self._answer.spent -= 1
+
+
+class _Notes(logging.Handler):
+    """Writes what somebody who waits should know: retries, and what was ignored."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__(logging.INFO)
+        self._terminal = terminal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write *record*, unless it speaks of a crawl."""
+        retry = record.name.endswith(".solving") and record.levelno == logging.INFO
+        if retry or record.name.endswith(".replies"):
+            self._terminal.say(record.getMessage())
+
+
+@contextmanager
+def _noted(terminal: Terminal, *, quiet: bool) -> Iterator[None]:
+    """Write to *terminal* what matters of a crawl's log, unless all of it is wanted."""
+    logger, handler = logging.getLogger(_LOGGER), _Notes(terminal)
+    before = logger.level, logger.propagate
+    if quiet:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before

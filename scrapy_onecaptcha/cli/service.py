@@ -1,0 +1,74 @@
+"""The service, for a person who asks for one thing of it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from scrapy.exceptions import NotConfigured, UsageError
+
+from scrapy_onecaptcha.service.client import Client
+from scrapy_onecaptcha.settings import PREFIX, Config
+from scrapy_onecaptcha.stats import POINTS_PER_CNY
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from scrapy.settings import BaseSettings
+
+    from scrapy_onecaptcha.exceptions import ServiceError
+
+__all__ = ["balance_of", "connected", "has_no_balance", "price", "read_config"]
+
+#: What a service answers that does not know getBalance: in the protocol, or by HTTP.
+_NO_SUCH_CALL = frozenset(
+    {"NO_BALANCE", "ERROR_NO_SUCH_METHOD", "HTTP_404", "HTTP_405", "HTTP_501"}
+)
+
+
+def read_config(settings: BaseSettings) -> Config:
+    """Return the settings of the service.
+
+    ``ONECAPTCHA_ENABLED`` is for crawls: whoever names a tool means it.
+
+    Raises:
+        UsageError: there is no key, or a setting is bad.
+    """
+    settings = settings.copy()
+    settings.set(f"{PREFIX}ENABLED", value=True, priority="cmdline")
+    try:
+        return Config.from_settings(settings)
+    except (NotConfigured, ValueError) as error:
+        raise UsageError(str(error)) from None
+
+
+@asynccontextmanager
+async def connected(config: Config, reactor: Any) -> AsyncIterator[Client]:
+    """Return a client of the service, and hang up in the end."""
+    client = Client.over_network(
+        config.api_key, config.api_url, reactor=reactor, timeout=config.api_timeout
+    )
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def balance_of(config: Config, reactor: Any) -> float:
+    """Return what the account has left, in points.
+
+    Raises:
+        ServiceError: it is not to be had.
+    """
+    async with connected(config, reactor) as client:
+        return await client.get_balance()
+
+
+def has_no_balance(error: ServiceError) -> bool:
+    """Tell whether *error* says that the service tells nobody a balance."""
+    return error.code in _NO_SUCH_CALL
+
+
+def price(points: float) -> str:
+    """Return *points* as a person reads them."""
+    return f"{points:,g} points ({points / POINTS_PER_CNY:,.3f} CNY)"

@@ -1,0 +1,67 @@
+"""A gate as a request met it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scrapy_onecaptcha.service.client import Task
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.http import Response
+
+    from scrapy_onecaptcha.crawl.sessions import Session
+    from scrapy_onecaptcha.models import Challenge
+
+__all__ = ["Gate", "task_of", "user_agent_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A gate as it was met.
+
+    Attributes:
+        request: brought it.
+        response: the gate itself.
+        challenge: what was read from it.
+        session: whose it is.
+        generation: the last clearance that there was when its request left.
+        seen_at: when it came, in seconds of the crawl's clock.
+        cookies_set: the session's count of cookies when it came.
+    """
+
+    request: Request
+    response: Response
+    challenge: Challenge
+    session: Session
+    generation: int
+    seen_at: float
+    cookies_set: int
+
+    @property
+    def site(self) -> str:
+        """Scheme and netloc."""
+        return self.session.key.site
+
+    @property
+    def sitekey(self) -> str:
+        """The sitekey; ``""`` where the page shows none."""
+        return self.challenge.sitekey or ""
+
+
+def task_of(challenge: Challenge, request: Request) -> Task:
+    """Return the task that solves *challenge*, which *request* has met."""
+    return Task(
+        url=challenge.url,
+        sitekey=challenge.sitekey or "",
+        user_agent=user_agent_of(request),
+        invisible=challenge.invisible,
+        rqdata=challenge.rqdata,
+    )
+
+
+def user_agent_of(request: Request) -> str | None:
+    """Return the User-Agent that *request* was sent with."""
+    value = request.headers.get("User-Agent")
+    return None if value is None else value.decode("latin-1")

@@ -1,0 +1,142 @@
+"""The requests that are sent again: the original, the gate, the hop of a redirect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+from scrapy.http.request import NO_CALLBACK
+from w3lib.url import safe_url_string
+
+from scrapy_onecaptcha.crawl import request_meta
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.http import Response
+
+__all__ = [
+    "give_back",
+    "hop",
+    "inherit",
+    "original",
+    "redirect_target",
+    "refetch",
+    "replay",
+]
+
+#: Status codes after which a browser goes on with a GET, without the form's fields.
+GET_REDIRECTS = (301, 302, 303)
+
+#: A token must leave once: Scrapy may neither repeat nor redirect nor store it.
+ONCE = {
+    "dont_retry": True,
+    "dont_redirect": True,
+    "handle_httpstatus_all": True,
+    "dont_cache": True,
+    # The target was held against the scope of this middleware already.
+    "allow_offsite": True,
+}
+
+
+def original(request: Request) -> Request:
+    """Return the request that the spider made, of which *request* may be a redirect."""
+    first = request_meta.first_of(request)
+    if first["url"] == request.url and first.get("method", "GET") == request.method:
+        return request
+    meta = request_meta.mark(request, "replay")
+    meta[request_meta.KEY] = request.meta.get(request_meta.KEY, {})
+    headers = request.headers.__class__(first.get("headers", request.headers))
+    # HttpProxyMiddleware has taken the credentials out of meta since, and the redirect
+    # may have come by another proxy.
+    headers.pop("Proxy-Authorization", None)
+    proxied = request.headers.get("Proxy-Authorization")
+    if proxied is not None:
+        headers["Proxy-Authorization"] = proxied
+    return request.replace(
+        url=first["url"],
+        method=first.get("method", "GET"),
+        body=first.get("body", b""),
+        headers=headers,
+        priority=first.get("priority", request.priority),
+        meta=meta,
+    )
+
+
+def replay(request: Request, user_agent: str | None = None) -> Request:
+    """Return the spider's request as it was first sent, to be sent once more.
+
+    Its answer is for us: the callback gets it by the spider's own request, so that a
+    middleware which prepares what a callback is given does so once. Its ``cookies`` are
+    left out: the jar has them, and would take the old values over the clearance that
+    the site has set since.
+    """
+    whole = original(request)
+    meta = request_meta.mark(whole, "replay", user_agent) | {"dont_cache": True}
+    return whole.replace(meta=meta, cookies={}, callback=NO_CALLBACK)
+
+
+def give_back(request: Request) -> Request:
+    """Return *request* for the scheduler, to be crawled when the crawl goes on.
+
+    The dupefilter knows it already, and it was on site when it first came.
+    """
+    first = request_meta.first_of(request)
+    meta = {
+        name: value for name, value in request.meta.items() if name != request_meta.KEY
+    }
+    meta[request_meta.KEY] = {"first": first, "sent": request.url, "given_back": True}
+    return request.replace(meta=meta, dont_filter=True)
+
+
+def inherit(request: Request, page: Response) -> None:
+    """Give *request* what the download of its *page* has put into ``meta``.
+
+    Such as ``download_latency``, ``redirect_urls`` or scrapy-playwright's page: a
+    callback finds there what it would have found without a gate. What led on from a
+    submission is left out: its URL may hold the token.
+    """
+    sent = page.request
+    if sent is None or sent is request:
+        return
+    ours = {request_meta.KEY, "dont_cache", "playwright_page_goto_kwargs", *ONCE}
+    if request_meta.role_of(sent) == "submission":
+        ours |= {"redirect_urls", "redirect_reasons", "redirect_times", "redirect_ttl"}
+    request.meta.update(
+        (name, value) for name, value in sent.meta.items() if name not in ours
+    )
+
+
+def refetch(request: Request, user_agent: str | None) -> Request:
+    """Return a request for the same gate page that *request* brought."""
+    meta = request_meta.mark(request, "refetch", user_agent) | {"dont_cache": True}
+    return request.replace(meta=meta, cookies={}, callback=NO_CALLBACK)
+
+
+def redirect_target(response: Response) -> str | None:
+    """Return where a browser would go on with a GET, or ``None``."""
+    location = response.headers.get("Location")
+    if response.status not in GET_REDIRECTS or not location:
+        return None
+    try:
+        target = urljoin(response.url, safe_url_string(location))
+        urlsplit(target).port  # noqa: B018  (raises for what is no port)
+    except ValueError:  # a site may send any nonsense
+        return None
+    return target
+
+
+def hop(submission: Request, url: str) -> Request:
+    """Return the GET of *url* that follows a submission; it carries no token."""
+    headers = submission.headers.copy()
+    for name in ("Content-Type", "Content-Length", "Origin", "Referer"):
+        headers.pop(name, None)
+    if urlsplit(url).netloc != urlsplit(submission.url).netloc:
+        for name in ("Authorization", "Cookie"):
+            headers.pop(name, None)
+    return submission.replace(
+        url=urldefrag(url).url,
+        method="GET",
+        body=b"",
+        headers=headers,
+        callback=NO_CALLBACK,
+    )

@@ -1,0 +1,245 @@
+"""The request that carries the token: what a browser or an API's client would send."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus, unquote_plus, urlsplit, urlunsplit
+
+from scrapy import Request
+from scrapy.http.request import NO_CALLBACK
+
+from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.requests import ONCE
+from scrapy_onecaptcha.pages.html import keeps_ascii
+from scrapy_onecaptcha.pages.json_values import parse_json, put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from scrapy.http import Headers, Response
+
+    from scrapy_onecaptcha.models import Challenge, Form, Solution
+
+    Submitter = Callable[[Request, Response, Challenge, Solution], Request]
+    Encoded = Iterable[tuple[bytes, bytes]]
+
+__all__ = ["submit", "submit_by", "url_without", "without_token"]
+
+JSON = "application/json"
+
+
+def submit(
+    request: Request, response: Response, form: Form, solution: Solution
+) -> Request:
+    """Return the request that submits *form* with *solution*.
+
+    Args:
+        request: brought the gate; its proxy, cookiejar and headers are kept.
+        response: the gate.
+        form: how the gate takes its token.
+        solution: the token, and what goes along with it.
+    """
+    headers = _headers(request, response, form)
+    url, body = form.url, b""
+    if form.kind == "repeat":
+        url, body = _repeated(request, form, solution.token)
+        headers = request.headers.copy()
+        headers.pop("Content-Length", None)
+        if body and not request.body:
+            headers["Content-Type"] = form.enctype
+    elif form.method == "GET":
+        pairs = tuple(_encode(form, _fields(form, solution)))
+        url = urlunsplit(urlsplit(url)._replace(query=_urlencoded(pairs).decode()))
+    elif form.enctype == JSON:
+        headers["Content-Type"], body = JSON, _json({}, form, solution.token)
+    else:
+        pairs = tuple(_encode(form, _fields(form, solution)))
+        headers["Content-Type"], body = _body(form.enctype, pairs)
+    if form.header:
+        headers[form.header] = solution.token
+    meta = request_meta.mark(request, "submission", solution.user_agent) | ONCE
+    referer = headers.get("Referer")
+    if meta.get("playwright") and referer:  # its browser takes it from nowhere else
+        told = meta.get("playwright_page_goto_kwargs") or {}
+        meta["playwright_page_goto_kwargs"] = {
+            **told,
+            "referer": referer.decode("latin-1"),
+        }
+    return Request(
+        url,
+        method=form.method,
+        headers=headers,
+        body=body,
+        meta=meta,
+        priority=request.priority,
+        dont_filter=True,
+        callback=NO_CALLBACK,
+    )
+
+
+def submit_by(
+    submitter: Submitter,
+    request: Request,
+    response: Response,
+    challenge: Challenge,
+    solution: Solution,
+) -> Request:
+    """Return the request that the user's *submitter* makes, safe to be sent.
+
+    Raises:
+        TypeError: the submitter returned no Request.
+    """
+    made = submitter(request, response, challenge, solution)
+    if not isinstance(made, Request):
+        raise TypeError(
+            f"The submitter {submitter!r} returned a {type(made).__name__} for "
+            f"{response.url}: "
+            "it must return a scrapy.Request"
+        )
+    kept = request_meta.mark(request, "submission", solution.user_agent)
+    # One that was made of the gate's request has the state of that one.
+    meta = kept | made.meta | {request_meta.KEY: kept[request_meta.KEY]} | ONCE
+    headers = made.headers.copy()
+    # HttpProxyMiddleware has moved the credentials out of meta.
+    credentials = request.headers.get("Proxy-Authorization")
+    if credentials is not None and meta.get("proxy") == request.meta.get("proxy"):
+        headers.setdefault("Proxy-Authorization", credentials)
+    return made.replace(meta=meta, headers=headers, callback=NO_CALLBACK)
+
+
+def without_token(submission: Request, form: Form) -> Request:
+    """Return *submission* for what is made of it: a header's token stays behind."""
+    if form.header is None:
+        return submission
+    headers = submission.headers.copy()
+    headers.pop(form.header, None)
+    return submission.replace(headers=headers)
+
+
+def url_without(token: str, url: str) -> str:
+    """Return *url* without the fields of its query that hold *token*.
+
+    The address of a form without an action is that of its page, query and all.
+    """
+    parts = urlsplit(url)
+    fields = parts.query.split("&")
+    kept = "&".join(field for field in fields if token not in unquote_plus(field))
+    return urlunsplit(parts._replace(query=kept)) if kept != parts.query else url
+
+
+def _headers(request: Request, response: Response, form: Form) -> Headers:
+    """Return what a browser would say of where the submission comes from."""
+    headers = request.headers.copy()
+    for name in ("Content-Type", "Content-Length", "Origin"):
+        headers.pop(name, None)
+    page = urlsplit(response.url)
+    netloc = page.netloc.rpartition("@")[2]
+    if urlsplit(form.url).netloc.rpartition("@")[2] != netloc:
+        for name in ("Authorization", "Cookie"):
+            headers.pop(name, None)  # they are that host's
+    headers["Referer"] = urlunsplit(page._replace(netloc=netloc, fragment=""))
+    if form.method != "GET":
+        headers["Origin"] = f"{page.scheme}://{netloc}"
+    for name, value in form.headers:
+        headers[name] = value
+    return headers
+
+
+def _fields(form: Form, solution: Solution) -> Iterable[tuple[str, str]]:
+    yield from form.fields
+    for name in form.token_fields:
+        yield name, solution.token
+    # A script sends just what it was written to send.
+    if solution.resp_key and form.kind == "form":
+        yield form.resp_key_field, solution.resp_key
+
+
+def _encode(form: Form, fields: Iterable[tuple[str, str]]) -> Encoded:
+    """Encode names and values as browsers do (HTML, "form submission").
+
+    What the page's encoding lacks is sent as a character reference, and every line
+    break as CR LF.
+    """
+    encoding = form.encoding if keeps_ascii(form.encoding) else "utf-8"
+    for name, value in fields:
+        yield (
+            _crlf(name).encode(encoding, "xmlcharrefreplace"),
+            _crlf(value).encode(encoding, "xmlcharrefreplace"),
+        )
+
+
+def _crlf(text: str) -> str:
+    return re.sub(r"\r\n?|\n", "\r\n", text)
+
+
+def _body(enctype: str, pairs: Encoded) -> tuple[str, bytes]:
+    if enctype == "multipart/form-data":
+        return _multipart(pairs)
+    if enctype == "text/plain":
+        return enctype, b"".join(b"%s=%s\r\n" % pair for pair in pairs)
+    return "application/x-www-form-urlencoded", _urlencoded(pairs)
+
+
+def _json(onto: dict[str, Any], form: Form, token: str) -> bytes:
+    """Return *onto* as JSON, the fields and the token added; ASCII, so never broken."""
+    for name, value in form.fields:
+        put(onto, name, parse_json(value))
+    for name in form.token_fields:
+        put(onto, name, token)
+    return json.dumps(onto).encode()
+
+
+def _repeated(request: Request, form: Form, token: str) -> tuple[str, bytes]:
+    """Return URL and body of *request*, the fields and *token* of *form* added.
+
+    Fields of the same names make room; all others stay as they are, to the byte where
+    the body is no JSON.
+    """
+    if not form.token_fields:
+        return request.url, request.body
+    if form.method != "GET" and form.enctype == JSON:
+        held = parse_json(request.body) if request.body else {}
+        return request.url, _json(held, form, token)
+    pairs = [*form.fields, *((name, token) for name in form.token_fields)]
+    if form.method != "GET":
+        return request.url, _with_pairs(request.body.decode("latin-1"), pairs).encode(
+            "latin-1"
+        )
+    parts = urlsplit(request.url)
+    return urlunsplit(parts._replace(query=_with_pairs(parts.query, pairs))), b""
+
+
+def _with_pairs(query: str, pairs: list[tuple[str, str]]) -> str:
+    names = {name for name, _ in pairs}
+    kept = [
+        part
+        for part in query.split("&")
+        if part and unquote_plus(part.partition("=")[0]) not in names
+    ]
+    return "&".join([*kept, *(f"{quote_plus(n)}={quote_plus(v)}" for n, v in pairs)])
+
+
+def _urlencoded(pairs: Encoded) -> bytes:
+    return "&".join(f"{quote_plus(n)}={quote_plus(v)}" for n, v in pairs).encode()
+
+
+def _multipart(pairs: Encoded) -> tuple[str, bytes]:
+    """Encode *pairs* after RFC 7578, names escaped as browsers do."""
+    parts = tuple(
+        b'Content-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+        % (_quoted(name), value)
+        for name, value in pairs
+    )
+    # A digest of the parts cannot stand in them, and needs no randomness.
+    boundary = "----FormBoundary" + hashlib.sha256(b"".join(parts)).hexdigest()[:24]
+    mark = b"--" + boundary.encode()
+    body = b"".join(mark + b"\r\n" + part for part in parts) + mark + b"--\r\n"
+    return f"multipart/form-data; boundary={boundary}", body
+
+
+def _quoted(name: bytes) -> bytes:
+    name = name.replace(b'"', b"%22")
+    return name.replace(b"\r", b"%0D").replace(b"\n", b"%0A")

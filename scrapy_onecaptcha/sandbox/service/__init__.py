@@ -1,0 +1,1 @@
+"""A stand-in for the 1captcha service, and for siteverify."""

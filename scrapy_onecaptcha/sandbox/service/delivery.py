@@ -1,0 +1,147 @@
+"""How an answer reaches the client: whole, or as a service in trouble has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.task import LoopingCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy_onecaptcha.sandbox.messages import Reply
+
+__all__ = ["HUGE", "deliver"]
+
+HUGE = 1 << 30
+"""Bytes of blanks before a ``huge`` answer."""
+
+_CHUNK = 1 << 16
+_NO_CONTENT = 204
+# What was written must have been read before a reset, which discards the rest.
+_RESET_SECONDS = 0.05
+
+
+def deliver(
+    request: Any, reply: Reply, reactor: Any, go_down: Callable[[float], None]
+) -> None:
+    """Answer a request of twisted.web with *reply*, in its manner.
+
+    Args:
+        request: to answer.
+        reply: the answer.
+        reactor: for what takes time; ``None`` for the installed one.
+        go_down: has the port refuse connections for so many seconds.
+    """
+    if reply.manner == "stall":
+        return
+    if reply.manner == "drop":
+        request.loseConnection()
+    elif reply.manner == "reset":
+        request.transport.abortConnection()
+    else:
+        _answer(request, reply, reactor, go_down)
+
+
+def _answer(
+    request: Any, reply: Reply, reactor: Any, go_down: Callable[[float], None]
+) -> None:
+    blanks = HUGE if reply.manner == "huge" else 0
+    _head(request, reply, blanks + len(reply.body))
+    if reply.manner == "huge":
+        request.registerProducer(_Blanks(request, blanks, reply.body), False)
+    elif reply.manner == "endless":
+        request.registerProducer(_Endless(request, reply.body), False)
+    elif reply.manner == "drip":
+        _drip(request, reply, reactor)
+    elif reply.manner in ("whole", "down"):
+        request.write(reply.body)
+        request.finish()
+        if reply.manner == "down":
+            go_down(reply.seconds)
+    else:
+        _break_off(request, reply, reactor)
+
+
+def _head(request: Any, reply: Reply, length: int) -> None:
+    request.setResponseCode(reply.status)
+    request.setHeader("Cache-Control", "no-store")
+    request.setHeader("Content-Type", reply.content_type)
+    if reply.status != _NO_CONTENT and reply.manner != "endless":
+        request.setHeader("Content-Length", str(length))
+    for name, value in reply.headers:
+        request.responseHeaders.addRawHeader(name, value)
+
+
+def _break_off(request: Any, reply: Reply, reactor: Any) -> None:
+    request.write(reply.body[: len(reply.body) // 2])
+    if reply.manner == "truncated":
+        request.loseConnection()
+    elif reply.manner == "reset-body":
+        reset = _clock(reactor).callLater(
+            _RESET_SECONDS, request.transport.abortConnection
+        )
+        request.notifyFinish().addErrback(lambda _: reset.active() and reset.cancel())
+
+
+def _clock(reactor: Any) -> Any:
+    if reactor is None:
+        # Importing it installs one: not before it is needed.
+        from twisted.internet import reactor  # noqa: PLC0415
+    return reactor
+
+
+def _drip(request: Any, reply: Reply, reactor: Any) -> None:
+    """Write the answer byte by byte, until it is done or the client hangs up."""
+    done = 0
+
+    def step(due: int) -> None:
+        nonlocal done
+        request.write(reply.body[done : done + due])
+        done += due
+        if done >= len(reply.body):
+            loop.stop()
+            request.finish()
+
+    loop: Any = LoopingCall.withCount(step)
+    loop.clock = _clock(reactor)
+    request.notifyFinish().addErrback(lambda _: loop.stop())
+    loop.start(reply.seconds / (len(reply.body) or 1))
+
+
+class _Blanks:
+    """A pull producer of blanks, then a body: made as they are read, never stored."""
+
+    def __init__(self, request: Any, blanks: int, body: bytes) -> None:
+        self._request = request
+        self._blanks = blanks
+        self._body = body
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Write the next chunk."""
+        size = min(self._blanks, _CHUNK)
+        self._blanks -= size
+        if size:
+            self._request.write(b" " * size)
+            return
+        self._request.unregisterProducer()
+        self._request.write(self._body)
+        self._request.finish()
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Nothing is left to do: the client has hung up."""
+
+
+class _Endless:
+    """A pull producer of a body that begins anew for ever."""
+
+    def __init__(self, request: Any, body: bytes) -> None:
+        self._request = request
+        self._body = body
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Write all of it; it is not large."""
+        self._request.write(self._body)
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Nothing is left to do: the client has hung up."""

@@ -1,0 +1,91 @@
+"""What the sites show to those who may see it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from scrapy_onecaptcha.sandbox.messages import Reply, html_reply
+from scrapy_onecaptcha.sandbox.sites.pages import escape, layout
+
+if TYPE_CHECKING:
+    from scrapy_onecaptcha.sandbox.messages import Visit
+
+__all__ = ["ROBOTS", "Content", "NumberedPages", "not_found"]
+
+ROBOTS = Reply(
+    body=b"User-agent: *\nAllow: /\n", content_type="text/plain; charset=utf-8"
+)
+
+_NUMBERED = re.compile(r"/page/([0-9]{1,9})")
+_INDEX_PAGES = 20
+_PAGE = """<h1 class="content">Page {number} of {site}</h1>
+<p>The harbour office keeps a record of every vessel that has called here since the
+breakwater was built. This is page <b class="number">{number}</b> of that record.</p>
+<p>Entries are made by hand at the end of each day and are checked against the log of
+the pilots. Where the two differ, the pilots are believed.</p>
+<ul><li><a href="/page/{previous}">Earlier</a></li>
+<li><a class="next" href="/page/{following}">Later</a></li>
+<li><a href="/">All pages</a></li></ul>
+<h2>Your request</h2>
+<p><code class="method">{method}</code> <code class="uri">{uri}</code></p>
+<pre class="body">{body}</pre>
+<pre class="user-agent">{user_agent}</pre>
+<pre class="accept">{accept}</pre>"""
+
+
+class Content(Protocol):
+    """Ordinary pages, as a function from request to response."""
+
+    def answer(self, visit: Visit) -> Reply:
+        """Answer one request."""
+
+
+def not_found() -> Reply:
+    """Return the page for a path that a site does not have."""
+    body = '<h1>Not found</h1><p>There is no such page. <a href="/">Home</a></p>'
+    return html_reply(layout("Not found", body), status=404)
+
+
+class NumberedPages:
+    """``/page/N`` for any N, and an index of the first of them.
+
+    A page echoes method, URI, body and two headers of its request, so that a replay can
+    be compared with what was meant.
+
+    Args:
+        site: its name, which each page tells.
+    """
+
+    def __init__(self, site: str) -> None:
+        self._site = site
+
+    def answer(self, visit: Visit) -> Reply:
+        """Answer one request."""
+        if visit.path == "/":
+            return self._index()
+        found = _NUMBERED.fullmatch(visit.path)
+        return self._page(int(found[1]), visit) if found else not_found()
+
+    def _index(self) -> Reply:
+        links = "\n".join(
+            f'<li><a href="/page/{number}">Page {number}</a></li>'
+            for number in range(1, _INDEX_PAGES + 1)
+        )
+        title = f"Pages of {self._site}"
+        body = f'<h1 class="content">{escape(title)}</h1>\n<ul>\n{links}\n</ul>'
+        return html_reply(layout(title, body))
+
+    def _page(self, number: int, visit: Visit) -> Reply:
+        body = _PAGE.format(
+            number=number,
+            previous=max(number - 1, 1),
+            following=number + 1,
+            site=escape(self._site),
+            method=escape(visit.method),
+            uri=escape(visit.uri),
+            body=escape(visit.body.decode("utf-8", "replace")),
+            user_agent=escape(visit.user_agent),
+            accept=escape(visit.headers.get("accept", "")),
+        )
+        return html_reply(layout(f"Page {number} of {self._site}", body))

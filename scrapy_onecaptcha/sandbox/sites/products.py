@@ -1,0 +1,71 @@
+"""Sites that behave as products do whose gates stand on the web; opened by name.
+
+Others of the sandbox's sites do so already: ``hidden`` is an antibot whose widget
+stands outside of its form, ``wall`` a bot wall by GET, ``bookshop`` what packages of
+web frameworks make.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scrapy_onecaptcha.sandbox.keys import sitekey_of
+from scrapy_onecaptcha.sandbox.sites.api import Api
+from scrapy_onecaptcha.sandbox.sites.gate import Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PRODUCTS"]
+
+PRODUCTS: Mapping[str, Gate | Api] = {
+    # A bouncer in nginx: it remembers addresses, and each gate for a minute.
+    "crowdsec": Gate(
+        sitekey=sitekey_of("crowdsec"),
+        grants="ip",
+        by_address=True,
+        page_seconds=60.0,
+    ),
+    # The same in HAProxy: a cookie, and one word for those who read no HTML.
+    "haproxy": Gate(sitekey=sitekey_of("haproxy"), html_only=True),
+    # A firewall module of nginx: the callback sends the token, then loads again.
+    "xhr": Gate(
+        sitekey=sitekey_of("xhr"),
+        sender="xhr",
+        status=503,
+        action="/captcha",
+        answer="word",
+    ),
+    # A plugin of WordPress that protects content.
+    "wordpress": Gate(
+        sitekey=sitekey_of("wordpress"),
+        heading="Verifying you are human. This may take a few seconds.",
+        widget="element",
+        spelled_action=True,
+        ticket_field="hcaptcha_protect_content_nonce",
+        nonce=True,
+        constants=(
+            ("hcaptcha-widget-id", "eyJzb3VyY2UiOltdLCJmb3JtX2lkIjoicCJ9-5f0a6b"),
+            ("hcap_hp_sig", "b1946ac92492d2347c6235b4d2611184"),
+        ),
+        honeypot=True,
+        honeypot_field="hcap_hp_4a7d1e",
+        clearance_seconds=300.0,
+    ),
+    # A bot check that wants a proof of work as well: no token alone will do.
+    "pow": Gate(
+        sitekey=sitekey_of("pow"),
+        heading="Checking your browser for robots",
+        entered="redirect",
+        entrance="/bot-check",
+        status=403,
+        ticket_field="pow_response",
+        proof_of_work=True,
+        compat=False,
+    ),
+    # APIs, which demand a captcha for each call.
+    "api": Api(sitekey=sitekey_of("api"), rqdata=True),
+    "apikey": Api(sitekey=sitekey_of("apikey")),
+    "apiheader": Api(sitekey=sitekey_of("apiheader"), header="x-captcha-response"),
+}
+"""The gate of each site."""

@@ -1,0 +1,92 @@
+"""The one-time values that a gate puts into its pages."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from scrapy_onecaptcha.sandbox.sites.api import Api
+    from scrapy_onecaptcha.sandbox.sites.gate import Gate
+
+__all__ = ["Ticket", "Tickets"]
+
+_MOST = 10_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Ticket:
+    """What one gate page was made with.
+
+    Attributes:
+        value: of the hidden field.
+        target: path and query of the page that was asked for.
+        user_agent: of the request for the gate page.
+        cookie: value of the CSRF cookie that it belongs to.
+        rqdata: what the page hands to its widget; ``""`` for nothing.
+        issued_at: seconds of the sandbox's clock.
+        used: whether a submission has named it.
+    """
+
+    value: str
+    target: str
+    user_agent: str
+    cookie: str
+    rqdata: str = ""
+    issued_at: float = 0.0
+    used: bool = False
+
+
+class Tickets:
+    """The tickets of one site.
+
+    Args:
+        gate: tells what comes with a ticket, and how long it lives.
+        clock: returns the time in seconds.
+        rng: what one-time values are drawn from.
+    """
+
+    def __init__(
+        self, gate: Gate | Api, *, clock: Callable[[], float], rng: random.Random
+    ) -> None:
+        self._gate = gate
+        self._clock = clock
+        self._rng = rng
+        self._tickets: dict[str, Ticket] = {}
+
+    def issue(self, target: str, *, user_agent: str, cookie: str) -> Ticket:
+        """Make the ticket of a new page; an empty *cookie* gets a fresh value."""
+        ticket = Ticket(
+            value=self._drawn(18),
+            target=target,
+            user_agent=user_agent,
+            cookie=cookie or self._drawn(18),
+            # Standard base64: its + / = are what a careless encoding destroys.
+            rqdata=self._drawn(150) if self._gate.rqdata else "",
+            issued_at=self._clock(),
+        )
+        self._tickets[ticket.value] = ticket
+        if len(self._tickets) > _MOST:
+            del self._tickets[next(iter(self._tickets))]
+        return ticket
+
+    def take(self, value: str) -> tuple[Ticket | None, str]:
+        """Use up a ticket; return it, and why it does not hold (``""`` if it does)."""
+        if not value:
+            return None, "ticket-missing"
+        ticket = self._tickets.get(value)
+        if ticket is None:
+            return None, "ticket-unknown"
+        if ticket.used:
+            return ticket, "ticket-used"
+        ticket.used = True
+        if self._clock() - ticket.issued_at > self._gate.page_seconds:
+            return ticket, "ticket-expired"
+        return ticket, ""
+
+    def _drawn(self, size: int) -> str:
+        return base64.b64encode(self._rng.randbytes(size)).decode()

@@ -1,0 +1,1 @@
+"""The 1captcha service: its protocol, its errors, HTTP, and one solve."""

@@ -1,0 +1,414 @@
+"""What the crawl says of itself: stats, log lines, the summary at its end."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scrapy_onecaptcha import exceptions
+from scrapy_onecaptcha._twisted import Beat
+from scrapy_onecaptcha.models import REASONS, plain
+from scrapy_onecaptcha.service.error_codes import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from scrapy.statscollectors import StatsCollector
+
+    from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.exceptions import OneCaptchaError
+    from scrapy_onecaptcha.models import Challenge, Solution
+    from scrapy_onecaptcha.settings import Config
+
+__all__ = ["STATS", "Report"]
+
+logger = logging.getLogger("scrapy_onecaptcha")
+
+#: Seconds for which a further loss of the same kind on the same site is only counted.
+QUIET = 60.0
+
+# A site may have hosts without end. Sites that are counted one by one, and those that
+# the summary tells one by one.
+MAX_SITES = 10_000
+MAX_TOLD = 20
+OTHERS = "other sites"
+
+#: Lines on losses of one kind within `QUIET`; sites and kinds whose lines are held
+#: back; hosts that one is warned of.
+MAX_LINES = 20
+MAX_QUIET = 1000
+MAX_WARNINGS = 100
+
+#: Sites with tasks from which on a crawl without a budget is warned.
+MANY_SITES = 100
+
+#: What a task can come to, beside a token: the service's codes and our own words.
+TASK_CODES = frozenset(RULES) | {"timeout", "abandoned", "other"}
+
+#: Every stat, without the ``onecaptcha/`` that each begins with, and what it counts.
+STATS: Mapping[str, str] = MappingProxyType(
+    {
+        "gates": "gates met in scope",
+        "widgets_ignored": "pages with an hCaptcha that gates nothing",
+        "unsolvable/{reason}": "gates that no token can pass",
+        "tasks": "tasks created, those given back by the service not counted",
+        "tasks/ready": "tasks that gave a token",
+        "tasks/failed/{code}": "tasks that gave none",
+        "tokens/accepted": "tokens that let their page pass",
+        "tokens/rejected": "tokens after which the gate still stood, or an error",
+        "tokens/expired": "tokens that grew too old to be sent",
+        "tokens/unused": "tokens whose gate was gone before they were sent",
+        "shared": "pages that passed on another's clearance",
+        "replayed": "requests sent again for their page",
+        "refetched": "gates fetched again for fresh hidden fields",
+        "refused/{reason}": "gates that were left alone",
+        "failed/{reason}": "gated pages that were lost",
+        "parked/max": "requests that waited at once, at most",
+        "seconds/total": "seconds that tasks took until their tokens, together",
+        "seconds/max": "seconds of the slowest of them",
+        "polls": "calls of getTaskResult",
+        "points": "points spent",
+    }
+)
+
+#: What stands in the braces of `STATS`.
+VARIANTS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "unsolvable/{reason}": frozenset(REASONS),
+        "tasks/failed/{code}": TASK_CODES,
+        "refused/{reason}": frozenset({"robots_txt", "scope"}),
+        "failed/{reason}": frozenset(
+            getattr(exceptions, name).reason for name in exceptions.__all__
+        ),
+    }
+)
+
+#: The service's price list: 1,000 points are 1 CNY.
+POINTS_PER_CNY = 1000
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What happened on one site."""
+
+    tasks: int = 0
+    passed: int = 0
+    failed: int = 0
+    shared: int = 0
+    lost: int = 0
+
+
+@dataclass(slots=True)
+class _Quiet:
+    until: float = 0.0
+    withheld: int = 0
+    lines: int = 0
+
+
+class Report:
+    """Counts and tells what happens.
+
+    Args:
+        stats: the crawl's stats collector.
+        config: the settings.
+        clock: for the progress line.
+        waiting: how many requests are parked now.
+    """
+
+    def __init__(
+        self,
+        stats: StatsCollector,
+        config: Config,
+        clock: Clock,
+        waiting: Callable[[], int],
+    ) -> None:
+        self._stats = stats
+        self._config = config
+        self._clock = clock
+        self._waiting = waiting
+        self._sites: dict[str, _Tally] = {}
+        self._paid_sites = 0
+        self._quiet: OrderedDict[tuple[str, str], _Quiet] = OrderedDict()
+        self._lines: defaultdict[str, _Quiet] = defaultdict(_Quiet)
+        self._warned: dict[str, set[str]] = {}
+        self._open_tasks = 0
+        self._abandoned = 0
+        self._progress = Beat(clock, config.log_interval, self._tell_progress)
+
+    def count(self, name: str, by: Any = 1) -> None:
+        """Raise ``onecaptcha/{name}``."""
+        self._stats.inc_value(f"onecaptcha/{name}", by)
+
+    def warn_once(self, kind: str, message: str, of: str = "") -> None:
+        """Log *message* as a WARNING, once for each *kind* and what it is *of*.
+
+        Of one kind there are `MAX_WARNINGS` at most.
+        """
+        if self._is_first(kind, of):
+            logger.warning(message)
+            if len(self._warned[kind]) == MAX_WARNINGS:
+                logger.warning("No further warnings of this kind (%s) are shown.", kind)
+
+    def _is_first(self, kind: str, of: str) -> bool:
+        """Tell whether nothing of this *kind* was told *of* it, nor too much in all."""
+        told = self._warned.setdefault(kind, set())
+        if of in told or len(told) == MAX_WARNINGS:
+            return False
+        told.add(of)
+        return True
+
+    def site(self, site: str) -> _Tally:
+        """Return the tally of *site*, or of all others where there are too many."""
+        if site not in self._sites and len(self._sites) >= MAX_SITES:
+            site = OTHERS
+        return self._sites.setdefault(site, _Tally())
+
+    # The crawl
+
+    def started(self, domains: tuple[str, ...] | None, service: str) -> None:
+        """Tell scope, budget and price; warn where nothing bounds the cost."""
+        config = self._config
+        scope = ", ".join(domains) if domains else "every host that the spider asks for"
+        budget = f"{config.max_tasks} tasks" if config.max_tasks else "no limit"
+        logger.info(
+            "Solving hCaptcha gates on %s by %s; budget: %s, %g points a task",
+            scope,
+            service,
+            budget,
+            config.task_cost,
+        )
+        if not domains and not (config.max_tasks or config.max_tasks_per_site):
+            logger.warning(
+                "Neither a scope nor a budget bounds what this crawl may spend: set "
+                "allowed_domains on the spider, or ONECAPTCHA_ALLOWED_DOMAINS, or "
+                "ONECAPTCHA_MAX_TASKS."
+            )
+
+    def parked(self, count: int) -> None:
+        """Note that *count* requests are parked now."""
+        self._stats.max_value("onecaptcha/parked/max", count)
+        if count:
+            self._progress.start()
+
+    def _tell_progress(self) -> None:
+        waiting = self._waiting()
+        if not waiting:
+            self._progress.stop()
+            return
+        logger.info(
+            "Waiting for captchas: %d requests parked, %d tasks open; so far %s",
+            waiting,
+            self._open_tasks,
+            self._totals(),
+        )
+
+    def _totals(self) -> str:
+        tallies = self._sites.values()
+        tasks = sum(tally.tasks for tally in tallies)
+        return (
+            f"{tasks} tasks, {sum(t.passed for t in tallies)} passed, "
+            f"{sum(t.failed for t in tallies)} failed, {self._price(tasks)}"
+        )
+
+    def _price(self, tasks: int) -> str:
+        points = tasks * self._config.task_cost
+        return f"{points:g} points ({points / POINTS_PER_CNY:.3f} CNY)"
+
+    def closed(self) -> None:
+        """Tell the summary."""
+        self._progress.stop()
+        if not self._sites:
+            logger.info("hCaptcha: no gate met, nothing spent")
+            return
+        ranked = sorted(self._sites, key=self._rank, reverse=True)
+        for site in sorted(ranked[:MAX_TOLD]):
+            self._tell_site(site, self._sites[site])
+        rest = ranked[MAX_TOLD:]
+        if rest:
+            self._tell_site(f"{len(rest)} more sites", self._sum(rest))
+        abandoned = f"; {self._abandoned} abandoned" if self._abandoned else ""
+        logger.info("hCaptcha in all: %s%s", self._totals(), abandoned)
+
+    def _rank(self, site: str) -> tuple[int, int, int]:
+        tally = self._sites[site]
+        return tally.tasks, tally.lost, tally.shared
+
+    def _sum(self, sites: list[str]) -> _Tally:
+        tallies = [self._sites[site] for site in sites]
+        return _Tally(
+            *(
+                sum(getattr(tally, item.name) for tally in tallies)
+                for item in fields(_Tally)
+            )
+        )
+
+    def _tell_site(self, site: str, tally: _Tally) -> None:
+        logger.info(
+            "hCaptcha on %s: %d tasks, %d passed, %d failed, %d pages shared "
+            "another's clearance, %d pages lost, spent %s",
+            site,
+            tally.tasks,
+            tally.passed,
+            tally.failed,
+            tally.shared,
+            tally.lost,
+            self._price(tally.tasks),
+        )
+
+    # A task
+
+    def task_created(self, site: str) -> None:
+        """Count a task, before the service is called."""
+        self.count("tasks")
+        self.count("points", self._config.task_cost)
+        tally = self.site(site)
+        tally.tasks += 1
+        self._open_tasks += 1
+        self._paid_sites += tally.tasks == 1
+        if self._paid_sites >= MANY_SITES and not self._config.max_tasks:
+            self.warn_once(
+                "sites",
+                f"Captchas were paid for on {MANY_SITES} sites, each of which may cost "
+                "as much again as the last, and no budget bounds the sum: set "
+                "ONECAPTCHA_MAX_TASKS.",
+            )
+
+    def task_refunded(self, site: str) -> None:
+        """Take a task back that the service refused to create."""
+        self.count("tasks", -1)
+        self.count("points", -self._config.task_cost)
+        tally = self.site(site)
+        tally.tasks -= 1
+        self._open_tasks -= 1
+        self._paid_sites -= tally.tasks == 0
+
+    def task_ready(self, site: str, solution: Solution, attempt: int) -> None:
+        """Count and tell a token."""
+        self._open_tasks -= 1
+        self.count("tasks/ready")
+        self.count("seconds/total", solution.seconds)
+        self._stats.max_value("onecaptcha/seconds/max", solution.seconds)
+        logger.info(
+            "Solved hCaptcha of %s in %.1f s (attempt %d, task %s)",
+            site,
+            solution.seconds,
+            attempt,
+            solution.task_id,
+        )
+
+    def task_failed(self, site: str, error: OneCaptchaError) -> None:
+        """Count and tell a task that came to nothing."""
+        self._open_tasks -= 1
+        code = getattr(error, "code", "") or error.reason
+        self.count(f"tasks/failed/{code if code in TASK_CODES else 'other'}")
+        self.site(site).failed += 1
+        logger.info("No token for %s: %s", site, error)
+
+    def task_abandoned(self) -> None:
+        """Count a task that the stop of the crawl left behind."""
+        self._open_tasks -= 1
+        self._abandoned += 1
+        self.count("tasks/failed/abandoned")
+
+    # A page
+
+    def accepted(self, site: str) -> None:
+        """Count a token that let its page pass."""
+        self.count("tokens/accepted")
+        self.site(site).passed += 1
+
+    def rejected(self, site: str, url: str) -> None:
+        """Count and tell a token that the site refused."""
+        self.count("tokens/rejected")
+        self.site(site).failed += 1
+        logger.info("%s refused the token: %s is gated again", site, url)
+
+    def unused(self, site: str) -> None:
+        """Count and tell a token that was not needed any more."""
+        self.count("tokens/unused")
+        logger.info("The token for %s was not needed: the site let the page pass", site)
+
+    def in_vain(self, site: str, url: str, status: int) -> None:
+        """Count and tell a token after which the site answered without the content."""
+        self.count("tokens/rejected")
+        self.site(site).failed += 1
+        logger.info("The token for %s was in vain: %s answers %d", site, url, status)
+
+    def expired(self, site: str, age: float) -> None:
+        """Count and tell a token that grew too old to be sent."""
+        self.count("tokens/expired")
+        self.site(site).failed += 1
+        logger.info("A token for %s grew too old to be sent: %.0f s", site, age)
+
+    def shared(self, site: str) -> None:
+        """Count a page that passed on another's clearance."""
+        self.count("shared")
+        self.site(site).shared += 1
+
+    def broken(self, site: str, url: str, error: BaseException) -> None:
+        """Count and tell a page that was lost on the way, to its gate or from it."""
+        self.count("failed/error")
+        self.site(site).lost += 1
+        logger.warning(
+            "Gated page lost: %s: %s on the way. Crawl it again; the traceback, if "
+            "any, is the errback's.",
+            url,
+            type(error).__name__,
+        )
+
+    def lost(self, site: str, url: str, error: OneCaptchaError) -> None:
+        """Count a page that stays gated; tell it, at a bounded rate."""
+        self.count(f"failed/{error.reason}")
+        self.site(site).lost += 1
+        now = self._clock.seconds()
+        here, everywhere = self._quiet_of(site, error.reason), self._lines[error.reason]
+        if now >= everywhere.until:
+            everywhere.until, everywhere.lines = now + QUIET, 0
+        if now < here.until or everywhere.lines == MAX_LINES:
+            (here if now < here.until else everywhere).withheld += 1
+            return
+        withheld = here.withheld + everywhere.withheld
+        here.withheld = everywhere.withheld = 0
+        here.until = now + QUIET
+        everywhere.lines += 1
+        more = f" ({withheld} more such pages since the last line)" if withheld else ""
+        why = str(error).rstrip(".")
+        logger.warning("Gated page lost: %s: %s. %s%s", url, why, error.advice, more)
+
+    def _quiet_of(self, site: str, reason: str) -> _Quiet:
+        quiet = self._quiet.setdefault((site, reason), _Quiet())
+        self._quiet.move_to_end((site, reason))
+        if len(self._quiet) > MAX_QUIET:
+            self._quiet.popitem(last=False)
+        return quiet
+
+    def widget(self, challenge: Challenge) -> None:
+        """Count and tell a widget that gates nothing; at INFO once for each host."""
+        self.count("widgets_ignored")
+        host = urlsplit(challenge.url).netloc
+        if self._is_first("widget", host):
+            logger.info(
+                "An hCaptcha on %s seems to gate nothing and is left alone (first: "
+                "%s). If it is a gate, say what its pages should hold: "
+                "ONECAPTCHA_EXPECT.",
+                host,
+                challenge.url,
+            )
+        logger.debug(
+            "Not a gate: %s (%s)", challenge.url, plain(" ".join(challenge.evidence))
+        )
+
+    def gate(self, challenge: Challenge) -> None:
+        """Count and tell a gate."""
+        self.count("gates")
+        logger.debug(
+            "Gate: %s (%s)", challenge.url, plain(" ".join(challenge.evidence))
+        )
+
+    def unsolvable(self, challenge: Challenge) -> None:
+        """Count a gate that is given up, for no token can pass it."""
+        self.count(f"unsolvable/{challenge.reason}")

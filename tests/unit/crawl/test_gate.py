@@ -1,0 +1,63 @@
+"""A gate as a request met it."""
+
+from __future__ import annotations
+
+import pytest
+from scrapy import Request
+from scrapy.http import HtmlResponse
+
+from scrapy_onecaptcha.crawl.gate import Gate, task_of, user_agent_of
+from scrapy_onecaptcha.crawl.sessions import Session, session_key
+from scrapy_onecaptcha.models import Challenge
+from scrapy_onecaptcha.service.client import Task
+from tests.unit.helpers import AGENT, SITE, SITEKEY
+
+URL = f"{SITE}/page"
+
+
+def met(challenge: Challenge) -> Gate:
+    request = Request(URL)
+    return Gate(
+        request=request,
+        response=HtmlResponse(URL),
+        challenge=challenge,
+        session=Session(session_key(request), lambda: 1),
+        generation=0,
+        seen_at=0,
+        cookies_set=0,
+    )
+
+
+@pytest.mark.parametrize(("sitekey", "named"), [(SITEKEY, SITEKEY), (None, "")])
+def test_a_gate_names_its_site_and_sitekey(sitekey: str | None, named: str) -> None:
+    gate = met(Challenge(kind="gate", url=URL, sitekey=sitekey))
+    assert (gate.site, gate.sitekey) == (SITE, named)
+
+
+def test_a_task_asks_for_what_the_page_shows() -> None:
+    challenge = Challenge(
+        kind="gate", url=f"{URL}/gate", sitekey=SITEKEY, invisible=True, rqdata="rq"
+    )
+    request = Request(URL, headers={"User-Agent": AGENT})
+    assert task_of(challenge, request) == Task(
+        url=f"{URL}/gate",
+        sitekey=SITEKEY,
+        user_agent=AGENT,
+        invisible=True,
+        rqdata="rq",
+    )
+
+
+def test_a_task_of_a_bare_page() -> None:
+    challenge = Challenge(kind="widget", url=URL)
+    assert task_of(challenge, Request(URL)) == Task(url=URL, sitekey="")
+
+
+@pytest.mark.parametrize("agent", ["Mozilla/5.0", "Möz", ""])
+def test_the_user_agent_that_was_sent(agent: str) -> None:
+    headers = {"User-Agent": agent.encode("latin-1")}
+    assert user_agent_of(Request(URL, headers=headers)) == agent
+
+
+def test_no_user_agent() -> None:
+    assert user_agent_of(Request(URL)) is None

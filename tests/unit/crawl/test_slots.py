@@ -1,0 +1,127 @@
+"""Parking: each place is lent once and comes back once."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from scrapy_onecaptcha.crawl.slots import Parking
+
+
+class Downloader:
+    def __init__(self, total_concurrency: int = 16) -> None:
+        self.total_concurrency = total_concurrency
+
+
+class StrangeDownloader:
+    pass
+
+
+class Lot:
+    """A parking, the downloader that it lends to, and how often it nudged."""
+
+    def __init__(self, downloader: Any, limit: int = 512) -> None:
+        self.downloader = downloader
+        self.nudges: list[int] = []
+        self.parking = Parking(
+            lambda: downloader,
+            lambda: self.nudges.append(getattr(downloader, "total_concurrency", -1)),
+            limit,
+        )
+
+
+def test_a_place_is_lent_while_a_request_waits() -> None:
+    lot = Lot(Downloader())
+    with lot.parking.park():
+        assert lot.downloader.total_concurrency == 17
+        with lot.parking.park():
+            assert lot.downloader.total_concurrency == 18
+            assert (lot.parking.parked, lot.parking.lent) == (2, 2)
+        assert lot.downloader.total_concurrency == 17
+    assert lot.downloader.total_concurrency == 16
+    assert (lot.parking.parked, lot.parking.lent) == (0, 0)
+
+
+def test_the_engine_hears_of_each_place_once_it_is_there() -> None:
+    lot = Lot(Downloader())
+    with lot.parking.park(), lot.parking.park():
+        pass
+    assert lot.nudges == [17, 18]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
+def test_a_place_comes_back_whatever_fails(error: type[BaseException]) -> None:
+    lot = Lot(Downloader())
+    with pytest.raises(error), lot.parking.park():
+        raise error
+    assert lot.downloader.total_concurrency == 16
+    assert (lot.parking.parked, lot.parking.lent) == (0, 0)
+
+
+def test_past_the_limit_a_request_keeps_its_own_place() -> None:
+    lot = Lot(Downloader(), limit=2)
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(lot.parking.park())
+        assert lot.downloader.total_concurrency == 18
+        assert (lot.parking.parked, lot.parking.lent) == (3, 2)
+        assert lot.nudges == [17, 18]
+    assert lot.downloader.total_concurrency == 16
+
+
+def test_one_that_kept_its_place_gives_none_back() -> None:
+    lot = Lot(Downloader(), limit=1)
+    first, second = lot.parking.park(), lot.parking.park()
+    first.__enter__()
+    second.__enter__()
+    second.__exit__(None, None, None)
+    assert lot.downloader.total_concurrency == 17
+    assert lot.parking.lent == 1
+    first.__exit__(None, None, None)
+    assert lot.downloader.total_concurrency == 16
+
+
+def test_a_limit_of_none_lends_none() -> None:
+    lot = Lot(Downloader(), limit=0)
+    with lot.parking.park():
+        assert lot.downloader.total_concurrency == 16
+    assert lot.nudges == []
+
+
+def test_no_limit_stays_no_limit() -> None:
+    lot = Lot(Downloader(0))
+    with lot.parking.park():
+        assert lot.downloader.total_concurrency == 0
+        assert (lot.parking.parked, lot.parking.lent) == (1, 0)
+    assert lot.downloader.total_concurrency == 0
+
+
+def test_a_limit_that_is_lifted_meanwhile_stays_lifted() -> None:
+    lot = Lot(Downloader())
+    with lot.parking.park():
+        lot.downloader.total_concurrency = 0
+    assert lot.downloader.total_concurrency == 0
+
+
+def test_never_below_one() -> None:
+    lot = Lot(Downloader())
+    with lot.parking.park(), lot.parking.park():
+        lot.downloader.total_concurrency = 1  # somebody throttles the crawl
+    assert lot.downloader.total_concurrency == 1
+
+
+def test_another_downloader_lends_nothing_and_one_line_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lot = Lot(StrangeDownloader())
+    with lot.parking.park(), lot.parking.park():
+        assert (lot.parking.parked, lot.parking.lent) == (2, 0)
+    assert not hasattr(lot.downloader, "total_concurrency")
+    assert lot.nudges == []
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "StrangeDownloader" in record.getMessage()
+    assert "CONCURRENT_REQUESTS" in record.getMessage()

@@ -1,0 +1,253 @@
+"""Replies of an API: which demand an hCaptcha, and how the token goes back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from scrapy import Request
+from scrapy.http import HtmlResponse, JsonResponse, Response, TextResponse
+
+from scrapy_onecaptcha.models import Challenge, Form
+from scrapy_onecaptcha.pages.detection import Hints, detect
+
+KEY = "1b2c3d4e-0a0b-4c0d-8e0f-a1b2c3d4e5f6"
+URL = "https://api.test/v1/items"
+DEMAND = {
+    "captcha_key": ["captcha-required"],
+    "captcha_sitekey": KEY,
+    "captcha_service": "hcaptcha",
+    "captcha_rqdata": "ab+c/d==",
+    "captcha_rqtoken": "ticket",
+}
+DATA = {f"item{n}": {"name": f"tea {n}", "price": n} for n in range(20)}
+FORM = "application/x-www-form-urlencoded"
+
+
+def reply(said: Any, status: int = 400, **request: Any) -> JsonResponse:
+    asked = Request(request.pop("url", URL), **request)
+    body = said if isinstance(said, bytes) else json.dumps(said).encode()
+    return JsonResponse(asked.url, status=status, body=body, request=asked)
+
+
+def read(said: Any, status: int = 400, hints: Hints | None = None) -> Challenge:
+    asked = {"method": "POST", "body": b'{"a": 1}'}
+    challenge = detect(reply(said, status, **asked), hints or Hints())
+    assert challenge is not None
+    return challenge
+
+
+def form(said: Any, field: str | None = None, **request: Any) -> Form | None:
+    challenge = detect(reply(said, **request), Hints(field=field))
+    assert challenge is not None
+    assert challenge.solvable is (challenge.form is not None)
+    return challenge.form
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 422, 429, 503, 200])
+def test_a_demand(status: int) -> None:
+    challenge = read(DEMAND, status)
+    assert (challenge.kind, challenge.solvable) == ("gate", True)
+    assert (challenge.sitekey, challenge.rqdata) == (KEY, "ab+c/d==")
+    assert challenge.form == Form(
+        kind="repeat",
+        url=URL,
+        enctype="application/json",
+        fields=(("captcha_rqtoken", '"ticket"'),),
+        token_fields=("captcha_key",),
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"error": {"code": "captcha_required", "sitekey": KEY.upper()}},
+        {"errors": [{"detail": "hCaptcha needed", "meta": {"siteKey": KEY}}]},
+        {"hcaptcha_sitekey": KEY, "success": False},
+        {"captcha": {"provider": "hcaptcha", "site-key": KEY}},
+        {"message": "Please solve the captcha", "hCaptchaSiteKey": KEY, "ray": "7f"},
+    ],
+)
+def test_shapes_of_a_demand(said: dict[str, Any]) -> None:
+    challenge = read(said, 403, Hints(field="token"))
+    assert (challenge.kind, challenge.sitekey) == ("gate", KEY)
+    assert challenge.solvable
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"hcaptchaSiteKey": KEY, **DATA}, 200),
+        ({"config": {"hcaptchaSiteKey": KEY}, "error": "Log in first"}, 401),
+        ({"settings": {"captcha": {"sitekey": KEY}}, "items": [1, 2]}, 200),
+        ({"hcaptchaSiteKey": KEY, **DATA}, 403),
+        ({"hcaptchaSiteKey": KEY, "user": None, "theme": "dark"}, 404),
+    ],
+)
+def test_what_merely_configures_is_no_gate(said: dict[str, Any], status: int) -> None:
+    challenge = detect(reply(said, status))
+    assert challenge is None or challenge.kind == "widget"
+
+
+def test_settings_are_not_worth_a_word() -> None:
+    said = {"title": "Forum", "captcha_sitekey": KEY, "captcha_service": "hcaptcha"}
+    assert detect(reply(said | {"tags": [1, 2]}, 200)) is None
+
+
+def test_what_was_asked_for_is_no_gate() -> None:
+    said = {"provider": "hcaptcha", "sitekey": KEY}
+    asked = reply(said, 200, url="https://api.test/captcha-config")
+    challenge = detect(asked)
+    assert challenge is None or challenge.kind == "widget"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"captcha_sitekey": "6LeIxAcTAAAAAJcZVRqyHh71UM", "captcha_key": ["required"]},
+        {"captcha_sitekey": KEY, "captcha_service": "recaptcha"},
+        {"error": "captcha required"},
+        {"errors": [{"message": "hCaptcha verification failed"}]},
+        {"error": "Not allowed", "captcha": None},
+        ["captcha"],
+        "captcha",
+        b"captcha",
+        b"{" * 100_000 + b"captcha",
+        b'{"captcha":' * 200_000,
+        b"[" * 900_000 + b'"captcha"',
+        b'{"captcha_sitekey": "%s"}' % KEY.encode() + b" " * 1_000_000,
+    ],
+)
+def test_no_hcaptcha(said: Any) -> None:
+    assert detect(reply(said, 403)) is None
+
+
+@pytest.mark.parametrize(
+    ("sitekey", "reason"), [(None, "no_sitekey"), ("your_key", "bad_sitekey")]
+)
+def test_a_demand_without_a_key(sitekey: str | None, reason: str) -> None:
+    said = {"error": "hcaptcha required", "sitekey": sitekey}
+    challenge = read({k: v for k, v in said.items() if v}, 403)
+    assert (challenge.kind, challenge.reason) == ("gate", reason)
+
+
+def test_the_user_knows_the_key() -> None:
+    hints = Hints(sitekey=KEY, field="captcha")
+    challenge = read({"error": "captcha required"}, 403, hints)
+    assert (challenge.kind, challenge.sitekey, challenge.solvable) == (
+        "gate",
+        KEY,
+        True,
+    )
+    assert detect(reply({"items": ["captcha"]}, 200), hints) is None
+
+
+def test_the_user_decides() -> None:
+    assert read(DEMAND, hints=Hints(gate=False)).kind == "widget"
+    said = {"hcaptchaSiteKey": KEY, **DATA}
+    assert read(said, 200, Hints(gate=True)).kind == "gate"
+    assert read(DEMAND, hints=Hints(decide=lambda *_: False)).kind == "widget"
+
+
+def test_expect_is_not_sought_in_json() -> None:
+    assert read(DEMAND, hints=Hints(expect=".price")).kind == "gate"
+
+
+@pytest.mark.parametrize(
+    "kind", [b"text/html", b"text/plain", b"application/problem+json", None]
+)
+def test_json_under_another_name(kind: bytes | None) -> None:
+    body = b"\n" + json.dumps(DEMAND).encode()
+    headers = {"Content-Type": kind} if kind else {}
+    cls: type[Response] = HtmlResponse if kind == b"text/html" else TextResponse
+    challenge = detect(cls(URL, status=403, body=body, headers=headers))
+    assert challenge is not None
+    assert (challenge.kind, challenge.sitekey) == ("gate", KEY)
+
+
+def test_a_page_that_begins_like_json_is_a_page() -> None:
+    html = f"{{{{ x }}}}<form><div class=h-captcha data-sitekey={KEY}></div></form>"
+    challenge = detect(HtmlResponse(URL, status=403, body=html.encode()))
+    assert challenge is not None
+    assert challenge.form is not None
+    assert challenge.form.kind == "form"
+
+
+# How the token goes back
+
+BARE = {"captcha_sitekey": KEY, "captcha_service": "hcaptcha", "error": "captcha"}
+JSON_POST: dict[str, Any] = {"method": "POST", "body": b'{"a": [1], "b": {"c": 1}}'}
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"captcha_key": ["captcha-required"]}, "captcha_key"),
+        ({"h-captcha-response": ["This field is required."]}, "h-captcha-response"),
+        ({"errors": {"captcha_token": ["missing"]}}, "captcha_token"),
+        ({"captcha_token": "invalid"}, "captcha_token"),
+        ({"captcha": {"field": "answer"}}, "answer"),
+        ({"captcha_message": ["captcha is required"]}, None),
+        ({"captcha_service": ["required"]}, None),
+        ({}, None),
+    ],
+)
+def test_the_reply_names_the_field(said: dict[str, Any], field: str | None) -> None:
+    plan = form(BARE | said, **JSON_POST)
+    assert (plan.token_fields if plan else None) == ((field,) if field else None)
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        ({"method": "POST", "body": b'{"captcha": null}'}, "captcha"),
+        ({"method": "PUT", "body": b'{"a": {"captchaToken": ""}}'}, "a.captchaToken"),
+        (
+            {"method": "POST", "body": b"x=1&h-captcha-response="},
+            "h-captcha-response",
+        ),
+        ({"url": f"{URL}?captcha_key=&a=1"}, "captcha_key"),
+    ],
+)
+def test_the_request_has_a_place_for_it(request_: dict[str, Any], field: str) -> None:
+    plan = form(BARE, headers={"Content-Type": FORM}, **request_)
+    assert plan is not None
+    assert plan.token_fields == (field,)
+    assert plan.method == request_.get("method", "GET")
+
+
+def test_the_users_field_goes_first() -> None:
+    plan = form(DEMAND, "mine", method="POST", body=b'{"captcha_key": null}')
+    assert plan is not None
+    assert plan.token_fields == ("mine",)
+
+
+def test_a_header() -> None:
+    plan = form(DEMAND, "header:x-captcha", method="POST", body=b"\x00\xff")
+    assert plan is not None
+    assert (plan.header, plan.token_fields, plan.fields) == ("x-captcha", (), ())
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        ({"method": "POST", "body": b"\x00\xff"}, "captcha"),
+        ({"method": "POST", "body": b"[1]"}, "captcha"),
+        ({"method": "POST", "body": b'{"a": 1}'}, "a.b"),
+        ({"method": "POST", "body": b" " * 1_000_001}, "captcha"),
+        ({"method": "POST", "body": b"{}"}, "header:Cookie"),
+    ],
+)
+def test_nowhere_to_put_it(request_: dict[str, Any], field: str) -> None:
+    assert form(BARE, field, **request_) is None
+
+
+def test_a_page_whose_request_is_repeated_with_a_header() -> None:
+    html = f"<form><div class=h-captcha data-sitekey={KEY}></div></form>"
+    request = Request(URL, method="POST", body=b"{}")
+    response = HtmlResponse(URL, status=403, body=html.encode(), request=request)
+    challenge = detect(response, Hints(field="header:X-Token"))
+    assert challenge is not None
+    assert challenge.form is not None
+    assert (challenge.form.kind, challenge.form.header) == ("repeat", "X-Token")
