@@ -161,10 +161,10 @@ def test_what_is_linked_exists() -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    linked = re.findall(r"\]\(([\w.-]+\.md)\)", page("README.md"))
+    linked = re.findall(r"\]\(([\w.-]+\.md)\)", page("index.md"))
     assert len(linked) == len(set(linked))
-    assert set(linked) == {path.name for path in PAGES[2:]} - {"README.md"}
-    assert "](docs/README.md)" in README
+    assert set(linked) == {path.name for path in PAGES[2:]} - {"index.md"}
+    assert "](docs/index.md)" in README
 
 
 def test_the_versions_needed_are_those_of_the_metadata() -> None:
