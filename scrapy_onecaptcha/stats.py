@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy_onecaptcha import exceptions
-from scrapy_onecaptcha._points import POINTS_PER_CNY
 from scrapy_onecaptcha._twisted import Beat
-from scrapy_onecaptcha.models import REASONS, plain
+from scrapy_onecaptcha.models import POINTS_PER_CNY, REASONS, plain
 from scrapy_onecaptcha.service.error_codes import RULES
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.exceptions import UsageError
 
-from scrapy_onecaptcha._points import POINTS_PER_CNY
 from scrapy_onecaptcha.cli.base import DONE, NOT_HAD, Tool, exits
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.cli.service import balance_of, has_no_balance, read_config
 from scrapy_onecaptcha.exceptions import ServiceError
+from scrapy_onecaptcha.models import POINTS_PER_CNY
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.exceptions import NotConfigured, UsageError
 
-from scrapy_onecaptcha._points import price
+from scrapy_onecaptcha.models import price
 from scrapy_onecaptcha.service.client import Client
 from scrapy_onecaptcha.settings import PREFIX, Config
 

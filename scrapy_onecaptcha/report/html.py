@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha._points import POINTS_PER_CNY
+from scrapy_onecaptcha.models import POINTS_PER_CNY
 from scrapy_onecaptcha.report import charts
 from scrapy_onecaptcha.report.markup import Element, document, tag
 from scrapy_onecaptcha.report.scales import moment

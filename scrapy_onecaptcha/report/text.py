@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha._points import price
+from scrapy_onecaptcha.models import price
 from scrapy_onecaptcha.report.scales import moment
 
 if TYPE_CHECKING:
