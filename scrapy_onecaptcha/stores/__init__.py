@@ -1,0 +1,1 @@
+"""Clearances, leases, budget and breaker that several processes and runs share."""
