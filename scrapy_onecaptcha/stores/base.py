@@ -156,11 +156,13 @@ class Entry:
         session: the text that names the session.
         clearance: its clearance, or ``None``.
         seconds: for which the clearance is still kept.
+        token_per_page: whether its site wants a token for each page.
     """
 
     session: str
     clearance: Clearance | None
-    seconds: float
+    seconds: float = 0.0
+    token_per_page: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,8 +229,8 @@ class Store(Protocol):
         """Store *clearance* for *seconds* and free the lease.
 
         Returns:
-            It with its generation and date; ``None`` where the lease was lost
-            meanwhile, and nothing was stored.
+            It with its generation and date; ``None`` where nothing was stored: the
+            lease was lost meanwhile, or it is too large.
         """
         ...
 
@@ -257,11 +259,11 @@ class Store(Protocol):
     # For the tools
 
     async def show(self) -> tuple[Entry, ...]:
-        """Return the sessions that have a clearance, in the order of their names."""
+        """Return the sessions of which something is known, in the order of names."""
         ...
 
     async def forget(self, site: str) -> int:
-        """Drop the clearances of a site; return how many there were."""
+        """Drop what is known of a site; return how many sessions it had."""
         ...
 
     async def clear(self) -> None:
