@@ -1,4 +1,4 @@
-"""The two ways to call redis-py: awaited on a loop, or in threads where there is none."""
+"""The two ways to call redis-py: awaited on an asyncio loop, or in threads."""
 
 from __future__ import annotations
 

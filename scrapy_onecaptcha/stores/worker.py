@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from scrapy_onecaptcha._scrapy import has_reactor
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,12 +19,13 @@ _T = TypeVar("_T")
 
 def main_thread() -> Callable[..., object]:
     """Return what makes a call in the crawl's thread; called in that thread."""
-    if has_reactor():
+    try:
+        return asyncio.get_running_loop().call_soon_threadsafe
+    except RuntimeError:  # then a reactor runs, and not on asyncio
         from twisted.internet import reactor  # noqa: PLC0415  (it is installed by now)
 
         caller: Any = reactor
         return caller.callFromThread  # type: ignore[no-any-return]
-    return asyncio.get_running_loop().call_soon_threadsafe
 
 
 class Worker:
