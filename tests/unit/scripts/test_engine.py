@@ -73,7 +73,7 @@ def test_an_older_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
             return "undefined"
 
     quickjs = type("quickjs", (), {"Context": Context, "JSException": Exception})
-    monkeypatch.setitem(sys.modules, "quickjs", quickjs)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "quickjs", quickjs)
     with pytest.raises(ImportError, match="older package"):
         Engine(1)
 

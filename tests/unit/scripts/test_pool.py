@@ -134,7 +134,7 @@ def test_closing_ends_a_visit_that_hangs() -> None:
         hanging = Deferred.fromCoroutine(pool.visit(HUNG))
         waiting = Deferred.fromCoroutine(pool.visit(PAGE))
         while not (made and made[0].visits):
-            await module.Deferred.fromFuture(asyncio.ensure_future(asyncio.sleep(0.01)))
+            await Deferred.fromFuture(asyncio.ensure_future(asyncio.sleep(0.01)))
         pool.close()
         assert await hanging is CLOSED
         assert await waiting is CLOSED
