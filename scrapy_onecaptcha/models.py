@@ -6,7 +6,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-__all__ = ["REASONS", "Challenge", "Form", "Solution", "mask", "plain", "valid_sitekey"]
+__all__ = [
+    "MAX_RQDATA",
+    "REASONS",
+    "Challenge",
+    "Form",
+    "Solution",
+    "mask",
+    "plain",
+    "valid_sitekey",
+]
 
 Kind = Literal["gate", "widget"]
 FormKind = Literal["form", "call", "repeat"]
@@ -16,6 +25,9 @@ Reason = Literal[
 
 #: Why a gate may be unsolvable.
 REASONS: tuple[Reason, ...] = get_args(Reason)
+
+#: Of rqdata, in characters. Longer rqdata is not sent to the service.
+MAX_RQDATA = 16 * 1024
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
