@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 __all__ = [
+    "MAX_RQDATA",
     "POINTS_PER_CNY",
     "REASONS",
     "Challenge",
@@ -29,6 +30,9 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 
 #: The service's price list: 1,000 points are 1 CNY.
 POINTS_PER_CNY = 1000
+
+#: Of rqdata, in characters. Longer rqdata is not sent to the service.
+MAX_RQDATA = 16 * 1024
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
