@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import re
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +13,17 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
 from scrapy_onecaptcha import detect
+from scrapy_onecaptcha.pages.detection import detect_with
+from scrapy_onecaptcha.pages.scripted import Scripts, visit_of
+from scrapy_onecaptcha.request_options import UNSET
+from scrapy_onecaptcha.scripts.child import Child
+from tests.corpus.script_pages import JQUERY
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha import Challenge
     from tests.corpus.labels import Label
 
-__all__ = ["ASPECTS", "PAGES", "judge", "seen", "verdict_of"]
+__all__ = ["ASPECTS", "PAGES", "judge", "seen", "served", "verdict_of"]
 
 PAGES = Path(__file__).parent / "pages"
 #: What is judged of a page.
@@ -27,21 +36,45 @@ _RESPONSES: dict[str, type[TextResponse]] = {
 }
 
 
+@cache
+def engine() -> Child:
+    """Return the one child process that visits all pages of the corpus."""
+    child = Child(page_seconds=30)
+    atexit.register(child.close)
+    return child
+
+
 def seen(label: Label) -> Challenge | None:
-    """Detect what the page of *label* is, served as the label says."""
+    """Detect what the page of *label* is, its scripts included."""
+    response = served(label)
+    challenge = detect(response)
+    if challenge is None or not challenge.needs_scripts:
+        return challenge
+    visit = replace(visit_of(response), external=external(response))
+    reading = engine().visit(visit)
+    assert reading is not None
+    return detect_with(response, UNSET, Scripts(reading=reading))
+
+
+def external(response: TextResponse) -> tuple[tuple[str, str], ...]:
+    """Return the libraries that the page loads from its own host."""
+    sources = re.findall(r'<script src="(/[^"]*jquery[^"]*)"', response.text)
+    return tuple((response.urljoin(source), JQUERY) for source in sources)
+
+
+def served(label: Label) -> TextResponse:
+    """Return the page of *label*, served as the label says."""
     path = PAGES / label.file
     charset = f"; charset={label.charset}" if label.charset else ""
     request = Request(label.url)
     if label.led_from:
         request.meta["redirect_urls"] = [label.led_from]
-    return detect(
-        _RESPONSES[path.suffix](
-            label.url,
-            status=label.status,
-            headers={"Content-Type": label.content_type + charset},
-            body=path.read_bytes(),
-            request=request,
-        )
+    return _RESPONSES[path.suffix](
+        label.url,
+        status=label.status,
+        headers={"Content-Type": label.content_type + charset},
+        body=path.read_bytes(),
+        request=request,
     )
 
 

@@ -207,5 +207,9 @@ const commands = {
   }),
 };
 
-// The last value of all these files: the one function that the host calls.
-const host = (name, argumentsJSON) => apply(commands[name], null, parseJSON(argumentsJSON || '[]'));
+// The last value of all these files: the one function that the host calls. A string that
+// was concatenated may be kept in parts, which the host's side does not take.
+const host = (name, argumentsJSON) => {
+  const result = apply(commands[name], null, parseJSON(argumentsJSON || '[]'));
+  return typeof result === 'string' ? join([result], '') : result;
+};
