@@ -9,7 +9,6 @@ meet only here.
 from __future__ import annotations
 
 import inspect
-import logging
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -23,7 +22,7 @@ from scrapy.utils.misc import build_from_crawler, load_object
 from twisted.internet.defer import Deferred, succeed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Coroutine
 
     from scrapy import Request
     from scrapy.crawler import Crawler
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
 _T = TypeVar("_T")
-
-logger = logging.getLogger(__name__)
 
 #: ``ExecutionEngine.download`` is deprecated in favour of it since Scrapy 2.14.
 HAS_DOWNLOAD_ASYNC = hasattr(ExecutionEngine, "download_async")
@@ -245,8 +242,6 @@ class Engine:
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
-        self._sending_once: dict[Any, tuple[int, Any]] = {}
-        self._told_handlers: set[str] = set()
 
     # Requests
 
@@ -350,63 +345,11 @@ class Engine:
     def _cookies_middleware(self) -> CookiesMiddleware | None:
         return self._crawler.get_downloader_middleware(CookiesMiddleware)
 
-    # Once
-
-    def send_once(self, request: Request) -> Callable[[], None]:
-        """Keep the download handler from sending *request* twice; return the undoing.
-
-        A handler that keeps connections sends an idempotent request again by itself
-        where the site closes one. There is no public switch for it.
-        """
-        handler = self._handler(urlsplit(request.url).scheme)
-        holder, name = _switch_of(handler)
-        if holder is None:
-            self._tell_unknown(handler)
-            return lambda: None
-        count, before = self._sending_once.get(holder, (0, getattr(holder, name)))
-        self._sending_once[holder] = count + 1, before
-        setattr(holder, name, False)
-
-        def restore() -> None:
-            count, before = self._sending_once.pop(holder)
-            if count > 1:
-                self._sending_once[holder] = count - 1, before
-            else:
-                setattr(holder, name, before)
-
-        return restore
-
-    def _handler(self, scheme: str) -> Any:
+    def handler(self, scheme: str) -> Any:
+        """Return the download handler of *scheme*, if the downloader tells."""
         handlers: Any = getattr(self.downloader, "handlers", None)
         get = getattr(handlers, "_get_handler", None)
         return get(scheme) if get is not None else None
-
-    def _tell_unknown(self, handler: Any) -> None:
-        name = type(handler).__qualname__
-        if name in self._told_handlers or name in SENDS_ONCE:
-            return
-        self._told_handlers.add(name)
-        logger.warning(
-            "%s is a download handler that is not known here: if it repeats a request "
-            "whose connection was closed, a token may be sent twice.",
-            name,
-        )
-
-
-#: Download handlers that repeat nothing by themselves.
-SENDS_ONCE = frozenset({"HttpxDownloadHandler", "NoneType"})
-
-
-def _switch_of(handler: Any) -> tuple[Any, str]:
-    """Return what repeats requests in *handler*, and the name of its switch."""
-    for owner, name in (
-        ("_pool", "retryAutomatically"),
-        ("_session", "_retry_connection"),
-    ):
-        holder = getattr(handler, owner, None)
-        if hasattr(holder, name):
-            return holder, name
-    return None, ""
 
 
 def _pairs(request: Request) -> frozenset[tuple[str, str]]:

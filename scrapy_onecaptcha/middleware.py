@@ -108,7 +108,7 @@ class OneCaptchaMiddleware:
 
     def request_left_downloader(self, request: Request) -> None:
         """Let the next one go, where the answer never comes here."""
-        self._crawl.left_downloader(request)
+        self._crawl.departures.left_downloader(request)
 
     def response_received(self, request: Request) -> None:
         """Clear ``meta`` before the callback sees it: no middleware comes after."""
@@ -126,7 +126,7 @@ class OneCaptchaMiddleware:
 
         It waits, unsent, where it could only meet a gate that is being solved already.
         """
-        return self._crawl.leave(request)
+        return self._crawl.departures.leave(request)
 
     def process_response(
         self,
@@ -135,7 +135,7 @@ class OneCaptchaMiddleware:
         spider: Spider | None = None,  # noqa: ARG002  (passed up to Scrapy 2.13)
     ) -> Awaitable[Response | Request] | Response:
         """Take a gated *request* to its page; leave everything else untouched."""
-        return self._crawl.arrive(request, response)
+        return self._crawl.arrivals.arrive(request, response)
 
     def process_exception(
         self,
@@ -144,7 +144,7 @@ class OneCaptchaMiddleware:
         spider: Spider | None = None,  # noqa: ARG002  (passed up to Scrapy 2.13)
     ) -> None:
         """Clear ``meta`` for the errback."""
-        self._crawl.fail(request)
+        self._crawl.arrivals.fail(request)
 
     async def solve(self, response: Response) -> Solution:
         """Have the widget of *response* solved, and return the token for it.

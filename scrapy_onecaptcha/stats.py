@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy_onecaptcha import exceptions
-from scrapy_onecaptcha._logging import Once, Quieted, times
 from scrapy_onecaptcha._twisted import Beat
 from scrapy_onecaptcha.models import POINTS_PER_CNY, REASONS, plain
+from scrapy_onecaptcha.report.log_lines import Once, Quieted, times
+from scrapy_onecaptcha.report.stat_names import STATS
 from scrapy_onecaptcha.service.error_codes import RULES
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from scrapy.statscollectors import StatsCollector
 
     from scrapy_onecaptcha._twisted import Clock
-    from scrapy_onecaptcha.crawl.clearance import Clearance
     from scrapy_onecaptcha.exceptions import OneCaptchaError
     from scrapy_onecaptcha.models import Challenge, Solution
     from scrapy_onecaptcha.settings import Config
@@ -40,36 +40,6 @@ MANY_SITES = 100
 
 #: What a task can come to, beside a token: the service's codes and our own words.
 TASK_CODES = frozenset(RULES) | {"timeout", "abandoned", "other"}
-
-#: Every stat, without the ``onecaptcha/`` that each begins with, and what it counts.
-STATS: Mapping[str, str] = MappingProxyType(
-    {
-        "gates": "gates met in scope",
-        "widgets_ignored": "pages with an hCaptcha that gates nothing",
-        "unsolvable/{reason}": "gates that no token can pass",
-        "tasks": "tasks created, those given back by the service not counted",
-        "tasks/ready": "tasks that gave a token",
-        "tasks/failed/{code}": "tasks that gave none",
-        "tokens/accepted": "tokens that let their page pass",
-        "tokens/rejected": "tokens after which a look at the page met the gate",
-        "tokens/failed": "tokens after which the page answered with an error",
-        "tokens/expired": "tokens that grew too old to be sent",
-        "tokens/unused": "tokens whose gate was gone before they were sent",
-        "clearances": "times that a site let pages pass for a token",
-        "clearances/pages": "pages that one of them opened until it ended, on average",
-        "clearances/seconds": "seconds that one of them lasted, on average",
-        "shared": "pages that passed on another's clearance",
-        "replayed": "requests sent again for their page",
-        "refetched": "gates fetched again for fresh hidden fields",
-        "refused/{reason}": "gates that were left alone",
-        "failed/{reason}": "gated pages that were lost",
-        "parked/max": "requests that waited at once, at most",
-        "seconds/total": "seconds that tasks took until their tokens, together",
-        "seconds/max": "seconds of the slowest of them",
-        "polls": "calls of getTaskResult",
-        "points": "points spent",
-    }
-)
 
 #: What stands in the braces of `STATS`.
 VARIANTS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -334,34 +304,38 @@ class Report:
         """Count a clearance."""
         self.count("clearances")
 
-    def clearance_ended(self, site: str, clearance: Clearance | None) -> None:
-        """Count and tell a clearance that has ended, if it was one."""
-        if clearance is None or clearance.ended_at is None:
-            return
-        ended, seconds = self._ended, clearance.ended_at - clearance.since
+    def clearance_ended(
+        self, site: str, *, seconds: float, pages: int, cost: int
+    ) -> None:
+        """Count and tell a clearance that has ended.
+
+        Args:
+            site: has granted it.
+            seconds: that it lasted.
+            pages: that it opened, beside the one that it was paid for.
+            cost: tasks.
+        """
+        ended = self._ended
         ended.count += 1
-        ended.pages += clearance.pages + 1
+        ended.pages += pages + 1
         ended.seconds += seconds
         set_value = self._stats.set_value
         set_value("onecaptcha/clearances/pages", ended.pages / ended.count)
         set_value("onecaptcha/clearances/seconds", ended.seconds / ended.count)
-        if clearance.pages:
+        if pages:
             logger.info(
                 "The clearance of %s has ended: it lasted %.0f s, opened %s and cost "
                 "%s",
                 site,
                 seconds,
-                times(clearance.pages + 1, "page"),
-                times(clearance.cost, "task"),
+                times(pages + 1, "page"),
+                times(cost, "task"),
             )
 
     def token_for_each_page(self, site: str) -> None:
         """Tell, once, that a site wants a token for each page."""
         if self._once.is_first("each page", site):
-            logger.info(
-                "%s wants a token for each page: tokens open one page and nothing else",
-                site,
-            )
+            logger.info("%s wants a token for each page", site)
 
     def expired(self, site: str, age: float) -> None:
         """Count and tell a token that grew too old to be sent."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from scrapy import Request
 
-    from scrapy_onecaptcha.crawl.sessions import SessionKey
+    from scrapy_onecaptcha.crawl.session_key import SessionKey
 
 __all__ = [
     "Clearance",

@@ -11,16 +11,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tldextract import TLDExtract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scrapy_onecaptcha.crawl.window import Line
-
-__all__ = ["Domain", "registrable_domain"]
+__all__ = ["Domain", "Movable", "registrable_domain"]
 
 #: Clearances of a domain whose cookies are remembered.
 MAX_REMEMBERED = 16
@@ -44,14 +42,21 @@ def registrable_domain(host: str) -> str:
         return ".".join(host.rsplit(".", 2)[-2:])
 
 
+class Movable(Protocol):
+    """The line of a session's waiting requests."""
+
+    def move(self) -> None:
+        """Let go who may go now."""
+
+
 @dataclass(slots=True)
 class _Sitekey:
     """The solves of one sitekey within a domain."""
 
     known: bool = False
-    owner: Line | None = None
-    asking: dict[Line, None] = field(default_factory=dict)
-    failures: dict[Line, int] = field(default_factory=dict)
+    owner: Movable | None = None
+    asking: dict[Movable, None] = field(default_factory=dict)
+    failures: dict[Movable, int] = field(default_factory=dict)
 
 
 class Domain:
@@ -59,7 +64,7 @@ class Domain:
 
     def __init__(self) -> None:
         self._sitekeys: dict[str, _Sitekey] = {}
-        self._opened: deque[tuple[int, Line, frozenset[tuple[str, str]]]] = deque(
+        self._opened: deque[tuple[int, Movable, frozenset[tuple[str, str]]]] = deque(
             maxlen=MAX_REMEMBERED
         )
         self._unserved: list[_Sitekey] = []
@@ -67,7 +72,7 @@ class Domain:
 
     # The first solve goes alone
 
-    def allows(self, line: Line, sitekey: str) -> bool:
+    def allows(self, line: Movable, sitekey: str) -> bool:
         """Tell whether *line* may solve *sitekey* now; if not, it is told when."""
         state = self._sitekeys.setdefault(sitekey, _Sitekey())
         if state.known or state.owner is None or state.owner is line:
@@ -75,14 +80,14 @@ class Domain:
         state.asking[line] = None
         return False
 
-    def begins(self, line: Line, sitekey: str) -> None:
+    def begins(self, line: Movable, sitekey: str) -> None:
         """Note that *line* solves."""
         state = self._sitekeys[sitekey]
         state.asking.pop(line, None)
         if not state.known:
             state.owner = line
 
-    def solved(self, line: Line, sitekey: str, *, failed: bool) -> None:
+    def solved(self, line: Movable, sitekey: str, *, failed: bool) -> None:
         """Note the end of a solve, and let the next host try."""
         state = self._sitekeys.get(sitekey)
         if state is None:
@@ -120,7 +125,7 @@ class Domain:
     # One clearance for several hosts
 
     def opened(
-        self, line: Line, generation: int, cookies: frozenset[tuple[str, str]]
+        self, line: Movable, generation: int, cookies: frozenset[tuple[str, str]]
     ) -> None:
         """Note the clearance of one session, and the cookies that it has set."""
         if cookies:
@@ -136,13 +141,13 @@ class Domain:
         """
         return self._opener(stamp, unsent) is not None
 
-    def opener(self, stamp: int, unsent: frozenset[tuple[str, str]]) -> Line | None:
+    def opener(self, stamp: int, unsent: frozenset[tuple[str, str]]) -> Movable | None:
         """Return the session whose clearance has opened what left with *stamp*."""
         return self._opener(stamp, lambda: unsent)
 
     def _opener(
         self, stamp: int, unsent: Callable[[], frozenset[tuple[str, str]]]
-    ) -> Line | None:
+    ) -> Movable | None:
         later = [entry for entry in self._opened if entry[0] > stamp]
         if not later:
             return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.once import SendOnce
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -45,6 +46,7 @@ class QueuePriority:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._once = SendOnce(engine)
         self._moments: dict[Request, float] = {}
 
     def request_reached_downloader(self, request: Request) -> None:
@@ -69,10 +71,10 @@ class QueuePriority:
         self._moments[request] = moment
         left = max(0.0, moment - self._clock.seconds())
         alarm = self._clock.callLater(left, self._withdraw, request)
-        restore = self._engine.send_once(request)
+        switch_on = self._once.begin(request)
 
         def end(result: Any) -> Any:
-            restore()
+            switch_on()
             expired = _scrapy.is_disarmed(request)
             self._moments.pop(request, None)
             if alarm.active():

@@ -65,7 +65,8 @@ class Scope:
             raise _refused(page, target, "it is no web address")
         if here.scheme == "https" and there.scheme != "https":
             raise _refused(page, target, "it leads from https down to http")
-        if _site(there) not in (_site(here), _site(_split(asked))):
+        back = bool(asked) and _site(there) == _site(_split(asked))
+        if _site(here) != _site(there) and not back:
             self._check_host(page, target)
         if _user_of(there) not in ("", _user_of(here)):
             # Scrapy takes it for part of the host's name, and would not get there.

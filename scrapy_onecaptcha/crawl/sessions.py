@@ -7,23 +7,19 @@ out to be one, where a clearance of the one opens the other.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from collections import OrderedDict
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from scrapy.utils.httpobj import urlparse_cached
-
 from scrapy_onecaptcha.crawl.clearance import Clearance, Clearances
-from scrapy_onecaptcha.crawl.domains import Domain, registrable_domain
-from scrapy_onecaptcha.crawl.window import Line
+from scrapy_onecaptcha.crawl.domains import Domain, Movable, registrable_domain
+from scrapy_onecaptcha.crawl.line import Line
+from scrapy_onecaptcha.crawl.session_key import SessionKey, session_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from scrapy import Request
 
@@ -33,65 +29,6 @@ __all__ = ["Session", "SessionKey", "Sessions", "session_key"]
 
 #: Sessions that are remembered though no request of theirs is under way.
 MAX_SESSIONS = 4096
-
-
-class SessionKey(NamedTuple):
-    """Names a session.
-
-    Attributes:
-        site: scheme and netloc.
-        cookiejar: the request's ``meta["cookiejar"]``; for scrapy-playwright, the
-            context of the browser, which has cookies of its own.
-        proxy: host of the proxy and a hash of the credentials; ``""`` for none, or for
-            the environment's, which is the same all through a crawl.
-    """
-
-    site: str
-    cookiejar: Hashable
-    proxy: str
-
-
-def session_key(request: Request, auth_encoding: str = "latin-1") -> SessionKey:
-    """Return the session that *request* belongs to.
-
-    Args:
-        request: of the crawl.
-        auth_encoding: ``HTTPPROXY_AUTH_ENCODING``.
-    """
-    url = urlparse_cached(request)
-    site = f"{url.scheme}://{url.netloc}"
-    proxy = _proxy_identity(request, auth_encoding)
-    return SessionKey(site, _cookiejar(request), proxy)
-
-
-def _cookiejar(request: Request) -> Hashable:
-    if request.meta.get("playwright"):
-        return "playwright", request.meta.get("playwright_context", "default")
-    jar: Hashable = request.meta.get("cookiejar")
-    return jar
-
-
-def _proxy_identity(request: Request, auth_encoding: str) -> str:
-    """Return the same before and after HttpProxyMiddleware has seen *request*.
-
-    It moves the credentials from the URL to a header, and marks the proxies that come
-    from the environment by ``_scheme_proxy``.
-    """
-    proxy = request.meta.get("proxy")
-    if not proxy or request.meta.get("_scheme_proxy"):
-        return ""
-    # By hand, for a password may hold what no URL may.
-    netloc = re.split(r"[/?#]", proxy.split("//", 1)[-1], maxsplit=1)[0]
-    user_info, _, host = netloc.rpartition("@")
-    name, _, password = user_info.partition(":")
-    if name:  # without a user that middleware drops the password, too
-        user = f"{unquote(name)}:{unquote(password)}"
-        encoded = user.encode(auth_encoding, "replace")
-        credentials = b"Basic " + base64.b64encode(encoded)
-    else:
-        credentials = request.headers.get("Proxy-Authorization") or b""
-    digest = hashlib.sha256(credentials).hexdigest()[:12] if credentials else ""
-    return f"{host}#{digest}"
 
 
 class Session:
@@ -237,7 +174,7 @@ class Sessions:
         session.line.granted()
         return clearance
 
-    def merge(self, session: Session, line: Line) -> Session:
+    def merge(self, session: Session, line: Movable) -> Session:
         """Make *session* one with the session whose line is *line*; return that."""
         other = next((s for s in self._alive.values() if s.line is line), None)
         if other is None or other is session:
@@ -246,7 +183,7 @@ class Sessions:
             self._alive[key] = other
             self._used(key, other)
         session.merged_into = other
-        line.absorb(session.line)
+        other.line.absorb(session.line)
         return other
 
     def _domain_of(self, key: SessionKey) -> Domain:
@@ -265,7 +202,7 @@ class Sessions:
         return session
 
     def _forget(self) -> None:
-        """Forget the least recently used; two are looked at, for one may have to stay."""
+        """Forget the least recently used; one of two looked at may have to stay."""
         excess = len(self._kept) - MAX_SESSIONS
         for key in list(islice(self._kept, max(0, min(2, excess)))):
             session = self._kept.pop(key)

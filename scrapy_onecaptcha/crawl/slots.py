@@ -103,7 +103,7 @@ class SlotLoans:
         return lent
 
     def _raise(self) -> bool:
-        """Raise ``total_concurrency`` by one; tell whether there is a limit to raise."""
+        """Raise ``total_concurrency`` by one; tell whether there is a limit."""
         own = self._own_limit()
         if not own:  # 0 means no limit, since Scrapy 2.14
             return False

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
-    from scrapy_onecaptcha.crawl.site import SiteClient, SiteContext, Submitted
+    from scrapy_onecaptcha.crawl.sender import Submitted
+    from scrapy_onecaptcha.crawl.site import SiteClient, SiteContext
     from scrapy_onecaptcha.pages.detection import Hints
 
 __all__ = ["Judge", "Verdict"]

@@ -1,7 +1,7 @@
 """Sites that grant in every way there is, for the oracle.
 
-A model answers as its kind says, keeps its books, and sets real cookies. `least` is what
-a browser would pay that goes from page to page.
+A model answers as its kind says, keeps its books, and sets real cookies. Its `least` is
+what a browser would pay that goes from page to page.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class Grant:
         at: when.
         pages: that it is still good for.
         agent: the User-Agent that it is bound to.
-        last: the page that its session was last gated at.
+        until: when it ends, whatever else.
         revoked: whether the site has taken it back.
     """
 
     at: float
     pages: float = math.inf
     agent: str = ""
-    last: str = ""
+    until: float = math.inf
     revoked: bool = False
 
 
@@ -112,21 +112,20 @@ class Model:
 
     def least(self, count: int, per_page: float) -> int:
         """Return the tasks that a browser needs for *count* pages."""
-        if self.kind in ("answer", "once"):
-            return count
-        if self.kind == "section":
-            return min(4, count)
-        if self.kind == "own":
-            return 1 + sum(1 for number in range(count) if number % 8 == 3)
-        if self.kind == "hosts":
-            return min(self.hosts, count)
-        if self.kind == "revoked":
-            return self.revoked + 1
+        own = sum(1 for number in range(count) if number % 8 == 3)
+        of_kind = {
+            "answer": count,
+            "once": count,
+            "section": min(4, count),
+            "own": 1 + own,
+            "hosts": min(self.hosts, count),
+            "revoked": self.revoked + 1,
+        }
+        if self.kind in of_kind:
+            return of_kind[self.kind]
         if math.isfinite(self.seconds):
             return math.ceil(count / max(1, math.floor(self.seconds / per_page)))
-        if math.isfinite(self.pages):
-            return math.ceil(count / self.pages)
-        return 1
+        return math.ceil(count / self.pages) if math.isfinite(self.pages) else 1
 
     # What it answers
 
@@ -158,8 +157,8 @@ class Model:
         headers = {}
         if self.kind == "rotating":  # a new value with each answer, the old one for 5 s
             held = self._held(request)
-            if held is not None:
-                held.seconds_left = getattr(held, "seconds_left", 0)
+            if held is not None and math.isinf(held.until):
+                held.until = self.clock.seconds() + 5
             headers["Set-Cookie"] = self._new(request)
         body = PAGE.format(path=path)
         return HtmlResponse(
@@ -211,17 +210,16 @@ class Model:
             asked = parse_qs(parts.query).get("next", [self._memory.get(session, "/")])
             path = asked[0]
         headers = {}
+        own = self.kind == "own" and "/own/" in path
         if self.kind == "answer":
             return self._page(request)
         if self.kind == "once":
             self._once[path] += 1
         elif self.kind == "ip":
             self._by_ip = Grant(self.clock.seconds())
-        elif not (self.kind == "own" and "/own/" in path):
+        elif not own or not self._passes_wall(request):
             headers["Set-Cookie"] = self._new(request)
-        elif not self._passes_wall(request):
-            headers["Set-Cookie"] = self._new(request)
-        if self.kind == "own" and "/own/" in path:
+        if own:
             answer = self._page(request)
             answer.headers.update(headers)
             return answer
@@ -255,6 +253,8 @@ class Model:
         if self.kind == "agent" and agent != grant.agent:
             return False
         if self.kind == "delayed" and age < 2:
+            return False
+        if self.clock.seconds() > grant.until:
             return False
         return age <= self.seconds and grant.pages > 0 and not grant.revoked
 

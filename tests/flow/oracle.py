@@ -52,7 +52,10 @@ class Cell:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        site = " ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in self.site.items())
+        site = " ".join(
+            f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}"
+            for k, v in self.site.items()
+        )
         load = f"{self.concurrency}/{self.per_domain} delay {self.delay:g}"
         return f"{self.name} {site} pages={self.pages} {load} seed={self.seed}"
 
@@ -147,12 +150,10 @@ def run(cell: Cell) -> Outcome:
         path = urlsplit(event.request.url).path
         if event.response is None:
             lost += 1
-        elif event.response.status == 503:
-            right += 1
-        elif event.response.css("h1.content::text").get() == path:
-            right += 1
         else:
-            wrong += 1
+            shown = event.response.css("h1.content::text").get()
+            fine = event.response.status == 503 or shown == path
+            right, wrong = right + fine, wrong + (not fine)
     rate = max(cell.delay, MEAN_LATENCY / min(cell.concurrency, cell.per_domain))
     lives = [count for life, count in model.gates_by_life.items() if life]
     return Outcome(

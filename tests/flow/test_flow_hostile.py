@@ -8,7 +8,7 @@ import pytest
 from scrapy.http import HtmlResponse, Response
 
 from scrapy_onecaptcha.crawl import sessions as sessions_module
-from scrapy_onecaptcha.crawl.flow import MAX_RENEWALS
+from scrapy_onecaptcha.crawl.payment import MAX_RENEWALS
 from scrapy_onecaptcha.crawl.request_meta import role_of
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
@@ -186,7 +186,6 @@ def test_hosts_without_end_cost_the_budget(
     hosts(crawl, 1000, accepts=lambda _: False)
     crawl.run()
     assert len(crawl.service.created) == 30
-    middleware = crawl.middleware
     assert len(crawl.coordinator.sessions._kept) <= 100
     assert len(crawl.coordinator.policy._sites) <= 30
     assert_ended(crawl, 1000, AttemptsExhausted, BudgetExceeded)

@@ -9,7 +9,6 @@ import pytest
 from scrapy.exceptions import IgnoreRequest
 from twisted.internet.defer import Deferred
 
-from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.exceptions import AccountError, OneCaptchaError
 

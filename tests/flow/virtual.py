@@ -453,8 +453,9 @@ class Crawl:
 
     def site(self, name: str = "shop.example", **options: Any) -> Site:
         """Add a site at ``https://{name}``."""
-        self.sites[name] = Site(self.clock, self.service, **options)
-        return self.sites[name]
+        site = Site(self.clock, self.service, **options)
+        self.sites[name] = site
+        return site
 
     def ask(self, *urls: str, **options: Any) -> list[Request]:
         """Schedule requests for *urls*, paths of the first site unless absolute."""
@@ -568,7 +569,9 @@ class Crawl:
         self.downloader.active.add(request)
         try:
             try:
-                asked = await _awaited(middleware.process_request(request))
+                asked: Request | None = await _awaited(
+                    middleware.process_request(request)
+                )
                 if asked is not None:
                     return asked
                 cookies.process_request(request)
@@ -580,14 +583,17 @@ class Crawl:
             redirect = self._redirected(request, response)
             if redirect is not None:
                 return redirect
-            return await _awaited(middleware.process_response(request, response))
+            taken: Response | Request = await _awaited(
+                middleware.process_response(request, response)
+            )
+            return taken
         finally:
             self.downloader.active.remove(request)
 
     def slot_of(self, request: Request) -> Slot:
         """Return the download slot of *request*."""
         host = urlsplit(request.url).hostname or ""
-        slots = self.downloader.slots
+        slots: dict[str, Slot] = self.downloader.slots
         if host not in slots:
             slots[host] = Slot(self.clock, self._per_domain, self._delay, self.dice)
         return slots[host]
@@ -677,7 +683,9 @@ class Crawl:
 
 
 async def _awaited(result: Any) -> Any:
-    return await result if isawaitable(result) or isinstance(result, Deferred) else result
+    return (
+        await result if isawaitable(result) or isinstance(result, Deferred) else result
+    )
 
 
 def lost(*numbers: int) -> Callable[[int, Request], Exception | None]:
