@@ -29,6 +29,7 @@ from scrapy_onecaptcha._values import (
     domains,
     flag,
     function,
+    integer,
     is_loopback,
     number,
     one_of,
@@ -93,6 +94,12 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             ),
             "EXPECT": SELECTOR,
             "GATE": Row(parse=function, allowed=_GATE),
+            "SCRIPTS": Row(
+                default="run", parse=one_of("run", "off"), allowed='"run" or "off"'
+            ),
+            "SCRIPT_HOSTS": Row(
+                parse=domains, allowed="a list of domains, or text with commas"
+            ),
             "SUBMITTERS": Row(
                 default=MappingProxyType({}),
                 parse=submitters,
@@ -106,6 +113,10 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             "COOLDOWN": _seconds(600, zero=True),
             "CONCURRENT_TASKS": count(32, 1, "tasks"),
             "MAX_PARKED": count(512, 0, "requests"),
+            "MAX_HELD": Row(
+                parse=integer(0), allowed="a whole number of requests, 0 or more"
+            ),
+            "BREAKER_WAITS": count(0, 0, "cool-downs"),
             "SHARE_CLEARANCE": _switch(default=True),
             "POLL_DELAY": _seconds(5, zero=True),
             "POLL_INTERVAL": _seconds(3),
@@ -146,6 +157,8 @@ class Config:
     allowed_domains: tuple[str, ...] | None
     expect: str | None
     gate: Callable[..., Any] | None
+    scripts: Literal["run", "off"]
+    script_hosts: tuple[str, ...] | None
     submitters: Mapping[str, Callable[..., Any]]
     max_attempts: int
     max_tasks: int
@@ -154,6 +167,8 @@ class Config:
     cooldown: float
     concurrent_tasks: int
     max_parked: int
+    max_held: int | None
+    breaker_waits: int
     share_clearance: bool
     poll_delay: float
     poll_interval: float

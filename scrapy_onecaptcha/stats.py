@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,8 @@ from urllib.parse import urlsplit
 from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha._twisted import Beat
 from scrapy_onecaptcha.models import POINTS_PER_CNY, REASONS, plain
+from scrapy_onecaptcha.report.log_lines import Once, Quieted, times
+from scrapy_onecaptcha.report.stat_names import STATS
 from scrapy_onecaptcha.service.error_codes import RULES
 
 if TYPE_CHECKING:
@@ -28,52 +29,17 @@ __all__ = ["STATS", "Report"]
 
 logger = logging.getLogger("scrapy_onecaptcha")
 
-#: Seconds for which a further loss of the same kind on the same site is only counted.
-QUIET = 60.0
-
 # A site may have hosts without end. Sites that are counted one by one, and those that
 # the summary tells one by one.
 MAX_SITES = 10_000
 MAX_TOLD = 20
 OTHERS = "other sites"
 
-#: Lines on losses of one kind within `QUIET`; sites and kinds whose lines are held
-#: back; hosts that one is warned of.
-MAX_LINES = 20
-MAX_QUIET = 1000
-MAX_WARNINGS = 100
-
 #: Sites with tasks from which on a crawl without a budget is warned.
 MANY_SITES = 100
 
 #: What a task can come to, beside a token: the service's codes and our own words.
 TASK_CODES = frozenset(RULES) | {"timeout", "abandoned", "other"}
-
-#: Every stat, without the ``onecaptcha/`` that each begins with, and what it counts.
-STATS: Mapping[str, str] = MappingProxyType(
-    {
-        "gates": "gates met in scope",
-        "widgets_ignored": "pages with an hCaptcha that gates nothing",
-        "unsolvable/{reason}": "gates that no token can pass",
-        "tasks": "tasks created, those given back by the service not counted",
-        "tasks/ready": "tasks that gave a token",
-        "tasks/failed/{code}": "tasks that gave none",
-        "tokens/accepted": "tokens that let their page pass",
-        "tokens/rejected": "tokens after which the gate still stood, or an error",
-        "tokens/expired": "tokens that grew too old to be sent",
-        "tokens/unused": "tokens whose gate was gone before they were sent",
-        "shared": "pages that passed on another's clearance",
-        "replayed": "requests sent again for their page",
-        "refetched": "gates fetched again for fresh hidden fields",
-        "refused/{reason}": "gates that were left alone",
-        "failed/{reason}": "gated pages that were lost",
-        "parked/max": "requests that waited at once, at most",
-        "seconds/total": "seconds that tasks took until their tokens, together",
-        "seconds/max": "seconds of the slowest of them",
-        "polls": "calls of getTaskResult",
-        "points": "points spent",
-    }
-)
 
 #: What stands in the braces of `STATS`.
 VARIANTS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -100,10 +66,12 @@ class _Tally:
 
 
 @dataclass(slots=True)
-class _Quiet:
-    until: float = 0.0
-    withheld: int = 0
-    lines: int = 0
+class _Ended:
+    """Clearances that have ended."""
+
+    count: int = 0
+    pages: int = 0
+    seconds: float = 0.0
 
 
 class Report:
@@ -129,9 +97,9 @@ class Report:
         self._waiting = waiting
         self._sites: dict[str, _Tally] = {}
         self._paid_sites = 0
-        self._quiet: OrderedDict[tuple[str, str], _Quiet] = OrderedDict()
-        self._lines: defaultdict[str, _Quiet] = defaultdict(_Quiet)
-        self._warned: dict[str, set[str]] = {}
+        self._losses = Quieted(clock.seconds)
+        self._once = Once()
+        self._ended = _Ended()
         self._open_tasks = 0
         self._abandoned = 0
         self._progress = Beat(clock, config.log_interval, self._tell_progress)
@@ -145,18 +113,10 @@ class Report:
 
         Of one kind there are `MAX_WARNINGS` at most.
         """
-        if self._is_first(kind, of):
+        if self._once.is_first(kind, of):
             logger.warning(message)
-            if len(self._warned[kind]) == MAX_WARNINGS:
+            if self._once.is_last(kind):
                 logger.warning("No further warnings of this kind (%s) are shown.", kind)
-
-    def _is_first(self, kind: str, of: str) -> bool:
-        """Tell whether nothing of this *kind* was told *of* it, nor too much in all."""
-        told = self._warned.setdefault(kind, set())
-        if of in told or len(told) == MAX_WARNINGS:
-            return False
-        told.add(of)
-        return True
 
     def site(self, site: str) -> _Tally:
         """Return the tally of *site*, or of all others where there are too many."""
@@ -197,9 +157,9 @@ class Report:
             self._progress.stop()
             return
         logger.info(
-            "Waiting for captchas: %d requests parked, %d tasks open; so far %s",
-            waiting,
-            self._open_tasks,
+            "Waiting for captchas: %s parked, %s open; so far %s",
+            times(waiting, "request"),
+            times(self._open_tasks, "task"),
             self._totals(),
         )
 
@@ -207,7 +167,7 @@ class Report:
         tallies = self._sites.values()
         tasks = sum(tally.tasks for tally in tallies)
         return (
-            f"{tasks} tasks, {sum(t.passed for t in tallies)} passed, "
+            f"{times(tasks, 'task')}, {sum(t.passed for t in tallies)} passed, "
             f"{sum(t.failed for t in tallies)} failed, {self._price(tasks)}"
         )
 
@@ -245,18 +205,23 @@ class Report:
 
     def _tell_site(self, site: str, tally: _Tally) -> None:
         logger.info(
-            "hCaptcha on %s: %d tasks, %d passed, %d failed, %d pages shared "
-            "another's clearance, %d pages lost, spent %s",
+            "hCaptcha on %s: %s, %d passed, %d failed, %s shared another's clearance, "
+            "%s lost, spent %s",
             site,
-            tally.tasks,
+            times(tally.tasks, "task"),
             tally.passed,
             tally.failed,
-            tally.shared,
-            tally.lost,
+            times(tally.shared, "page"),
+            times(tally.lost, "page"),
             self._price(tally.tasks),
         )
 
     # A task
+
+    @property
+    def open_tasks(self) -> int:
+        """Tasks that wait for their token."""
+        return self._open_tasks
 
     def task_created(self, site: str) -> None:
         """Count a task, before the service is called."""
@@ -329,11 +294,48 @@ class Report:
         self.count("tokens/unused")
         logger.info("The token for %s was not needed: the site let the page pass", site)
 
-    def in_vain(self, site: str, url: str, status: int) -> None:
-        """Count and tell a token after which the site answered without the content."""
-        self.count("tokens/rejected")
+    def no_content(self, url: str, site: str, status: int) -> None:
+        """Count and tell a token after which the page answered with an error."""
+        self.count("tokens/failed")
         self.site(site).failed += 1
-        logger.info("The token for %s was in vain: %s answers %d", site, url, status)
+        logger.info("%s answered %d after a token was sent for it", url, status)
+
+    def clearance_begun(self) -> None:
+        """Count a clearance."""
+        self.count("clearances")
+
+    def clearance_ended(
+        self, site: str, *, seconds: float, pages: int, cost: int
+    ) -> None:
+        """Count and tell a clearance that has ended.
+
+        Args:
+            site: has granted it.
+            seconds: that it lasted.
+            pages: that it opened, beside the one that it was paid for.
+            cost: tasks.
+        """
+        ended = self._ended
+        ended.count += 1
+        ended.pages += pages + 1
+        ended.seconds += seconds
+        set_value = self._stats.set_value
+        set_value("onecaptcha/clearances/pages", ended.pages / ended.count)
+        set_value("onecaptcha/clearances/seconds", ended.seconds / ended.count)
+        if pages:
+            logger.info(
+                "The clearance of %s has ended: it lasted %.0f s, opened %s and cost "
+                "%s",
+                site,
+                seconds,
+                times(pages + 1, "page"),
+                times(cost, "task"),
+            )
+
+    def token_for_each_page(self, site: str) -> None:
+        """Tell, once, that a site wants a token for each page."""
+        if self._once.is_first("each page", site):
+            logger.info("%s wants a token for each page", site)
 
     def expired(self, site: str, age: float) -> None:
         """Count and tell a token that grew too old to be sent."""
@@ -361,33 +363,18 @@ class Report:
         """Count a page that stays gated; tell it, at a bounded rate."""
         self.count(f"failed/{error.reason}")
         self.site(site).lost += 1
-        now = self._clock.seconds()
-        here, everywhere = self._quiet_of(site, error.reason), self._lines[error.reason]
-        if now >= everywhere.until:
-            everywhere.until, everywhere.lines = now + QUIET, 0
-        if now < here.until or everywhere.lines == MAX_LINES:
-            (here if now < here.until else everywhere).withheld += 1
+        withheld = self._losses.admit(site, error.reason)
+        if withheld is None:
             return
-        withheld = here.withheld + everywhere.withheld
-        here.withheld = everywhere.withheld = 0
-        here.until = now + QUIET
-        everywhere.lines += 1
         more = f" ({withheld} more such pages since the last line)" if withheld else ""
         why = str(error).rstrip(".")
         logger.warning("Gated page lost: %s: %s. %s%s", url, why, error.advice, more)
-
-    def _quiet_of(self, site: str, reason: str) -> _Quiet:
-        quiet = self._quiet.setdefault((site, reason), _Quiet())
-        self._quiet.move_to_end((site, reason))
-        if len(self._quiet) > MAX_QUIET:
-            self._quiet.popitem(last=False)
-        return quiet
 
     def widget(self, challenge: Challenge) -> None:
         """Count and tell a widget that gates nothing; at INFO once for each host."""
         self.count("widgets_ignored")
         host = urlsplit(challenge.url).netloc
-        if self._is_first("widget", host):
+        if self._once.is_first("widget", host):
             logger.info(
                 "An hCaptcha on %s seems to gate nothing and is left alone (first: "
                 "%s). If it is a gate, say what its pages should hold: "

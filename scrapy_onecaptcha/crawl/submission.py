@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from scrapy.http import Headers, Response
 
     from scrapy_onecaptcha.models import Challenge, Form, Solution
+    from scrapy_onecaptcha.scripts.models import Sending
 
     Submitter = Callable[[Request, Response, Challenge, Solution], Request]
     Encoded = Iterable[tuple[bytes, bytes]]
 
-__all__ = ["submit", "submit_by", "url_without", "without_token"]
+__all__ = ["send_as_page", "submit", "submit_by"]
 
 JSON = "application/json"
 
@@ -80,6 +81,55 @@ def submit(
     )
 
 
+def send_as_page(
+    request: Request,
+    response: Response,
+    sending: Sending,
+    form: Form,
+    solution: Solution,
+) -> Request:
+    """Return the request that the page's scripts have made with the real token.
+
+    Args:
+        request: brought the gate; its proxy, cookiejar and headers are kept.
+        response: the gate.
+        sending: what its scripts send.
+        form: as it was planned.
+        solution: the token.
+    """
+    headers = _headers(request, response, form)
+    for name, value in sending.headers:
+        headers[name] = value
+    url, body = sending.url, (sending.body or "").encode()
+    kind = sending.content_type
+    pairs = tuple(_encode(form, sending.fields or ()))
+    if sending.method == "GET":
+        if sending.kind == "form":
+            query = _urlencoded(pairs).decode()
+            url = urlunsplit(urlsplit(url)._replace(query=query))
+    elif sending.fields is not None and sending.enctype is not None:
+        written, body = _body(sending.enctype, pairs)
+        kind = written if sending.enctype == "multipart/form-data" else kind
+    if kind:
+        headers["Content-Type"] = kind
+    meta = request_meta.mark(request, "submission", solution.user_agent) | ONCE
+    return Request(
+        url,
+        method=sending.method,
+        headers=headers,
+        body=body,
+        cookies=[
+            {"name": name.strip(), "value": value.partition(";")[0]}
+            for name, _, value in (c.partition("=") for c in sending.cookies)
+            if solution.token in value
+        ],
+        meta=meta,
+        priority=request.priority,
+        dont_filter=True,
+        callback=NO_CALLBACK,
+    )
+
+
 def submit_by(
     submitter: Submitter,
     request: Request,
@@ -108,26 +158,6 @@ def submit_by(
     if credentials is not None and meta.get("proxy") == request.meta.get("proxy"):
         headers.setdefault("Proxy-Authorization", credentials)
     return made.replace(meta=meta, headers=headers, callback=NO_CALLBACK)
-
-
-def without_token(submission: Request, form: Form) -> Request:
-    """Return *submission* for what is made of it: a header's token stays behind."""
-    if form.header is None:
-        return submission
-    headers = submission.headers.copy()
-    headers.pop(form.header, None)
-    return submission.replace(headers=headers)
-
-
-def url_without(token: str, url: str) -> str:
-    """Return *url* without the fields of its query that hold *token*.
-
-    The address of a form without an action is that of its page, query and all.
-    """
-    parts = urlsplit(url)
-    fields = parts.query.split("&")
-    kept = "&".join(field for field in fields if token not in unquote_plus(field))
-    return urlunsplit(parts._replace(query=kept)) if kept != parts.query else url
 
 
 def _headers(request: Request, response: Response, form: Form) -> Headers:

@@ -148,6 +148,7 @@ class Reading:
         moves_to: another address that it goes to.
         cookies: that it set without the token, as ``Set-Cookie`` would have them.
         missing_scripts: external scripts that it names and that were not at hand.
+        integrity: what the page says of the contents of those, by address.
         lacking: what a browser has and the engine has not.
         errors: of its scripts, shortened.
         pressed: buttons that were pressed to get here.
@@ -164,6 +165,7 @@ class Reading:
     moves_to: str | None = None
     cookies: tuple[str, ...] = field(default=(), repr=False)
     missing_scripts: tuple[str, ...] = ()
+    integrity: Pairs = ()
     lacking: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     pressed: tuple[str, ...] = ()
@@ -184,6 +186,7 @@ class Reading:
         plain = {each.name: given[each.name] for each in fields(cls)}
         for name in ("needs", "missing_scripts", "lacking", "errors", "pressed"):
             plain[name] = tuple(map(str, plain[name]))
+        plain["integrity"] = _pairs(plain["integrity"])
         plain["cookies"] = tuple(map(str, plain["cookies"]))
         plain["widgets"] = tuple(Widget(**each) for each in plain["widgets"])
         plain["sending"] = _sending(plain["sending"]) if plain["sending"] else None

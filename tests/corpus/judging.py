@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import re
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,7 @@ from scrapy_onecaptcha import detect
 from scrapy_onecaptcha.pages.detection import detect_with
 from scrapy_onecaptcha.pages.scripted import Scripts, visit_of
 from scrapy_onecaptcha.request_options import UNSET
-from scrapy_onecaptcha.scripts.child import Child
+from tests.blocking_pool import shared_child
 from tests.corpus.script_pages import JQUERY
 
 if TYPE_CHECKING:
@@ -36,14 +34,6 @@ _RESPONSES: dict[str, type[TextResponse]] = {
 }
 
 
-@cache
-def engine() -> Child:
-    """Return the one child process that visits all pages of the corpus."""
-    child = Child(page_seconds=30)
-    atexit.register(child.close)
-    return child
-
-
 def seen(label: Label) -> Challenge | None:
     """Detect what the page of *label* is, its scripts included."""
     response = served(label)
@@ -51,7 +41,7 @@ def seen(label: Label) -> Challenge | None:
     if challenge is None or not challenge.needs_scripts:
         return challenge
     visit = replace(visit_of(response), external=external(response))
-    reading = engine().visit(visit)
+    reading = shared_child().visit(visit)
     assert reading is not None
     return detect_with(response, UNSET, Scripts(reading=reading))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from scrapy.http import TextResponse
@@ -12,7 +10,7 @@ from scrapy.http import TextResponse
 from scrapy_onecaptcha.pages.detection import detect, detect_with
 from scrapy_onecaptcha.pages.scripted import Scripts, visit_of
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
-from scrapy_onecaptcha.scripts.child import Child
+from tests.blocking_pool import shared_child
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -23,17 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["detect_running", "visited"]
 
 
-@cache
-def _child() -> Child:
-    child = Child(page_seconds=30)
-    atexit.register(child.close)
-    return child
-
-
 def visited(response: TextResponse, **more: str) -> Reading:
     """Run the scripts of *response*; *more* are external ones, by address."""
     external = tuple((response.urljoin(url), code) for url, code in more.items())
-    reading = _child().visit(replace(visit_of(response), external=external))
+    reading = shared_child().visit(replace(visit_of(response), external=external))
     assert reading is not None
     return reading
 
