@@ -560,7 +560,7 @@ def everything_said(found: BaseException | None) -> str:
 def our_frames(found: BaseException) -> list[FrameType]:
     """Return the frames of the package that an error came through."""
     frames = [frame for frame, _ in traceback.walk_tb(found.__traceback__)]
-    return [frame for frame in frames if Path(frame.f_code.co_filename).parent == HOME]
+    return [frame for frame in frames if HOME in Path(frame.f_code.co_filename).parents]
 
 
 def frames_are_kept() -> bool:
