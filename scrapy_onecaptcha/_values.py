@@ -18,6 +18,8 @@ from cssselect import SelectorError
 from scrapy.selector import Selector
 from scrapy.utils.misc import load_object
 
+from scrapy_onecaptcha._proxy import Proxy, parse_proxy
+
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 _NETLOC = re.compile(r"(?:\[[^][]+\]|[^][:]+)(?::[0-9]+)?")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -240,6 +242,13 @@ def one_of(*words: str) -> Callable[[Any], str]:
         return str(value)
 
     return parse
+
+
+def task_proxy(value: Any) -> str | Proxy:
+    """Accept ``"request"``, or the URL of a proxy."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value if value == "request" else parse_proxy(value)
 
 
 def uuid(value: Any) -> str:

@@ -63,6 +63,8 @@ def test_defaults() -> None:
         "ONECAPTCHA_API_KEY": None,
         "ONECAPTCHA_API_URL": "https://api.1captcha.vip",
         "ONECAPTCHA_ENABLED": True,
+        "ONECAPTCHA_TASK_TYPE": "auto",
+        "ONECAPTCHA_TASK_PROXY": None,
         "ONECAPTCHA_ALLOWED_DOMAINS": None,
         "ONECAPTCHA_EXPECT": None,
         "ONECAPTCHA_GATE": None,

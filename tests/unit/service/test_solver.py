@@ -19,13 +19,14 @@ from scrapy_onecaptcha.exceptions import (
     BlockedError,
     BudgetExceeded,
     CircuitOpen,
+    ProxyFailed,
     ServiceError,
     SiteRefusedError,
     SolveTimeout,
     TaskFailed,
     Unavailable,
 )
-from scrapy_onecaptcha.service import solver as solving
+from scrapy_onecaptcha.service import health
 from scrapy_onecaptcha.service.client import Task
 from scrapy_onecaptcha.service.solver import Solver
 from scrapy_onecaptcha.stats import Report
@@ -660,12 +661,12 @@ def test_a_site_is_refused_wholly_once_it_was_for_many_sitekeys() -> None:
 
 
 def test_so_many_refused_sites_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solving, "MAX_REFUSED", 3)
+    monkeypatch.setattr(health, "MAX_REFUSED", 3)
     world = World()
     for number in range(10):
         world.service.on_create.append(SiteRefusedError("no", answered=True))
         world.solve(f"https://a{number}.shop.example")
-    assert len(world.solver._refused) == 3
+    assert world.solver.health.snapshot()["refused"] == 3
     assert world.solve("https://a9.shop.example").failed
     assert len(world.created) == 10
 
@@ -707,7 +708,7 @@ def test_too_many_tasks_lower_their_number(caplog: pytest.LogCaptureFixture) -> 
     fifth = world.solve()
     assert len(world.created) == 4  # three are open, which is all that there may be
     [line] = [one for one in caplog.records if one.levelno == logging.WARNING]
-    assert "at most 3" in line.getMessage()
+    assert "at most 3 tasks at once" in line.getMessage()
     world.pass_time(50)
     assert all(run.done for run in first)
     world.pass_time(50)
@@ -735,7 +736,7 @@ def test_the_number_of_tasks_rises_again_step_by_step(
     assert at_once() == 1 + 2  # those that were refused
     assert at_once() == 3
     assert at_once() == 3  # and no further than the setting
-    assert sum("no more tasks at once" in line.message for line in caplog.records) == 1
+    assert sum("at most 1 task at once" in line.message for line in caplog.records) == 1
 
 
 def test_a_lowered_number_of_tasks_rises_once_a_minute() -> None:
@@ -848,14 +849,39 @@ def test_a_site_whose_breaker_is_open_costs_no_call() -> None:
     assert len(world.created) == 1
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_what_a_task_that_failed_tells_of_its_site(told: bool) -> None:
+@pytest.mark.parametrize("created", [True, False])
+@pytest.mark.parametrize(
+    "error",
+    [
+        TaskFailed("no", answered=True),
+        ProxyFailed("no", answered=True),
+        BadTaskError("no", answered=True),
+        ServiceError("no"),
+    ],
+)
+def test_a_failure_of_the_service_is_not_the_sites(
+    created: bool, error: ServiceError
+) -> None:
     world = World(max_failures=1)
-    error = TaskFailed("no", answered=True)
-    (world.service.on_poll if told else world.service.on_create).append(error)
-    world.solve()
+    (world.service.on_poll if created else world.service.on_create).append(error)
+    failed = world.solve()
     world.pass_time(5)
-    assert world.solve().failed is told
+    assert type(failed.error) is type(error)
+    run = world.solve()
+    world.pass_time(20)
+    assert run.value
+
+
+def test_a_task_that_never_ends_is_not_the_sites_failure() -> None:
+    world = World(max_failures=1, solve_timeout=10)
+    assert isinstance(_after(world, 10, world.solve()).error, SolveTimeout)
+    world.service.seconds = 5
+    assert _after(world, 10, world.solve()).value
+
+
+def _after(world: World, seconds: float, run: Solve) -> Solve:
+    world.pass_time(seconds)
+    return run
 
 
 def test_who_waits_for_a_verdict_holds_no_place() -> None:
