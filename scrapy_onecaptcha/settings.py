@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scrapy.exceptions import NotConfigured
 
-from scrapy_onecaptcha._proxy import Proxy
 from scrapy_onecaptcha._redact import Secret
 from scrapy_onecaptcha._values import (
     ATTEMPTS,
     SELECTOR,
     SUBMITTER,
+    Proxy,
     Row,
     api_key,
     api_url,

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha._logging import counted, get_logger
-from scrapy_onecaptcha._proxy import Proxy
-from scrapy_onecaptcha._semaphore import Places
-from scrapy_onecaptcha._twisted import sleep
+from scrapy_onecaptcha._twisted import Semaphore, sleep
+from scrapy_onecaptcha._values import Proxy
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
     OneCaptchaError,
@@ -90,7 +89,7 @@ class Solver(Generic[_R]):
         self._clock = clock
         self._is_paused = is_paused
         self._random = random
-        self._open = Places(config.concurrent_tasks)
+        self._open = Semaphore(config.concurrent_tasks)
         self._widen_at = 0.0
         self._told: set[str] = set()
         self.health = Health(config, clock.seconds, report.tell)
