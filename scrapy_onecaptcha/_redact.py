@@ -7,6 +7,7 @@ Error reporters keep the local variables of each frame of a traceback, by their
 from __future__ import annotations
 
 import re
+import sys
 from array import array
 from typing import TypeVar
 
@@ -28,7 +29,6 @@ _ESCAPE = re.compile(
 )
 _ENTITIES = {"quot": '"', "amp": "&", "apos": "'", "lt": "<", "gt": ">"}
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
-_MAX_ASCII = 0x7F
 _MAX_DIGITS = 7
 
 
@@ -111,14 +111,25 @@ def any_spelling(secret: str) -> Spelling:
 
 
 class _Decoded:
-    """Text with its encodings undone, and where each character came from."""
+    """Text with its encodings undone, and where each character came from.
+
+    Each character stands for one byte of UTF-8, as URLs encode text.
+    """
 
     __slots__ = ("ends", "starts", "text")
 
     def __init__(self, text: str) -> None:
-        self.text = text.translate(_LOWER)
-        self.starts = array("L", range(len(text)))
-        self.ends = array("L", range(1, len(text) + 1))
+        lower = text.translate(_LOWER)
+        if text.isascii():
+            self.text = lower
+            self.starts = array("L", range(len(text)))
+        else:
+            encoded = [_bytes_of(char) for char in lower]
+            self.text = "".join(encoded)
+            self.starts = array(
+                "L", (at for at, some in enumerate(encoded) for _ in some)
+            )
+        self.ends = array("L", (start + 1 for start in self.starts))
         for _ in range(MAX_PASSES):
             if not self._undo():
                 break
@@ -136,9 +147,8 @@ class _Decoded:
             pieces += [self.text[done:begin], char]
             starts += self.starts[done:begin]
             ends += self.ends[done:begin]
-            if char:
-                starts.append(self.starts[begin])
-                ends.append(self.ends[end - 1])
+            starts.extend([self.starts[begin]] * len(char))
+            ends.extend([self.ends[end - 1]] * len(char))
             done = end
         if not done:
             return False
@@ -149,15 +159,22 @@ class _Decoded:
 
 
 def _decoded_char(escape: re.Match[str]) -> str | None:
-    """Return the character in lower case; ``""`` drops it, ``None`` leaves it."""
+    """Return the bytes of a character; ``""`` drops it, ``None`` leaves it."""
     if escape["name"]:
         return _ENTITIES[escape["name"].lower()]
-    for group, base in (("json", 16), ("url", 16), ("hex", 16), ("decimal", 10)):
+    if escape["url"]:
+        return chr(int(escape["url"], 16)).translate(_LOWER)
+    for group, base in (("json", 16), ("hex", 16), ("decimal", 10)):
         digits = escape[group]
         if digits:
             significant = digits.lstrip("0") or "0"
-            if len(significant) > _MAX_DIGITS:
+            code = int(significant[:_MAX_DIGITS], base)
+            if len(significant) > _MAX_DIGITS or code > sys.maxunicode:
                 return None
-            code = int(significant, base)
-            return chr(code).translate(_LOWER) if code <= _MAX_ASCII else None
+            return _bytes_of(chr(code).translate(_LOWER))
     return ""
+
+
+def _bytes_of(char: str) -> str:
+    """Return the UTF-8 bytes of *char*, each as a character."""
+    return char.encode("utf-8", "surrogatepass").decode("latin-1")

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import traceback
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ from twisted.web.http import PotentialDataLoss
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 import scrapy_onecaptcha
+from scrapy_onecaptcha._redact import Secret
+from scrapy_onecaptcha._values import Proxy
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BadTaskError,
@@ -54,6 +57,7 @@ URL = "https://service.example"
 SITEKEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
 TASK = Task(url="https://shop.example/page", sitekey=SITEKEY)
 TOKEN = "P1_eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9"
+PASS = "pä ss%&word"
 
 #: With all that URLs, JSON and HTML write in other ways.
 ODD_KEY = "k9+/=&<>\"'%\\~"
@@ -669,6 +673,30 @@ def test_a_key_across_the_cut_is_scrubbed() -> None:
         create(refused("ERROR_X", "x" * 280 + KEY + "y" * 100))
     assert KEY[:8] not in everything_said(caught.value)
     assert len(caught.value.description) == 300
+
+
+@pytest.mark.parametrize("written", ["pä ss%&word", "p%C3%A4 ss%25&amp;word"])
+def test_the_credentials_of_a_proxy_are_scrubbed_as_the_key_is(written: str) -> None:
+    proxy = Proxy(
+        scheme="http", host="p", port=1, login=Secret("me-too"), password=Secret(PASS)
+    )
+    body = refused("ERROR_PROXY_BANNED", f"ME-TOO:{written}@p {KEY} is bad")
+    with pytest.raises(ProxyFailed) as caught:
+        create(body, task=replace(TASK, proxy=proxy))
+    said = everything_said(caught.value)
+    assert "me-too" not in said.lower()
+    assert KEY not in said
+    if written == PASS:
+        assert caught.value.description == "***:***@p *** is bad"
+    assert "%&word" not in said
+    assert "%25&amp;word" not in said
+
+
+def test_a_login_of_two_letters_is_no_reason_to_spoil_a_sentence() -> None:
+    proxy = Proxy(scheme="http", host="p", port=1, login="is", password="bad")
+    with pytest.raises(ProxyFailed) as caught:
+        create(refused("ERROR_PROXY_X", "it is bad"), task=replace(TASK, proxy=proxy))
+    assert caught.value.description == "it is ***"
 
 
 def test_a_short_key_leaves_the_codes_alone() -> None:
