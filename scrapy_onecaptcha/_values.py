@@ -322,7 +322,11 @@ def task_proxy(value: Any) -> str | Proxy:
     """Accept ``"request"``, or the URL of a proxy."""
     if not isinstance(value, str):
         raise TypeError
-    return value if value == "request" else parse_proxy(value)
+    if value == "request":
+        return value
+    if ":" not in value:  # a misspelt "request", for one, would be a host
+        raise ValueError
+    return parse_proxy(value)
 
 
 def uuid(value: Any) -> str:
