@@ -22,6 +22,7 @@ from scrapy_onecaptcha._values import (
     ATTEMPTS,
     SELECTOR,
     SUBMITTER,
+    Proxy,
     Row,
     api_key,
     api_url,
@@ -33,6 +34,7 @@ from scrapy_onecaptcha._values import (
     number,
     one_of,
     submitters,
+    task_proxy,
 )
 from scrapy_onecaptcha.request_options import KEYS, RequestOptions
 
@@ -46,6 +48,7 @@ __all__ = [
     "KEYS",
     "PREFIX",
     "SETTINGS",
+    "TASK_TYPES",
     "Config",
     "RequestOptions",
     "Row",
@@ -71,6 +74,9 @@ def _switch(*, default: bool) -> Row:
     return Row(default=default, parse=flag, allowed="True or False")
 
 
+#: Types of task for an hCaptcha, in the order in which they are tried.
+TASK_TYPES = ("HCaptchaTaskProxyless", "HCaptchaTask")
+
 _GATE = "a callable (response, challenge) -> bool, or the dotted path of one"
 
 #: Every setting, by its name.
@@ -88,6 +94,17 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
                 "query and fragment",
             ),
             "ENABLED": _switch(default=True),
+            "TASK_TYPE": Row(
+                default="auto",
+                parse=one_of("auto", *TASK_TYPES),
+                allowed=" or ".join(f'"{name}"' for name in ("auto", *TASK_TYPES)),
+            ),
+            "TASK_PROXY": Row(
+                parse=task_proxy,
+                allowed='"request", or the URL of a proxy (http, https, socks4 or '
+                "socks5) that the service can reach",
+                secret=True,
+            ),
             "ALLOWED_DOMAINS": Row(
                 parse=domains, allowed="a list of domains, or text with commas"
             ),
@@ -143,6 +160,8 @@ class Config:
     api_key: str = data(repr=False)
     api_url: str
     enabled: bool
+    task_type: str
+    task_proxy: Literal["request"] | Proxy | None
     allowed_domains: tuple[str, ...] | None
     expect: str | None
     gate: Callable[..., Any] | None
@@ -263,6 +282,13 @@ def _refuse_contradictions(config: Config) -> None:
                 f"{PREFIX}{name} is {seconds:g} and {PREFIX}SOLVE_TIMEOUT {timeout:g}: "
                 "no result could be asked for in time; allowed: less than that."
             )
+    proxy = config.task_proxy
+    if isinstance(proxy, Proxy) and proxy.is_local and not config.loopback:
+        name = f"{PREFIX}TASK_PROXY"
+        raise ValueError(
+            f"{name} is a proxy that only this machine or network can reach; allowed: "
+            f"{SETTINGS[name].allowed}."
+        )
 
 
 def unknown(settings: BaseSettings) -> Iterator[tuple[str, str | None]]:

@@ -63,6 +63,8 @@ def test_defaults() -> None:
         "ONECAPTCHA_API_KEY": None,
         "ONECAPTCHA_API_URL": "https://api.1captcha.vip",
         "ONECAPTCHA_ENABLED": True,
+        "ONECAPTCHA_TASK_TYPE": "auto",
+        "ONECAPTCHA_TASK_PROXY": None,
         "ONECAPTCHA_ALLOWED_DOMAINS": None,
         "ONECAPTCHA_EXPECT": None,
         "ONECAPTCHA_GATE": None,
@@ -224,6 +226,46 @@ def test_switches(name: str, value: Any, parsed: bool) -> None:
 def test_bad_switches(name: str, value: Any) -> None:
     message = refusal(**{name: value})
     assert message == f"ONECAPTCHA_{name} is {value!r}; allowed: True or False."
+
+
+@pytest.mark.parametrize("value", ["auto", "HCaptchaTaskProxyless", "HCaptchaTask"])
+def test_task_type(value: str) -> None:
+    assert value_of("TASK_TYPE", value) == value
+
+
+@pytest.mark.parametrize("value", ["Auto", "", "HCaptcha", True, ["auto"], {}])
+def test_bad_task_type(value: Any) -> None:
+    assert '"auto" or "HCaptchaTaskProxyless" or' in refusal(TASK_TYPE=value)
+
+
+def test_task_proxy() -> None:
+    assert value_of("TASK_PROXY", "request") == "request"
+    assert value_of("TASK_PROXY", None) is None
+    proxy = value_of("TASK_PROXY", " socks5://me:secret@p.example:9 ")
+    assert (str(proxy), proxy.password) == ("socks5://p.example:9", "secret")
+    assert "secret" not in repr(configure(TASK_PROXY="http://secret@p.example"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "Request", "ftp://me:secret@p.example", "http://me:secret@", 5, True),
+        *(["request"], {}, b"request", "http://me:secret@p.example:99999"),
+    ],
+)
+def test_a_bad_task_proxy_is_not_shown(value: Any) -> None:
+    message = refusal(TASK_PROXY=value)
+    assert message.startswith("ONECAPTCHA_TASK_PROXY is a value not shown here")
+    assert "secret" not in message
+
+
+def test_a_task_proxy_has_to_be_one_that_the_service_can_reach() -> None:
+    local = "http://me:secret@127.0.0.1:3128"
+    message = refusal(TASK_PROXY=local)
+    assert message.startswith("ONECAPTCHA_TASK_PROXY is a proxy that only this machine")
+    assert "secret" not in message
+    sandbox = configure(API_URL="http://127.0.0.1:1", TASK_PROXY=local)
+    assert str(sandbox.task_proxy) == "http://127.0.0.1:3128"
 
 
 @pytest.mark.parametrize("value", ["Error", "", "raise", True, ["error"], {}])
