@@ -129,6 +129,7 @@ def test_what_check_prints() -> None:
         "ADDONS": {Addon: 500},
         "DOWNLOADER_MIDDLEWARES": {OneCaptchaMiddleware: 595},
         "ONECAPTCHA_API_KEY": "key",
+        "REMOTE_CONTROL_ENABLED": False,
         "ROBOTSTXT_OBEY": True,
     }
     spider = type("Shop", (Spider,), {"allowed_domains": ["shop.example"]})
