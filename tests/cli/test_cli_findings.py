@@ -15,6 +15,7 @@ from scrapy_onecaptcha.addon import ORDER
 from scrapy_onecaptcha.cli.check import effective, in_words
 from scrapy_onecaptcha.cli.checks.finding import SEVERITIES, Finding
 from scrapy_onecaptcha.cli.checks.project import find
+from scrapy_onecaptcha.scripts import engine
 from scrapy_onecaptcha.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def found(
     spider: type[Spider] | None = Bound,
     environ: Mapping[str, str] | None = None,
     zero_hangs: bool = False,
+    problem: str | None = None,
     **settings: Any,
 ) -> list[Finding]:
     """Return what is found in good settings, these changed."""
@@ -75,6 +77,7 @@ def found(
         spider,
         environ or {},
         zero_hangs=zero_hangs,
+        engine_problem=lambda: problem,
     )
 
 
@@ -100,8 +103,9 @@ def test_nothing_is_found_with_the_add_on_and_a_cache() -> None:
     project = {**GOOD, MIDDLEWARES: {}, "ADDONS": {Addon: 500}}
     project["HTTPCACHE_ENABLED"] = True
     settings, kept = effective(Settings(project), Bound)
-    assert (kept, find(settings, Bound, {})) == ([], [])
-    assert find(Settings(project), Bound, {}) != []
+    assert kept == []
+    assert find(settings, Bound, {}, engine_problem=lambda: None) == []
+    assert find(Settings(project), Bound, {}, engine_problem=lambda: None) != []
 
 
 def test_the_spiders_own_settings_count() -> None:
@@ -110,7 +114,7 @@ def test_the_spiders_own_settings_count() -> None:
 
     settings, kept = effective(Settings(dict(GOOD)), Own)
     assert kept == []
-    (finding,) = find(settings, Own, {})
+    (finding,) = find(settings, Own, {}, engine_problem=lambda: None)
     assert brief(finding) == ("risk", "COOKIES_ENABLED")
 
 
@@ -377,6 +381,28 @@ def test_no_concurrency_hangs_an_old_scrapy() -> None:
     (finding,) = found(CONCURRENT_REQUESTS=0, zero_hangs=True)
     assert brief(finding) == ("error", "CONCURRENT_REQUESTS")
     assert found(CONCURRENT_REQUESTS=0) == []
+
+
+# Scripts
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "No script engine is installed: pip install 'scrapy-onecaptcha[scripts]'",
+        engine.problem(),
+    ],
+)
+def test_scripts_without_an_engine(problem: str | None) -> None:
+    said = found(problem=problem)
+    if problem is None:
+        assert said == []
+        return
+    (finding,) = said
+    assert brief(finding) == ("risk", "ONECAPTCHA_SCRIPTS")
+    assert finding.what == "No script engine is installed."
+    assert finding.do.startswith("Run pip install 'scrapy-onecaptcha[scripts]', or")
+    assert about("ONECAPTCHA_SCRIPTS", problem=problem, ONECAPTCHA_SCRIPTS="off") == []
 
 
 # What is shared or left behind

@@ -134,7 +134,7 @@ def test_what_check_prints() -> None:
     }
     spider = type("Shop", (Spider,), {"allowed_domains": ["shop.example"]})
     settings, kept = effective(Settings(project), spider)
-    found = [*kept, *find(settings, spider, {})]
+    found = [*kept, *find(settings, spider, {}, engine_problem=lambda: None)]
     counts = {
         f"{severity}s": sum(each.severity == severity for each in found)
         for severity in SEVERITIES
