@@ -35,6 +35,7 @@ def test_what_the_package_exports() -> None:
         "SiteRefusedError",
         "Solution",
         "SolveTimeout",
+        "StoreUnavailable",
         "SubmissionRefused",
         "TaskFailed",
         "Unavailable",

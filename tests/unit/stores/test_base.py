@@ -144,6 +144,15 @@ async def test_a_clearance_that_is_too_large_stays_local(world: World) -> None:
     await world.close()
 
 
+@in_loop
+async def test_a_clearance_that_is_over_already_is_not_stored(world: World) -> None:
+    one, two = world.store("one"), world.store("two")
+    lease = leased(await one.take(SESSION, SITEKEY))
+    assert await one.publish(lease, EARNED, 0) is None
+    assert isinstance(await two.take(SESSION, SITEKEY), Lease)
+    await world.close()
+
+
 # Leases
 
 
