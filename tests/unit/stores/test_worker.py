@@ -17,15 +17,18 @@ from tests.unit.stores.worlds import in_loop
 @in_loop
 async def test_what_it_does_comes_back_in_the_callers_thread() -> None:
     worker = Worker("test", main_thread())
-    threads = [threading.current_thread()]
-    done = worker.call(lambda: threads.append(threading.current_thread()) or 7)
-    done.addCallback(lambda value: (threads.append(threading.current_thread()), value))
-    _, value = await done
-    caller, worked, back = threads
-    assert value == 7
-    assert worked is not caller
-    assert back is caller
+    done = worker.call(threading.current_thread)
+    back: list[threading.Thread] = []
+    done.addCallback(_note, back)
+    worked = await done
+    assert worked is not threading.current_thread()
+    assert back == [threading.current_thread()]
     worker.close()
+
+
+def _note(value: threading.Thread, back: list[threading.Thread]) -> threading.Thread:
+    back.append(threading.current_thread())
+    return value
 
 
 @in_loop
