@@ -10,6 +10,7 @@ from configparser import ConfigParser
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
+import pytest
 from scrapy.exceptions import IgnoreRequest
 
 import scrapy_onecaptcha
@@ -96,6 +97,25 @@ def test_every_error_has_a_reason_of_its_own_and_an_advice() -> None:
     assert len({error.reason for error in errors}) == len(errors)
     for error in errors:
         assert error.advice.endswith(".")
+
+
+# Size
+
+MAX_LINES = 400
+MAX_ROOT_MODULES = 16
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(PACKAGE.rglob("*.py")),
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_a_module_is_short_enough_to_be_read(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_the_root_has_few_modules() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= MAX_ROOT_MODULES
 
 
 # Versions
@@ -201,11 +221,19 @@ NAMES = sorted(
 )
 
 
+#: Modules of extras, which need not be installed.
+EXTRAS = {"spidermon"}
+
+
 def test_importing_it_all_installs_no_reactor() -> None:
     code = f"""
 import importlib, sys
 for name in {NAMES!r}:
-    importlib.import_module(name.removesuffix(".__init__"))
+    try:
+        importlib.import_module(name.removesuffix(".__init__"))
+    except ModuleNotFoundError as error:
+        if error.name not in {EXTRAS!r}:
+            raise
     if "twisted.internet.reactor" in sys.modules:
         print(name)
         break
