@@ -243,6 +243,7 @@ async def test_an_old_lease_of_the_same_owner_is_worth_nothing(world: World) -> 
     assert new.number > old.number
     assert await store.publish(old, EARNED, HOUR) is None
     assert await store.publish(new, EARNED, HOUR)
+    assert await store.publish(old, EARNED, HOUR) is None
     await world.close()
 
 
