@@ -54,6 +54,8 @@ def test_a_name_that_is_too_long_stays_local() -> None:
     assert name_session(SITE, "x" * MAX_NAME_LENGTH, "", "host") is None
 
 
-@pytest.mark.parametrize("text", ["", "x", "{}", "[]", "[1]", "null", "[", "7", '"site"'])
+@pytest.mark.parametrize(
+    "text", ["", "x", "{}", "[]", "[1]", "null", "[", "7", '"site"']
+)
 def test_what_is_no_name(text: str) -> None:
     assert site_of(text) == ""

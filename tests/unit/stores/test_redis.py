@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -208,3 +209,46 @@ async def test_a_call_that_is_cancelled_leaves_no_reply(
         call.cancel()
         assert await store.ask("blocked", "account") is None
     await store.close()
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from twisted.internet.defer import Deferred
+from scrapy_onecaptcha.stores.base import Limits, Reservation
+from scrapy_onecaptcha.stores.redis import RedisStore
+
+async def main():
+    loop = asyncio.get_running_loop()
+    store = RedisStore(sys.argv[1], f"owner-{os.getpid()}", Limits(max_tasks=20))
+    for number in range(100):
+        task = Reservation(task=f"{os.getpid()}-{number}", site="https://shop.example")
+        reserving = Deferred.fromCoroutine(store.reserve(task))
+        refusal = await reserving.asFuture(loop)
+        if refusal is not None and refusal.reason == "budget":
+            break
+        if refusal is None:
+            print(number, flush=True)  # here the task would be created
+            if number == int(sys.argv[2]):
+                os.kill(os.getpid(), signal.SIGKILL)
+            verdict = Deferred.fromCoroutine(store.verdict(task, "accepted"))
+            await verdict.asFuture(loop)
+    await Deferred.fromCoroutine(store.close()).asFuture(loop)
+
+asyncio.run(main())
+"""
+
+
+def test_processes_never_spend_more_than_all_of_them_may(
+    redis_server: RedisServer,
+) -> None:
+    redis_server.command("FLUSHALL")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED, redis_server.url, str(dies_after)],
+            stdout=subprocess.PIPE,
+        )
+        for dies_after in (2, 3, 1000)
+    ]
+    created = [len(process.communicate(timeout=60)[0].split()) for process in processes]
+    assert sum(created) == 20
+    assert max(process.returncode for process in processes) == 0
