@@ -37,6 +37,7 @@ def test_what_the_package_exports() -> None:
         "SiteRefusedError",
         "Solution",
         "SolveTimeout",
+        "StoreUnavailable",
         "SubmissionRefused",
         "TaskFailed",
         "Unavailable",
