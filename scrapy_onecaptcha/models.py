@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, get_args
 from scrapy_onecaptcha._logging import printable as plain
 
 __all__ = [
+    "MAX_RQDATA",
     "POINTS_PER_CNY",
     "REASONS",
     "Attempts",
@@ -35,6 +36,9 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 
 #: The service's price list: 1,000 points are 1 CNY.
 POINTS_PER_CNY = 1000
+
+#: Of rqdata, in characters. Longer rqdata is not sent to the service.
+MAX_RQDATA = 16 * 1024
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 

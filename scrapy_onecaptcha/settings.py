@@ -220,14 +220,12 @@ class Config:
     shared_max_tasks: int
     budget_period: Literal["day", "month"] | None
     options: RequestOptions = data(init=False, repr=False, compare=False)
-    ignored: RequestOptions = data(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, enabled in (("options", True), ("ignored", False)):
-            options = RequestOptions(
-                enabled=enabled, expect=self.expect, max_attempts=self.max_attempts
-            )
-            object.__setattr__(self, name, options)
+        options = RequestOptions(
+            expect=self.expect, decide=self.gate, max_attempts=self.max_attempts
+        )
+        object.__setattr__(self, "options", options)
 
     @property
     def loopback(self) -> bool:
@@ -291,6 +289,19 @@ def _read(settings: BaseSettings, name: str) -> Any:
     """Return a setting's value; ``None`` is unset, as everywhere in Scrapy."""
     value = settings.get(name)
     return SETTINGS[name].default if value is None else SETTINGS[name].read(name, value)
+
+
+def request_defaults(settings: BaseSettings) -> RequestOptions:
+    """Return what the crawl says of each request's page, which needs no key.
+
+    Raises:
+        ValueError: names the setting, the value and what is allowed.
+    """
+    return RequestOptions(
+        expect=_read(settings, f"{PREFIX}EXPECT"),
+        decide=_read(settings, f"{PREFIX}GATE"),
+        max_attempts=_read(settings, f"{PREFIX}MAX_ATTEMPTS"),
+    )
 
 
 def _find_key(settings: BaseSettings, environ: Mapping[str, str] | None) -> Secret:

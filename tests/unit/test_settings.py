@@ -6,13 +6,15 @@ import dataclasses
 import json
 import logging
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import Settings
 
-from scrapy_onecaptcha.request_options import KEYS, MAX_RQDATA
+from scrapy_onecaptcha.models import MAX_RQDATA
+from scrapy_onecaptcha.request_options import KEYS
 from scrapy_onecaptcha.settings import (
     DEFAULTS,
     SETTINGS,
@@ -667,22 +669,22 @@ def test_a_long_value_is_cut() -> None:
 
 
 def options(value: Any, **settings: Any) -> RequestOptions:
-    return RequestOptions.from_meta(value, configure(**settings))
+    return RequestOptions.from_meta(value, configure(**settings).options)
 
 
 def test_a_request_that_says_nothing_allocates_nothing() -> None:
     config = configure(EXPECT="h1", MAX_ATTEMPTS=2)
-    found = RequestOptions.from_meta(None, config)
+    found = RequestOptions.from_meta(None, config.options)
     assert found is config.options
-    assert found is RequestOptions.from_meta(True, config)
+    assert found is RequestOptions.from_meta(True, config.options)
     assert found == RequestOptions(expect="h1", max_attempts=2)
     assert found.enabled
 
 
 def test_a_request_to_leave_alone() -> None:
     config = configure()
-    assert RequestOptions.from_meta(False, config) is config.ignored
-    assert not config.ignored.enabled
+    ignored = RequestOptions.from_meta(False, config.options)
+    assert ignored == replace(config.options, enabled=False)
 
 
 def test_all_keys() -> None:
