@@ -73,6 +73,8 @@ class Coordinator:
         engine: Engine,
     ) -> None:
         settings = crawler.settings
+        auth_encoding = settings.get("HTTPPROXY_AUTH_ENCODING") or "latin-1"
+        self._auth_encoding = auth_encoding
         self._clock = clock
         self._engine = engine
         self._api_url = config.api_url
@@ -90,7 +92,7 @@ class Coordinator:
             config.cooldown,
             config.concurrent_tasks,
             engine.is_active,
-            settings.get("HTTPPROXY_AUTH_ENCODING") or "latin-1",
+            auth_encoding,
         )
         addresses = GateAddresses()
         self.dropped_redirects = DroppedRedirects(addresses)
@@ -119,6 +121,7 @@ class Coordinator:
             config=config,
             site=site,
             solver=self._solver,
+            auth_encoding=auth_encoding,
             policy=self.policy,
             leases=LocalLeases(),
             waits=self._waits,
@@ -209,7 +212,7 @@ class Coordinator:
         if request is None:
             raise ValueError(f"{response} belongs to no request")
         options = self._rules.options(request)
-        challenge = await self._reader.read(response, self._rules.hints(options))
+        challenge = await self._reader.read(response, options)
         return await solve_widget(
             self._solver,
             self._waits,
@@ -218,6 +221,7 @@ class Coordinator:
             challenge,
             self.sessions.key_of(request).site,
             options.max_attempts,
+            self._auth_encoding,
         )
 
 

@@ -1,38 +1,29 @@
-"""Reads a response: is a gate there? Each response is read once."""
+"""Reads a response: is a gate there?"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
-from scrapy_onecaptcha.pages.detection import Hints, detect
+from scrapy_onecaptcha.pages.readings import detect_once
 
 if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_onecaptcha.models import Challenge
+    from scrapy_onecaptcha.request_options import RequestOptions
 
 __all__ = ["Reader"]
 
 
 class Reader:
-    """Reads the responses of a crawl, and remembers what it has read in each."""
+    """Reads the responses of a crawl."""
 
-    def __init__(self) -> None:
-        self._seen: WeakKeyDictionary[Response, tuple[Hints, Challenge | None]] = (
-            WeakKeyDictionary()
-        )
-
-    def look(self, response: Response, hints: Hints) -> Challenge | None:
+    def look(self, response: Response, options: RequestOptions) -> Challenge | None:
         """Return what the HTML of *response* shows by itself."""
-        seen = self._seen.get(response)
-        if seen is not None and seen[0] == hints:
-            return seen[1]
-        challenge = detect(response, hints)
-        if challenge is not None:
-            self._seen[response] = hints, challenge
-        return challenge
+        return detect_once(response, options)
 
-    async def read(self, response: Response, hints: Hints) -> Challenge | None:
+    async def read(
+        self, response: Response, options: RequestOptions
+    ) -> Challenge | None:
         """Return the gate or widget of *response*, its scripts included."""
-        return self.look(response, hints)
+        return self.look(response, options)

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_onecaptcha.crawl import request_meta
-from scrapy_onecaptcha.pages.detection import Hints
 from scrapy_onecaptcha.request_options import RequestOptions
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class RequestRules:
     """
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self._options = config.options
 
     def concerns(self, request: Request) -> bool:
         """Tell whether *request* is looked at."""
@@ -39,19 +38,7 @@ class RequestRules:
 
     def options(self, request: Request) -> RequestOptions:
         """Return what *request* says in its ``meta``."""
-        return RequestOptions.from_meta(request.meta.get("onecaptcha"), self._config)
-
-    def hints(self, options: RequestOptions) -> Hints:
-        """Return what the user says of a page."""
-        return Hints(
-            gate=options.gate,
-            expect=options.expect,
-            decide=self._config.gate,
-            sitekey=options.sitekey,
-            rqdata=options.rqdata,
-            invisible=options.invisible,
-            field=options.field,
-        )
+        return RequestOptions.from_meta(request.meta.get("onecaptcha"), self._options)
 
 
 def must_not_wait(request: Request) -> bool:

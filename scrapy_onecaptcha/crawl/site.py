@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.sessions import Sessions
     from scrapy_onecaptcha.crawl.submission import Submitter
     from scrapy_onecaptcha.models import Challenge
-    from scrapy_onecaptcha.pages.detection import Hints
     from scrapy_onecaptcha.request_options import RequestOptions
     from scrapy_onecaptcha.stats import Report
 
@@ -81,7 +80,6 @@ class SiteClient:
         context: the crawl's.
         request: met a gate; a redirect may have led it there.
         options: what the request says of itself.
-        hints: what the user says of its page.
 
     Attributes:
         original: what the spider asked for.
@@ -94,10 +92,8 @@ class SiteClient:
         context: SiteContext,
         request: Request,
         options: RequestOptions,
-        hints: Hints,
     ) -> None:
         self._context = context
-        self._hints = hints
         self._led_to = request
         self.options = options
         self.original = requests.original(request)
@@ -183,7 +179,7 @@ class SiteClient:
                 type(error).__name__,
             )
             return True
-        challenge = await self._context.reader.read(answer, self._hints)
+        challenge = await self._context.reader.read(answer, self.options)
         return challenge is None or challenge.kind != "gate"
 
     async def _ask(
@@ -220,7 +216,7 @@ class SiteClient:
 
     async def read(self, request: Request, response: Response) -> Outcome:
         """Return the gate that *response* is, or that it is none."""
-        challenge = await self._context.reader.read(response, self._hints)
+        challenge = await self._context.reader.read(response, self.options)
         if challenge is None or challenge.kind != "gate":
             return Delivered(response)
         return Gated(self.meet(request, response, challenge))
