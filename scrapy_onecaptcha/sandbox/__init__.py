@@ -15,6 +15,7 @@ for treq's test helpers, ``StubTreq(AnswerResource(sandbox.service.answer))``.
 """
 
 from scrapy_onecaptcha.sandbox.ledger import Ledger, Task, Token, Verdict
+from scrapy_onecaptcha.sandbox.rejections import REASONS
 from scrapy_onecaptcha.sandbox.server import Sandbox
 from scrapy_onecaptcha.sandbox.service.api import ServiceOptions
 from scrapy_onecaptcha.sandbox.service.faults import FAULTS, parse_fault
@@ -23,7 +24,6 @@ from scrapy_onecaptcha.sandbox.sites.awkward import AWKWARD
 from scrapy_onecaptcha.sandbox.sites.gate import Gate
 from scrapy_onecaptcha.sandbox.sites.hostile import HOSTILE, Hostile
 from scrapy_onecaptcha.sandbox.sites.products import PRODUCTS
-from scrapy_onecaptcha.sandbox.sites.reasons import REASONS
 from scrapy_onecaptcha.sandbox.sites.registry import GATES, STATES, sitekey_of
 from scrapy_onecaptcha.sandbox.web import AnswerResource
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from scrapy_onecaptcha.sandbox.sites.reasons import REASONS
+from scrapy_onecaptcha.sandbox.rejections import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

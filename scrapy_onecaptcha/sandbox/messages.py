@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha.sandbox.sites.forms import Fields, parse_urlencoded
+from scrapy_onecaptcha.sandbox.forms import Fields, parse_urlencoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

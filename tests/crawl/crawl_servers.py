@@ -34,7 +34,7 @@ from scrapy_onecaptcha.sandbox import GATES, Gate, Sandbox, ServiceOptions
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit, json_reply
 from scrapy_onecaptcha.sandbox.service.api import Service
 from scrapy_onecaptcha.sandbox.sites.content import NumberedPages
-from scrapy_onecaptcha.sandbox.sites.gated import GatedSite, OpenSite
+from scrapy_onecaptcha.sandbox.sites.gated_site import GatedSite, OpenSite
 from scrapy_onecaptcha.sandbox.web import Listener
 
 if TYPE_CHECKING:

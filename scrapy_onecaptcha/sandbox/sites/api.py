@@ -7,17 +7,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scrapy_onecaptcha.sandbox.forms import parse_urlencoded
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit, json_reply
 from scrapy_onecaptcha.sandbox.sites.content import ROBOTS
-from scrapy_onecaptcha.sandbox.sites.forms import parse_urlencoded
-from scrapy_onecaptcha.sandbox.sites.tickets import Tickets
+from scrapy_onecaptcha.sandbox.sites.one_time_fields import Tickets
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
     from scrapy_onecaptcha.sandbox.ledger import Ledger
-    from scrapy_onecaptcha.sandbox.sites.tickets import Ticket
+    from scrapy_onecaptcha.sandbox.sites.one_time_fields import Ticket
 
 __all__ = ["Api", "ApiSite"]
 

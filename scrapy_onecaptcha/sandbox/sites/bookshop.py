@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.sandbox.messages import Reply, html_reply
 from scrapy_onecaptcha.sandbox.sites.content import NumberedPages, not_found
-from scrapy_onecaptcha.sandbox.sites.pages import escape, layout
+from scrapy_onecaptcha.sandbox.sites.gate_html import escape, layout
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.sandbox.messages import Visit

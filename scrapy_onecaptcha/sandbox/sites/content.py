@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from scrapy_onecaptcha.sandbox.messages import Reply, html_reply
-from scrapy_onecaptcha.sandbox.sites.pages import escape, layout
+from scrapy_onecaptcha.sandbox.sites.gate_html import escape, layout
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.sandbox.messages import Visit

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.sandbox.keys import sitekey_of
+from scrapy_onecaptcha.sandbox.forms import parse_urlencoded
 from scrapy_onecaptcha.sandbox.messages import Reply, html_reply
+from scrapy_onecaptcha.sandbox.sitekeys import sitekey_of
 from scrapy_onecaptcha.sandbox.sites.content import not_found
-from scrapy_onecaptcha.sandbox.sites.forms import parse_urlencoded
-from scrapy_onecaptcha.sandbox.sites.pages import escape, layout
+from scrapy_onecaptcha.sandbox.sites.gate_html import escape, layout
 from scrapy_onecaptcha.sandbox.sites.plain import API
 
 if TYPE_CHECKING:

@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.sandbox.keys import sitekey_of
+from scrapy_onecaptcha.sandbox.forms import Fields, parse_form
 from scrapy_onecaptcha.sandbox.messages import (
     Reply,
     html_reply,
     json_reply,
     redirect_reply,
 )
+from scrapy_onecaptcha.sandbox.sitekeys import sitekey_of
 from scrapy_onecaptcha.sandbox.sites.content import ROBOTS, NumberedPages
-from scrapy_onecaptcha.sandbox.sites.forms import Fields, parse_form
-from scrapy_onecaptcha.sandbox.sites.pages import escape, layout
+from scrapy_onecaptcha.sandbox.sites.gate_html import escape, layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

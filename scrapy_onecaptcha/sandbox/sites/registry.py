@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.sandbox.keys import sitekey_of
+from scrapy_onecaptcha.sandbox.sitekeys import sitekey_of
 from scrapy_onecaptcha.sandbox.sites.api import Api, ApiSite
 from scrapy_onecaptcha.sandbox.sites.bookshop import Bookshop
 from scrapy_onecaptcha.sandbox.sites.content import Content, NumberedPages
 from scrapy_onecaptcha.sandbox.sites.directory import Directory
 from scrapy_onecaptcha.sandbox.sites.gate import CHALLENGE_PATH, Gate
-from scrapy_onecaptcha.sandbox.sites.gated import GatedSite, OpenSite
+from scrapy_onecaptcha.sandbox.sites.gated_site import GatedSite, OpenSite
 from scrapy_onecaptcha.sandbox.sites.hostile import Hostile, HostileSite
 from scrapy_onecaptcha.sandbox.sites.plain import PlainPages
 

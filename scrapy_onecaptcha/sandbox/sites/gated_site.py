@@ -15,17 +15,22 @@ from scrapy_onecaptcha.sandbox.messages import (
     redirect_reply,
     text_reply,
 )
-from scrapy_onecaptcha.sandbox.sites.checks import (
+from scrapy_onecaptcha.sandbox.sites.clearances import Clearances, without_pass
+from scrapy_onecaptcha.sandbox.sites.content import ROBOTS, Content
+from scrapy_onecaptcha.sandbox.sites.gate import SCRIPT_PATH
+from scrapy_onecaptcha.sandbox.sites.gate_html import (
+    escape,
+    gate_page,
+    gate_script,
+    layout,
+)
+from scrapy_onecaptcha.sandbox.sites.one_time_fields import Ticket, Tickets
+from scrapy_onecaptcha.sandbox.sites.submission_checks import (
     Submission,
     form_faults,
     is_local,
     read_submission,
 )
-from scrapy_onecaptcha.sandbox.sites.clearance import Clearances, without_pass
-from scrapy_onecaptcha.sandbox.sites.content import ROBOTS, Content
-from scrapy_onecaptcha.sandbox.sites.gate import SCRIPT_PATH
-from scrapy_onecaptcha.sandbox.sites.pages import escape, gate_page, gate_script, layout
-from scrapy_onecaptcha.sandbox.sites.tickets import Ticket, Tickets
 
 if TYPE_CHECKING:
     import random

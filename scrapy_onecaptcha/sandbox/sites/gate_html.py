@@ -6,12 +6,12 @@ import html
 import json
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.sandbox.sites.checks import PROOF_ZEROS
 from scrapy_onecaptcha.sandbox.sites.gate import SCRIPT_PATH
+from scrapy_onecaptcha.sandbox.sites.submission_checks import PROOF_ZEROS
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.sandbox.sites.gate import Gate
-    from scrapy_onecaptcha.sandbox.sites.tickets import Ticket
+    from scrapy_onecaptcha.sandbox.sites.one_time_fields import Ticket
 
 __all__ = ["escape", "gate_page", "gate_script", "layout"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha.sandbox.sites.forms import Fields, parse_form
+from scrapy_onecaptcha.sandbox.forms import Fields, parse_form
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.sandbox.messages import Visit
     from scrapy_onecaptcha.sandbox.sites.gate import Gate
-    from scrapy_onecaptcha.sandbox.sites.tickets import Ticket
+    from scrapy_onecaptcha.sandbox.sites.one_time_fields import Ticket
 
 __all__ = [
     "PROOF_ZEROS",
