@@ -1,4 +1,4 @@
-"""What a site grants for a token, and to whom it opens for it."""
+"""The clearances that a site has granted, and the requests that they admit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.sandbox.messages import Visit
     from scrapy_onecaptcha.sandbox.sites.gate import Gate
 
-__all__ = ["Clearances", "without_pass"]
+__all__ = ["Clearances", "section_of", "without_pass"]
 
 _PASS = "pass"  # noqa: S105 - the name of a query parameter
 
@@ -30,10 +30,11 @@ class Clearances:
     """The clearances of one site.
 
     Args:
-        site: its name; part of the cookie's, as cookies do not know of ports.
-        gate: tells what is granted.
+        site: name of the site; part of the cookie's name, because cookies of one host
+            are sent to all of its ports.
+        gate: says what is granted.
         clock: returns the time in seconds.
-        rng: what cookies and passes are drawn from.
+        rng: cookies and passes are drawn from it.
     """
 
     def __init__(
@@ -43,20 +44,30 @@ class Clearances:
         self._gate = gate
         self._clock = clock
         self._rng = rng
-        self._grants: dict[str, _Grant] = {}
+        # By key, and by section where a clearance is good for one section only.
+        self._grants: dict[tuple[str, str], _Grant] = {}
+        self._keys: set[str] = set()
 
     def admits(self, visit: Visit) -> tuple[bool, str]:
-        """Return whether the page is open to *visit*, and why what it shows fails."""
+        """Return whether the page is open, and why the clearance of *visit* fails.
+
+        The reason is empty where the request has no clearance.
+        """
         key = self._key(visit)
         if not key:
             return False, ""
-        grant = self._grants.get(key)
+        grant = self._grants.get((key, self._section(visit.uri)))
         if grant is None:
-            return False, "" if self._gate.grants == "ip" else "unknown"
+            return False, self._unknown(key)
         refusal = self._refusal(grant, visit)
         if not refusal and grant.pages is not None:
             grant.pages -= 1
         return not refusal, refusal
+
+    def _unknown(self, key: str) -> str:
+        if self._gate.grants == "ip":
+            return ""
+        return "section" if key in self._keys else "unknown"
 
     def _key(self, visit: Visit) -> str:
         if self._gate.grants == "ip":
@@ -65,11 +76,15 @@ class Clearances:
             return visit.cookies.get(self.cookie_name, "")
         return dict(_query(visit.uri)).get(_PASS, "")
 
+    def _section(self, uri: str) -> str:
+        by_section = self._gate.clearance_scope in ("path", "section")
+        return section_of(uri) if by_section else ""
+
     def _refusal(self, grant: _Grant, visit: Visit) -> str:
-        seconds = self._gate.clearance_seconds
+        seconds, age = self._gate.clearance_seconds, self._clock() - grant.issued_at
         wrong = {
-            "expired": seconds is not None
-            and self._clock() - grant.issued_at > seconds,
+            "too-early": age < self._gate.clearance_delay,
+            "expired": seconds is not None and age > seconds,
             "spent": grant.pages is not None and grant.pages <= 0,
             "user-agent": bool(grant.user_agent)
             and visit.user_agent != grant.user_agent,
@@ -78,24 +93,52 @@ class Clearances:
         return next((name for name, is_wrong in wrong.items() if is_wrong), "")
 
     def grant(self, visit: Visit, user_agent: str, target: str) -> tuple[str, str]:
-        """Grant what the gate grants; return the cookie to set and the URI to go on to.
+        """Grant a clearance; return the cookie to set and the URI to go on to.
 
         Args:
             visit: the submission.
-            user_agent: that the token was solved for; ``""`` for none.
+            user_agent: User-Agent that the token was solved for; ``""`` for none.
             target: path and query of the page that was asked for.
         """
         seconds, pages = self._clock(), self._gate.clearance_pages
-        if self._gate.grants == "ip":
-            self._grants[visit.address] = _Grant(issued_at=seconds, pages=pages)
-            return "", target
-        key = f"{self._rng.getrandbits(128):032x}"
         grant = _Grant(user_agent=user_agent, issued_at=seconds, pages=pages)
-        self._grants[key] = grant
+        if self._gate.grants == "ip":
+            grant.user_agent = ""
+            self._grants[visit.address, ""] = grant
+            return "", target
+        key = self._new_key(visit)
+        self._grants[key, self._section(target)] = grant
         if self._gate.grants == "cookie":
-            return f"{self.cookie_name}={key}; Path=/; HttpOnly; SameSite=Lax", target
-        grant.target, grant.pages = target, 1
+            return (
+                f"{self.cookie_name}={key}; {self._attributes(visit, target)}",
+                target,
+            )
+        grant.user_agent = ""
+        if self._gate.grants == "nothing":
+            grant.target, grant.pages = target, 1
         return "", _with_pass(target, key)
+
+    def _new_key(self, visit: Visit) -> str:
+        # A server that keeps sections beside the visitor's cookie goes on with it.
+        known = self._key(visit) if self._gate.clearance_scope == "section" else ""
+        key = known if known in self._keys else f"{self._rng.getrandbits(128):032x}"
+        self._keys.add(key)
+        return key
+
+    def _attributes(self, visit: Visit, target: str) -> str:
+        path = "/"
+        if self._gate.clearance_scope == "path":
+            path = f"/{section_of(target)}"
+        domain = ""
+        if self._gate.clearance_scope == "domain":
+            domain = f"; Domain={visit.host.partition('.')[2] or visit.host}"
+        return f"Path={path}{domain}; HttpOnly; SameSite=Lax"
+
+
+def section_of(uri: str) -> str:
+    """Return the first part of a path with at least three; the rest has none."""
+    parts = uri.partition("?")[0].split("/")
+    return parts[1] if len(parts) > 3 else ""  # noqa: PLR2004 - "/music/page/1"
 
 
 def _query(uri: str) -> list[tuple[str, str]]:
