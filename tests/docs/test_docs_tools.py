@@ -83,7 +83,7 @@ def test_the_exit_status_is_documented() -> None:
 
 def shown_by(tool: str) -> str:
     """Return what the tools' page says that a tool prints."""
-    (text,) = samples(tool, "text", TOOLS)
+    (text,) = samples(tool, TOOLS, "text")
     return text
 
 
@@ -91,7 +91,7 @@ def detected(folder: Path, *, as_json: bool) -> str:
     """Return what the sample of detect prints, which reads a file."""
     page = folder / "page.html"
     page.write_bytes(GATE)
-    (sample,) = samples("detect", "sh", TOOLS)
+    (sample,) = samples("detect", TOOLS, "sh")
     parser = ArgumentParser()
     detect = Detect()
     detect.add_options(parser)
@@ -151,7 +151,7 @@ def test_what_the_sandbox_prints() -> None:
     parser = ArgumentParser()
     parser.add_argument("--json", action="store_true")
     SandboxTool().add_options(parser)
-    (sample,) = samples("sandbox", "sh", TOOLS)
+    (sample,) = samples("sandbox", TOOLS, "sh")
     options = parser.parse_args(shlex.split(sample)[3:])
     built = process.build(options)
     built.service_url, built.siteverify_url = "http://a", "http://b/siteverify"
