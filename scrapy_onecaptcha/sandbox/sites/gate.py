@@ -84,7 +84,8 @@ class Gate:
         html_only: whether the answer is ``Forbidden`` where Accept has no html.
         check_headers: whether Referer, and Origin of a POST, must name the site.
         free_paths: beginnings of paths that need no clearance.
-        refused_paths: beginnings of paths whose tokens are always refused.
+        refused_paths: beginnings of paths that are never opened: each token that is
+            submitted for them is refused.
         own_captcha: beginning of the paths that ask each visitor for a token of their
             own, cleared or not, and answer it with the content; ``""`` for none.
         hangs_up: whether the site closes the connection after it has read and used a

@@ -93,9 +93,11 @@ class GatedSite:
             return self._submitted(visit, form)
         if refusal:
             self._ledger.clearances_refused[refusal] += 1
-        if admitted and not self._has_own_captcha(visit.path):
-            return self._opened(visit)
-        return self._gated(visit)
+        closed = self._has_own_captcha(visit.path) or self._refuses(visit.path)
+        return self._opened(visit) if admitted and not closed else self._gated(visit)
+
+    def _refuses(self, path: str) -> bool:
+        return path.startswith(self._gate.refused_paths)
 
     def _has_own_captcha(self, path: str) -> bool:
         own = self._gate.own_captcha
@@ -190,7 +192,7 @@ class GatedSite:
         verdict = self._verdict(visit, form, ticket)
         if not verdict.success or verdict.token is None:
             return self._rejected(visit, target, [verdict.reason])
-        if self._gate.refused_paths and target.startswith(self._gate.refused_paths):
+        if self._refuses(target):
             return self._rejected(visit, target, ["token-refused"])
         user_agent = verdict.token.user_agent or visit.user_agent
         return self._accepted(visit, user_agent, target)
