@@ -75,14 +75,22 @@ def test_a_pass_in_the_url_of_the_answer(servers: Servers) -> None:
 def test_a_gate_in_place_of_a_revalidated_page(
     servers: Servers, tmp_path: Path
 ) -> None:
-    """The HTTP cache asks with ``If-None-Match``; the pages are gated in each run."""
+    """The HTTP cache asks with ``If-None-Match``; the pages are gated in each run.
+
+    In the first run a cleared session fills the cache, in the second all pages are
+    asked for without a clearance.
+    """
     cache = {
         "HTTPCACHE_ENABLED": True,
         "HTTPCACHE_DIR": str(tmp_path),
         "HTTPCACHE_POLICY": "scrapy.extensions.httpcache.RFC2616Policy",
     }
-    for run in (1, 2):
-        result = crawl(servers, pages(servers["etag"], range(6)), cache)
+    numbers = range(1, 6)
+    for run, first in ((1, 0), (2, None)):
+        plan = pages(servers["etag"], [0]) + pages(
+            servers["etag"], numbers, after=first
+        )
+        result = crawl(servers, plan, cache)
         result.assert_clean()
         assert_each_its_own(result)
         assert servers.tasks_of("etag") == run
@@ -109,17 +117,30 @@ def test_a_second_run_from_the_cache_pays_nothing(
 
 def test_an_api_that_wants_two_headers(servers: Servers) -> None:
     """A submitter repeats the call; its own answer is the page."""
-    plan = [
+    meta = {"onecaptcha": {"submitter": "crawl_submitters.by_two_headers"}}
+    api = f"{servers['twoheaders']}/api/items"
+    plan = [ask(f"{api}/{number}?q=x", meta=meta) for number in (1, 2)]
+    plan += [
         ask(
-            f"{servers['twoheaders']}/api/items/{number}?q=x",
-            meta={"onecaptcha": {"submitter": "crawl_submitters.by_two_headers"}},
+            api,
+            method="POST",
+            body=json.dumps({"name": name}),
+            headers={"Content-Type": "application/json"},
+            meta=meta,
         )
-        for number in range(1, 4)
+        for name in ("a", "b")
     ]
     result = crawl(servers, plan, middlewares=MIDDLEWARES)
     result.assert_clean()
-    assert dict(result.ended) == {0: 1, 1: 1, 2: 1}
-    titles = [json.loads(result.pages[n]["echo"]["body"])["title"] for n in range(3)]
-    assert titles == [f"Item {n} of twoheaders" for n in range(1, 4)]
-    assert servers.tasks_of("twoheaders") == 3
+    assert dict(result.ended) == dict.fromkeys(range(4), 1)
+    assert result.errors == {}
+    items = [json.loads(result.pages[n]["echo"]["body"]) for n in range(4)]
+    told = [(item["title"], item["request"]["fields"]) for item in items]
+    assert told == [
+        ("Item 1 of twoheaders", [["q", "x"]]),
+        ("Item 2 of twoheaders", [["q", "x"]]),
+        ("Item 1 of twoheaders", [["name", "a"]]),
+        ("Item 1 of twoheaders", [["name", "b"]]),
+    ]
+    assert servers.tasks_of("twoheaders") == 4
     assert servers.ledger()["site_rejections"].get("twoheaders", {}) == {}

@@ -117,7 +117,7 @@ class TaggedPages:
         if reply.status != _OK:
             return reply
         tag = f'"{hashlib.sha256(visit.uri.encode()).hexdigest()[:16]}"'
-        headers = (("ETag", tag), ("Cache-Control", "private, no-cache"))
+        headers = (("ETag", tag), ("Cache-Control", "private, max-age=0"))
         if visit.headers.get("if-none-match") == tag:
             return Reply(status=304, content_type="", headers=headers)
         return replace(reply, headers=(*reply.headers, *headers))
