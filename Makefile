@@ -34,7 +34,7 @@ test: $(VENV)/dev
 
 # Warnings are errors: a dangling link or reference stops it.
 docs: $(VENV)/docs
-	$(BIN)/sphinx-build -q -W --keep-going -n -b html docs build/docs
+	$(BIN)/sphinx-build -q -E -W --keep-going -n -b html docs build/docs
 
 # Other examples than those of make test, and twenty times as many.
 fuzz: $(VENV)/dev

@@ -6,7 +6,17 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-__all__ = ["REASONS", "Challenge", "Form", "Solution", "mask", "plain", "valid_sitekey"]
+__all__ = [
+    "POINTS_PER_CNY",
+    "REASONS",
+    "Challenge",
+    "Form",
+    "Solution",
+    "mask",
+    "plain",
+    "price",
+    "valid_sitekey",
+]
 
 Kind = Literal["gate", "widget"]
 FormKind = Literal["form", "call", "repeat"]
@@ -16,6 +26,9 @@ Reason = Literal[
 
 #: Why a gate may be unsolvable.
 REASONS: tuple[Reason, ...] = get_args(Reason)
+
+#: The service's price list: 1,000 points are 1 CNY.
+POINTS_PER_CNY = 1000
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
@@ -37,6 +50,11 @@ def valid_sitekey(text: str | None) -> str | None:
 def plain(text: str) -> str:
     """Return *text*, taken from a page, without what could forge a line of a log."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def price(points: float) -> str:
+    """Return *points* and what they are worth, for a person."""
+    return f"{points:,g} points ({points / POINTS_PER_CNY:,.3f} CNY)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
