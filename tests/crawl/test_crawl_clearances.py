@@ -10,7 +10,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import scrapy
 from crawl_harness import (
     Servers,
     ask,
@@ -19,6 +18,7 @@ from crawl_harness import (
     pages,
     sandbox,
 )
+from scrapy.settings import default_settings
 
 from scrapy_onecaptcha.sandbox import sitekey_of
 
@@ -32,7 +32,12 @@ HOSTS = 20
 #: Which of 80 pages have a captcha of their own.
 OWN = (1, 8, 16, 30, 33, 47, 60, 69, 74, 75)
 RESOLVER = "scrapy_onecaptcha.sandbox.resolver.LoopbackResolver"
-VERSION = tuple(int(part) for part in scrapy.__version__.split(".")[:2])
+#: Scrapy has renamed it.
+RESOLVER_SETTING = next(
+    name
+    for name in ("TWISTED_DNS_RESOLVER", "DNS_RESOLVER")
+    if hasattr(default_settings, name)
+)
 SITES: dict[str, Any] = {
     "p20": {"like": "pages", "clearance_pages": 20},
     "p50": {"like": "pages", "clearance_pages": 50},
@@ -121,8 +126,7 @@ def test_a_clearance_for_a_whole_domain(servers: Servers) -> None:
         for number in range(2)
         for host in range(HOSTS)
     ]
-    name = "TWISTED_DNS_RESOLVER" if VERSION >= (2, 15) else "DNS_RESOLVER"
-    settings = {name: RESOLVER, "CONCURRENT_REQUESTS": 64}
+    settings = {RESOLVER_SETTING: RESOLVER, "CONCURRENT_REQUESTS": 64}
     result = crawl(servers, plan, settings, allowed_domains=["example.com"])
     result.assert_clean()
     assert_each_its_own(result)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +40,14 @@ def filled(world: World, browser: Browser, uri: str = "/page/3") -> Any:
     page = browser.get(uri)
     assert is_gate(page)
     return browser.fill(page, world.solve()["gRecaptchaResponse"])
+
+
+def test_each_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+    table = text.partition("### Sites by behaviour")[2].partition("\n\nSites of")[0]
+    rows = [row.partition(" | ")[0] for row in table.splitlines() if row[:3] == "| `"]
+    names = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(names) == sorted(BEHAVIOURS)
 
 
 def test_each_has_a_sitekey_of_its_own_and_is_opened_by_name_only() -> None:

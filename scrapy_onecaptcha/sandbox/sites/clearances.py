@@ -119,7 +119,7 @@ class Clearances:
         return "", _with_pass(target, key)
 
     def _new_key(self, visit: Visit) -> str:
-        # A server that keeps sections beside the visitor's cookie goes on with it.
+        # A server that keeps sections beside the client's cookie goes on with it.
         known = self._key(visit) if self._gate.clearance_scope == "section" else ""
         key = known if known in self._keys else f"{self._rng.getrandbits(128):032x}"
         self._keys.add(key)

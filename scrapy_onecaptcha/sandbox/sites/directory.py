@@ -1,4 +1,4 @@
-"""A directory of firms that shows a telephone number for a captcha, each time."""
+"""A directory of firms: each telephone number needs a captcha of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIRMS = (
 """Names and addresses."""
 
 NUMBERS = sitekey_of("directory-numbers")
-"""The sitekey of the captcha that stands before a number; the gate's is another."""
+"""The sitekey of the captcha for a number; the gate's is another."""
 
 _FIRM = re.compile(r"/firm/([1-9][0-9]?)")
 _ASK = f"""<form method="post">
@@ -41,7 +41,7 @@ class Directory:
     """The list of all firms at ``/``, and ``/firm/1`` to ``5``.
 
     Args:
-        site: its name.
+        site: name of the site.
         ledger: knows the tokens.
     """
 

@@ -77,7 +77,7 @@ class Gate:
             another file.
         page_seconds: lifetime of one-time fields, and of a page *by_address*.
         own_forms: whether the content has captcha forms of its own: a submission of a
-            cleared visitor goes to the content.
+            cleared client goes to the content.
         by_address: whether the site remembers the asked page by the client's address,
             because it has no field or cookie for it: the last page counts, without its
             query. A submission of a cleared address goes to the content.
@@ -86,7 +86,7 @@ class Gate:
         free_paths: beginnings of paths that need no clearance.
         refused_paths: beginnings of paths that are never opened: each token that is
             submitted for them is refused.
-        own_captcha: beginning of the paths that ask each visitor for a token of their
+        own_captcha: beginning of the paths that ask each client for a token of their
             own, cleared or not, and answer it with the content; ``""`` for none.
         hangs_up: whether the site closes the connection after it has read and used a
             token, without an answer.
@@ -95,7 +95,7 @@ class Gate:
         names_page: whether that redirect names the asked page, as ``?next=…``.
         remembers: the page to which a passed gate at *entrance* leads: the one that
             ``next`` names, or the ``session``'s last gated page.
-        cleared: what *entrance* answers to a cleared visitor: it ``leads on`` to that
+        cleared: what *entrance* answers to a cleared client: it ``leads on`` to that
             page, or says ``verified``, with status 200.
         answer: the answer to a right submission: a ``redirect`` to the asked page, its
             ``content``, ``json``, ``204``, ``thanks`` (a page with a link), the
@@ -110,7 +110,7 @@ class Gate:
             one request.
         clearance_scope: where a clearance by cookie is good: the whole ``site``; the
             ``path`` of one section (the cookie's Path); a ``section``, which the server
-            keeps beside the visitor's cookie; or all hosts of a ``domain``. The section
+            keeps beside the client's cookie; or all hosts of a ``domain``. The section
             of ``/music/page/1`` is ``music``.
         clearance_seconds: how long a clearance is good; ``None`` for ever.
         clearance_pages: for how many pages it is good; ``None`` for any number.
@@ -228,7 +228,7 @@ class Gate:
 
     @property
     def by_session(self) -> bool:
-        """Whether the site keeps the asked page with the visitor's session."""
+        """Whether the site keeps the asked page with the client's session."""
         return self.remembers == "session" or not self.names_page
 
     @property

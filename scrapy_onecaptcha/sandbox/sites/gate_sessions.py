@@ -1,4 +1,4 @@
-"""The memory of a gate's sessions: one page for each visitor."""
+"""The memory of a gate's sessions: one page for each client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["GateSessions"]
 
 
 class GateSessions:
-    """Remembers for each visitor one page: the last that was gated.
+    """Remembers for each client one page: the last that was gated.
 
     Args:
         site: name of the site; part of the cookie's name.
@@ -34,5 +34,5 @@ class GateSessions:
         return "" if known else f"{self._cookie_name}={key}; Path=/; HttpOnly"
 
     def page_of(self, visit: Visit) -> str:
-        """Return the visitor's last gated page; ``/`` for an unknown visitor."""
+        """Return the client's last gated page; ``/`` for an unknown client."""
         return self._pages.get(visit.cookies.get(self._cookie_name, ""), "/")

@@ -113,7 +113,7 @@ class GatedSite:
             self._gate.entered == "redirect" and visit.path == self._gate.entrance
         )
 
-    # What a visitor sees
+    # What a client sees
 
     def _opened(self, visit: Visit) -> Reply:
         if not self._is_gate_path(visit):
@@ -146,7 +146,7 @@ class GatedSite:
         return _with_cookie(reply, cookie) if cookie else reply
 
     def _target(self, visit: Visit) -> str:
-        """Return path and query of the page that the visitor is after."""
+        """Return path and query of the page that the client is after."""
         if not self._is_gate_path(visit):
             return without_pass(visit.uri)
         if self._gate.by_session:
@@ -172,7 +172,7 @@ class GatedSite:
     def _csrf_name(self) -> str:
         return f"csrf_{self.name}"
 
-    # What a visitor sends
+    # What a client sends
 
     def _submitted(self, visit: Visit, form: Submission) -> Reply:
         reply = self._judged(visit, form)

@@ -1,4 +1,4 @@
-"""Sites that try to cost their visitor more than they may; opened by name.
+"""Sites that try to cost their client more than they may; opened by name.
 
 Each has one trick. The query of a page has its parameters: ``to`` is where its token
 should go, ``mb`` the size of the page. A good client pays little, sends its token
@@ -23,7 +23,7 @@ HOSTILE: Mapping[str, Hostile] = MappingProxyType(
     {
         "endless": Hostile(tries="a gate behind each gate", page=pages.endless),
         "newkey": Hostile(tries="another sitekey in each gate", page=pages.new_key),
-        "badkey": Hostile(tries="a sitekey that is none", page=pages.bad_key),
+        "badkey": Hostile(tries="a sitekey that is not a UUID", page=pages.bad_key),
         "forgets": Hostile(
             tries="a token accepted, and the gate again for ever",
             page=pages.endless,
@@ -59,12 +59,12 @@ HOSTILE: Mapping[str, Hostile] = MappingProxyType(
             answer=answers.flooding,
         ),
         "heavy": Hostile(
-            tries="megabytes of hidden fields, or of nothing behind the gate",
+            tries="megabytes of hidden fields, or of blanks after the gate",
             page=pages.heavy,
             answer=pages.endless,
         ),
         "widgets": Hostile(
-            tries="widgets by the thousand", page=pages.widgets, answer=answers.content
+            tries="thousands of widgets", page=pages.widgets, answer=answers.content
         ),
         "calls": Hostile(
             tries="calls within calls in a script",
@@ -75,12 +75,12 @@ HOSTILE: Mapping[str, Hostile] = MappingProxyType(
         "nested": Hostile(tries="JSON in JSON in JSON", page=pages.nested),
         "cookies": Hostile(tries="cookies that fill each request", page=pages.cookies),
         "odd": Hostile(
-            tries="fields with line breaks, charsets that are none",
+            tries="field names with line breaks, unknown charsets",
             page=pages.odd,
             answer=answers.checked,
         ),
         "named": Hostile(
-            tries="a callback that is called as something else",
+            tries="a callback with the name of something else",
             page=pages.named,
             answer=answers.content,
         ),
@@ -104,7 +104,7 @@ HOSTILE: Mapping[str, Hostile] = MappingProxyType(
             page=pages.endless,
             answer=answers.growing,
         ),
-        "posing": Hostile(tries="the words of the service", page=pages.posing),
+        "posing": Hostile(tries="an error of the service", page=pages.posing),
     }
 )
 """The trick of each site."""

@@ -1,4 +1,4 @@
-"""A site that tries to cost its visitor more than it may: one trick each."""
+"""A site that tries to cost its client more than it may: one trick each."""
 
 from __future__ import annotations
 
