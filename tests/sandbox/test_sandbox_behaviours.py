@@ -22,6 +22,8 @@ from sandbox_browser import (
 from scrapy_onecaptcha.sandbox import BEHAVIOURS, GATES, Gate, Sandbox
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit
 from scrapy_onecaptcha.sandbox.resolver import LoopbackResolver
+from scrapy_onecaptcha.sandbox.service.api import ServiceOptions
+from scrapy_onecaptcha.sandbox.sites.clearances import section_of
 
 #: Sites whose gate is in place, whose form is sent by POST, and that lead on.
 PLAIN = ("seconds", "pages", "paths", "sections", "domain", "agents", "etag")
@@ -57,6 +59,12 @@ def test_each_has_a_sitekey_of_its_own_and_is_opened_by_name_only() -> None:
     for site in sandbox.sites.values():
         robots = site.answer(Visit(uri="/robots.txt"))
         assert robots.body == b"User-agent: *\nAllow: /\n"
+
+
+def test_a_service_that_names_another_user_agent_each_time() -> None:
+    world = World("agents", ServiceOptions(user_agent="Solver/{number}"))
+    agents = [world.solve()["userAgent"] for _ in range(2)]
+    assert agents == ["Solver/1", "Solver/2"]
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -417,6 +425,22 @@ def test_a_token_is_seen_wherever_it_is(where: str) -> None:
     world.site.answer(spots[where])
     assert world.ledger.token_requests == {token: 2}
     assert world.ledger.as_dict()["tokens_repeated"] == 1
+
+
+def test_a_token_is_known_again_when_it_is_encoded() -> None:
+    ledger = World("seconds").ledger
+    token = f"P1_{'a' * 60}=="
+    for sent in (token, token.replace("=", "%3D")):
+        ledger.see("seconds", Visit(uri=f"/?t={sent}"))
+    assert ledger.token_requests == {token: 2}
+
+
+@pytest.mark.parametrize(
+    ("uri", "section"),
+    [("/music/page/1", "music"), ("/a/b/c/d?x=/y", "a"), ("/page/1", ""), ("/", "")],
+)
+def test_the_section_of_a_page(uri: str, section: str) -> None:
+    assert section_of(uri) == section
 
 
 def test_what_cannot_be_is_refused() -> None:
