@@ -261,9 +261,10 @@ def assert_each_its_own(result: Result, *, but: Iterable[int] = ()) -> None:
     """Assert that each request ended once, with the page that it asked for."""
     wanted = sorted(set(range(len(result.plan))) - set(but))
     assert result.code == 0, result.of("failed") or result.log[-4000:]
-    assert dict(result.ended) == dict.fromkeys(range(len(result.plan)), 1)
+    ends = {n: result.ended[n] for n in range(len(result.plan)) if result.ended[n] != 1}
+    assert ends == {}, f"ended not once: {ends}"
     lost = {n: error["message"] for n, error in result.errors.items() if n not in but}
-    assert lost == {}
+    assert lost == {}, lost
     assert sorted(result.pages) == wanted
     for number in wanted:
         page, asked = result.pages[number], result.plan[number]["url"]
