@@ -17,7 +17,7 @@ HUGE = 1 << 30
 """Bytes of blanks before a ``huge`` answer."""
 
 _CHUNK = 1 << 16
-_NO_CONTENT = 204
+_NO_BODY = (204, 304)
 # What was written must have been read before a reset, which discards the rest.
 _RESET_SECONDS = 0.05
 
@@ -66,9 +66,12 @@ def _answer(
 def _head(request: Any, reply: Reply, length: int) -> None:
     request.setResponseCode(reply.status)
     request.setHeader("Cache-Control", "no-store")
-    request.setHeader("Content-Type", reply.content_type)
-    if reply.status != _NO_CONTENT and reply.manner != "endless":
+    if reply.content_type:
+        request.setHeader("Content-Type", reply.content_type)
+    if reply.status not in _NO_BODY and reply.manner != "endless":
         request.setHeader("Content-Length", str(length))
+    if any(name == "Cache-Control" for name, _ in reply.headers):
+        request.responseHeaders.removeHeader("Cache-Control")
     for name, value in reply.headers:
         request.responseHeaders.addRawHeader(name, value)
 
