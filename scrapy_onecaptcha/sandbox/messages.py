@@ -34,6 +34,9 @@ Manner = Literal[
     "huge",
     "down",
     "endless",
+    "bomb",
+    "headers",
+    "extra",
 ]
 
 
@@ -108,7 +111,8 @@ class Reply:
             ``drip``: byte by byte, in so many seconds; ``huge``: after 1 GB of blanks,
             made as fast as they are read; ``down``: whole, then for so many seconds
             every connection to that port is refused; ``endless``: its body again and
-            again.
+            again; ``bomb``: a few kilobytes that unpack to 600 MB; ``headers``: header
+            lines without end; ``extra``: whole, then the same once more, unasked.
         seconds: of ``drip`` and ``down``.
     """
 

@@ -167,7 +167,11 @@ def warnings() -> frozenset[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 at = {"warn_once": 1, "warning": 0, "error": 0, "critical": 0}
-                at |= {"tell": 1, "_tell": 1, "_tell_once": 2}  # their level goes before
+                at |= {
+                    "tell": 1,
+                    "_tell": 1,
+                    "_tell_once": 2,
+                }  # their level goes before
                 where = at.get(node.func.attr)
                 if where is not None and len(node.args) > where and is_loud(node):
                     found.add(text_of(node.args[where]))
