@@ -349,6 +349,29 @@ def text(most: int) -> Callable[[Any], str]:
     return parse
 
 
+STORE_SCHEMES = ("sqlite", "redis", "rediss", "unix")
+STORE_URLS = (
+    "sqlite:///PATH, redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///SOCKET"
+)
+
+
+def store_url(value: Any) -> str:
+    """Accept the URL of a store."""
+    if not isinstance(value, str) or not value.strip().isprintable():
+        raise ValueError
+    url = value.strip()
+    scheme, found, rest = url.partition("://")
+    if not found or scheme not in STORE_SCHEMES or not rest.strip("/"):
+        raise ValueError
+    if scheme == "sqlite" and (rest[0] != "/" or rest.endswith("/")):
+        raise _Hint("a relative path has three slashes, an absolute one four")
+    if scheme in {"redis", "rediss"} and not urlsplit(url).hostname:
+        raise ValueError
+    if scheme == "unix" and not urlsplit(url).path.strip("/"):
+        raise ValueError
+    return url
+
+
 def count(default: int, least: int, unit: str) -> Row:
     """Return the row of a count of *unit*."""
     limit = ", 0 for no limit" if least == 0 and unit == "tasks" else ""

@@ -11,7 +11,8 @@ and Scrapy neither retries it nor logs a traceback for it.
     │   ├── BudgetExceeded
     │   ├── CircuitOpen
     │   ├── AttemptsExhausted
-    │   └── SubmissionRefused
+    │   ├── SubmissionRefused
+    │   └── StoreUnavailable
     ├── ServiceError
     │   ├── AccountError
     │   ├── BlockedError
@@ -49,6 +50,7 @@ __all__ = [
     "ServiceError",
     "SiteRefusedError",
     "SolveTimeout",
+    "StoreUnavailable",
     "SubmissionRefused",
     "TaskFailed",
     "Unavailable",
@@ -130,6 +132,16 @@ class SubmissionRefused(PolicyError):
 
     reason = "submission_refused"
     advice = "If that is where the site takes its captcha, allow it by name."
+
+
+class StoreUnavailable(PolicyError):
+    """``ONECAPTCHA_STORE`` did not answer: nothing may be paid without it."""
+
+    reason = "store_unavailable"
+    advice = (
+        "Bring the store back and run the pages again, or set "
+        'ONECAPTCHA_STORE_ON_FAULT to "local".'
+    )
 
 
 class ServiceError(OneCaptchaError):

@@ -9,6 +9,8 @@ from typing import Any, Literal, Protocol, TypeVar, get_args
 from scrapy_onecaptcha._logging import printable as plain
 
 __all__ = [
+    "MAX_RQDATA",
+    "POINTS_PER_CNY",
     "REASONS",
     "Attempts",
     "Budget",
@@ -19,6 +21,7 @@ __all__ = [
     "SolveReport",
     "mask",
     "plain",
+    "price",
     "valid_sitekey",
 ]
 
@@ -30,6 +33,12 @@ Reason = Literal[
 
 #: Why a gate may be unsolvable.
 REASONS: tuple[Reason, ...] = get_args(Reason)
+
+#: The service's price list: 1,000 points are 1 CNY.
+POINTS_PER_CNY = 1000
+
+#: Of rqdata, in characters. Longer rqdata is not sent to the service.
+MAX_RQDATA = 16 * 1024
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
@@ -46,6 +55,11 @@ def valid_sitekey(text: str | None) -> str | None:
     """Return *text* in lower case if it is a sitekey, which is a UUID."""
     lower = (text or "").strip().lower()
     return lower if _UUID.fullmatch(lower) else None
+
+
+def price(points: float) -> str:
+    """Return *points* and what they are worth, for a person."""
+    return f"{points:,g} points ({points / POINTS_PER_CNY:,.3f} CNY)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from scrapy_onecaptcha._redact import Secret
 from scrapy_onecaptcha._values import (
     ATTEMPTS,
     SELECTOR,
+    STORE_URLS,
     SUBMITTER,
     Proxy,
     Row,
@@ -33,8 +34,10 @@ from scrapy_onecaptcha._values import (
     is_loopback,
     number,
     one_of,
+    store_url,
     submitters,
     task_proxy,
+    text,
 )
 from scrapy_onecaptcha.request_options import KEYS, RequestOptions
 
@@ -61,11 +64,14 @@ PREFIX = "ONECAPTCHA_"
 MAX_POLLS = 120  # getTaskResult calls for one task (the protocol family)
 POLITE_SECONDS = 3.0  # between two polls (the service's description)
 TOKEN_SECONDS = 120.0  # that a token is valid (the service's description)
+DAY_SECONDS = 86_400
+MAX_NAMESPACE_LENGTH = 100
+MAX_EGRESS_LENGTH = 255  # as long as a host's name may be
 
 
 def _seconds(default: float, *, zero: bool = False, most: float = math.inf) -> Row:
     span = "0 or more" if zero else "more than 0"
-    upto = f" and at most {most:g}" if most < math.inf else ""
+    upto = f" and at most {most:.10g}" if most < math.inf else ""
     parse = number(0, most, above=not zero)
     return Row(default=default, parse=parse, allowed=f"seconds, {span}{upto}")
 
@@ -139,6 +145,26 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             "CLOSE_ON_FATAL": _switch(default=False),
             "TASK_COST": Row(default=7, parse=number(0), allowed="points, 0 or more"),
             "LOG_INTERVAL": _seconds(30),
+            "STORE": Row(parse=store_url, allowed=STORE_URLS),
+            "STORE_NAMESPACE": Row(
+                parse=text(MAX_NAMESPACE_LENGTH),
+                allowed=f"one line of at most {MAX_NAMESPACE_LENGTH} characters",
+            ),
+            "STORE_TIMEOUT": _seconds(60, zero=True),
+            "STORE_ON_FAULT": Row(
+                default="fail",
+                parse=one_of("fail", "local"),
+                allowed='"fail" or "local"',
+            ),
+            "EGRESS": Row(
+                parse=text(MAX_EGRESS_LENGTH),
+                allowed=f"one line of at most {MAX_EGRESS_LENGTH} characters",
+            ),
+            "CLEARANCE_MAX_AGE": _seconds(DAY_SECONDS, most=30 * DAY_SECONDS),
+            "SHARED_MAX_TASKS": count(0, 0, "tasks"),
+            "BUDGET_PERIOD": Row(
+                parse=one_of("day", "month"), allowed='"day" or "month"'
+            ),
         }.items()
     }
 )
@@ -185,15 +211,21 @@ class Config:
     close_on_fatal: bool
     task_cost: float
     log_interval: float
+    store: str | None = data(repr=False)
+    store_namespace: str | None
+    store_timeout: float
+    store_on_fault: Literal["fail", "local"]
+    egress: str | None
+    clearance_max_age: float
+    shared_max_tasks: int
+    budget_period: Literal["day", "month"] | None
     options: RequestOptions = data(init=False, repr=False, compare=False)
-    ignored: RequestOptions = data(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, enabled in (("options", True), ("ignored", False)):
-            options = RequestOptions(
-                enabled=enabled, expect=self.expect, max_attempts=self.max_attempts
-            )
-            object.__setattr__(self, name, options)
+        options = RequestOptions(
+            expect=self.expect, decide=self.gate, max_attempts=self.max_attempts
+        )
+        object.__setattr__(self, "options", options)
 
     @property
     def loopback(self) -> bool:
@@ -257,6 +289,19 @@ def _read(settings: BaseSettings, name: str) -> Any:
     """Return a setting's value; ``None`` is unset, as everywhere in Scrapy."""
     value = settings.get(name)
     return SETTINGS[name].default if value is None else SETTINGS[name].read(name, value)
+
+
+def request_defaults(settings: BaseSettings) -> RequestOptions:
+    """Return what the crawl says of each request's page, which needs no key.
+
+    Raises:
+        ValueError: names the setting, the value and what is allowed.
+    """
+    return RequestOptions(
+        expect=_read(settings, f"{PREFIX}EXPECT"),
+        decide=_read(settings, f"{PREFIX}GATE"),
+        max_attempts=_read(settings, f"{PREFIX}MAX_ATTEMPTS"),
+    )
 
 
 def _find_key(settings: BaseSettings, environ: Mapping[str, str] | None) -> Secret:

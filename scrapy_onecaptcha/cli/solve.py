@@ -16,6 +16,7 @@ from scrapy_onecaptcha.cli.page_fetch import is_url
 from scrapy_onecaptcha.cli.purchase import Purchase
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.cli.service import price, read_config
+from scrapy_onecaptcha.models import MAX_RQDATA
 from scrapy_onecaptcha.service.task import Task
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Solve", "task_for"]
 
 #: Characters of rqdata, and of a User-Agent.
-MAX_RQDATA, MAX_USER_AGENT = 16 * 1024, 1024
+MAX_USER_AGENT = 1024
 
 
 class Solve(Tool):

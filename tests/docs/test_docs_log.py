@@ -18,7 +18,8 @@ from scrapy.http import HtmlResponse
 import scrapy_onecaptcha
 from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha.pages.classifier import weigh
-from scrapy_onecaptcha.pages.detection import Hints, detect
+from scrapy_onecaptcha.pages.detection import detect
+from scrapy_onecaptcha.request_options import RequestOptions
 from tests.docs.pages import EXAMPLE, GATE, PAGES, config, fences, page, rows, words
 
 PACKAGE = Path(scrapy_onecaptcha.__file__).parent
@@ -248,5 +249,5 @@ def test_whose_word_decides(
 ) -> None:
     page = HtmlResponse("https://shop.example/", body=body)
     own = None if decide is None else lambda *_: decide
-    challenge = detect(page, Hints(decide=own, **said))
+    challenge = detect(page, RequestOptions(decide=own, **said))
     assert (challenge.kind if challenge else None) == kind

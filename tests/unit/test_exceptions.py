@@ -41,6 +41,7 @@ PARENTS = {
     "CircuitOpen": "PolicyError",
     "AttemptsExhausted": "PolicyError",
     "SubmissionRefused": "PolicyError",
+    "StoreUnavailable": "PolicyError",
     "ServiceError": "OneCaptchaError",
     "AccountError": "ServiceError",
     "BlockedError": "ServiceError",

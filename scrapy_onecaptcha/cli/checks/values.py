@@ -115,7 +115,7 @@ def _unknown(name: str, meant: str | None) -> Finding:
         what="There is no such setting"
         + (f"; did you mean {meant}?" if meant else "."),
         why="It has no effect; what it was meant to set is at its default.",
-        do="Spell it as the README does, or take it out.",
+        do="Spell it as the documentation does, or remove it.",
     )
 
 
