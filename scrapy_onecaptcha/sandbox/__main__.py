@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.error import ReactorNotRunning
 
 from scrapy_onecaptcha.sandbox.server import Sandbox
-from scrapy_onecaptcha.sandbox.service.api import ServiceOptions
+from scrapy_onecaptcha.sandbox.service.api import TASK_TYPES, ServiceOptions
 from scrapy_onecaptcha.sandbox.service.faults import CALLS, FAULTS
 from scrapy_onecaptcha.sandbox.sites.registry import BY_NAME, GATES
 
@@ -49,6 +49,8 @@ def build(options: argparse.Namespace) -> Sandbox:
         user_agent=options.user_agent or None,
         resp_key=options.resp_key,
         balance=options.balance,
+        tells_cost=options.tells_cost,
+        task_types=tuple(options.task_type or TASK_TYPES),
         faults=dict(options.fault),
     )
     return Sandbox(service=service, sites=options.site or GATES, seed=options.seed)
@@ -153,6 +155,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--resp-key", help="respKey of the solutions")
     add("--balance", type=int, default=1_000_000, help="points of the account")
+    add("--tells-cost", action="store_true", help="name the cost of each result")
+    add("--task-type", action="append", help="supported; may be repeated")
     add(
         "--fault",
         action="append",

@@ -34,6 +34,9 @@ Manner = Literal[
     "huge",
     "down",
     "endless",
+    "bomb",
+    "headers",
+    "extra",
 ]
 
 
@@ -112,7 +115,9 @@ class Reply:
             half of it, then the connection is closed; ``reset-body``: the same by a
             reset; ``drip``: byte by byte, within *seconds*; ``huge``: after 1 GB of
             blanks, written as fast as they are read; ``down``: whole, and then the port
-            refuses connections for *seconds*; ``endless``: its body again and again.
+            refuses connections for *seconds*; ``endless``: its body again and again;
+            ``bomb``: a few kilobytes that unpack to 600 MB; ``headers``: header lines
+            without end; ``extra``: whole, then the same once more, unasked.
         seconds: duration of ``drip`` and ``down``.
     """
 
