@@ -6,11 +6,12 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 METADATA := setup.cfg pyproject.toml
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz report faults bench clean
+.PHONY: help demo test docs fuzz report faults bench clean
 
 help:
 	@echo "make demo   crawl a gated bookshop, no key needed"
 	@echo "make test   ruff, mypy and all tests"
+	@echo "make docs   the documentation as a site, in build/docs"
 	@echo "make fuzz   ten minutes of broken pages, replies and settings"
 	@echo "make report how well the corpus of pages is read"
 	@echo "make faults what a crawl makes of every fault of the service"
@@ -25,7 +26,15 @@ test: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github/workflows
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# Warnings are errors: a dangling link or reference stops it.
+docs: $(VENV)/docs
+	$(BIN)/sphinx-build -q -E -W --keep-going -n -b html docs build/docs
 
 # Other examples than those of make test, and twenty times as many.
 fuzz: $(VENV)/dev
@@ -55,6 +64,10 @@ $(VENV)/demo: $(METADATA) $(VENV)/made
 
 $(VENV)/dev: $(METADATA) $(VENV)/made
 	$(PIP) install --editable ".[dev]"
+	@touch $@
+
+$(VENV)/docs: $(METADATA) $(VENV)/made
+	$(PIP) install --editable ".[docs]"
 	@touch $@
 
 $(VENV)/made:

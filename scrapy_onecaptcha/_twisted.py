@@ -1,8 +1,9 @@
-"""The time that everything here goes by: a reactor's, a loop's, or a test's."""
+"""Waiting and waking: clocks, repeated calls, sleep and permits, with any reactor."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -10,7 +11,7 @@ from twisted.internet.defer import Deferred
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Beat", "Clock", "LoopClock", "sleep"]
+__all__ = ["Beat", "Clock", "LoopClock", "Semaphore", "sleep"]
 
 
 class Clock(Protocol):
@@ -106,3 +107,61 @@ def sleep(clock: Clock, seconds: float) -> Deferred[None]:
     done: Deferred[None] = Deferred(lambda _: call.cancel())
     call = clock.callLater(seconds, done.callback, None)
     return done
+
+
+class Semaphore:
+    """A number of permits, given out first come first served.
+
+    Twisted's ``DeferredSemaphore`` has no limit that can be changed, and hands a
+    permit on inside ``release``: some hundred waiters that take and return at once
+    would exhaust the stack.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken = 0
+        self._waiting: deque[Deferred[None]] = deque()
+        self._serving = False
+
+    @property
+    def limit(self) -> int:
+        """How many permits there are; it may be changed at any time."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self._limit = limit
+        self._serve()
+
+    @property
+    def taken(self) -> int:
+        """How many permits are taken."""
+        return self._taken
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a permit."""
+        return len(self._waiting)
+
+    async def take(self) -> None:
+        """Take a permit; wait for one where none is free."""
+        turn: Deferred[None] = Deferred(self._waiting.remove)
+        self._waiting.append(turn)
+        self._serve()
+        await turn
+
+    def release(self) -> None:
+        """Return a permit that was taken."""
+        self._taken -= 1
+        self._serve()
+
+    def _serve(self) -> None:
+        if self._serving:
+            return  # the loop below goes on with whoever was added or left
+        self._serving = True
+        try:
+            while self._waiting and self._taken < self._limit:
+                self._taken += 1
+                self._waiting.popleft().callback(None)
+        finally:
+            self._serving = False

@@ -33,6 +33,7 @@ TOOLS = {
     "solve": (f"{_TOOLS}.solve.Solve", "buy one token"),
     "sandbox": (f"{_TOOLS}.sandbox.SandboxTool", "a service and gates to try it on"),
     "check": (f"{_TOOLS}.check.Check", "what is wrong or risky in the settings"),
+    "report": (f"{_TOOLS}.report.ReportTool", "what captchas cost and brought"),
 }
 _VERSION = f"{_TOOLS}.version.Version"
 

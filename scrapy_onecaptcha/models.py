@@ -8,12 +8,14 @@ from typing import Literal, get_args
 
 __all__ = [
     "MAX_RQDATA",
+    "POINTS_PER_CNY",
     "REASONS",
     "Challenge",
     "Form",
     "Solution",
     "mask",
     "plain",
+    "price",
     "valid_sitekey",
 ]
 
@@ -28,6 +30,8 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 
 #: Of rqdata, in characters. Longer rqdata is not sent to the service.
 MAX_RQDATA = 16 * 1024
+#: The service's price list: 1,000 points are 1 CNY.
+POINTS_PER_CNY = 1000
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
@@ -49,6 +53,11 @@ def valid_sitekey(text: str | None) -> str | None:
 def plain(text: str) -> str:
     """Return *text*, taken from a page, without what could forge a line of a log."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def price(points: float) -> str:
+    """Return *points* and what they are worth, for a person."""
+    return f"{points:,g} points ({points / POINTS_PER_CNY:,.3f} CNY)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha._twisted import Beat
-from scrapy_onecaptcha.models import REASONS, plain
+from scrapy_onecaptcha.models import POINTS_PER_CNY, REASONS, plain
 from scrapy_onecaptcha.service.error_codes import RULES
 
 if TYPE_CHECKING:
@@ -86,9 +86,6 @@ VARIANTS: Mapping[str, frozenset[str]] = MappingProxyType(
         ),
     }
 )
-
-#: The service's price list: 1,000 points are 1 CNY.
-POINTS_PER_CNY = 1000
 
 
 @dataclass(slots=True)

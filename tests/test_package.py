@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 from configparser import ConfigParser
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
+import pytest
 from scrapy.exceptions import IgnoreRequest
 
 import scrapy_onecaptcha
@@ -96,6 +98,25 @@ def test_every_error_has_a_reason_of_its_own_and_an_advice() -> None:
         assert error.advice.endswith(".")
 
 
+# Size
+
+MAX_LINES = 400
+MAX_ROOT_MODULES = 16
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(PACKAGE.rglob("*.py")),
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_a_module_is_short_enough_to_be_read(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_the_root_has_few_modules() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= MAX_ROOT_MODULES
+
+
 # Versions
 
 ROOT = PACKAGE.parent
@@ -105,17 +126,76 @@ def listed(file: str, section: str, option: str) -> list[str]:
     """Return the lines of an option, without comments."""
     ini = ConfigParser(interpolation=None)
     ini.read(ROOT / file, encoding="utf-8")
-    return ini[section][option].strip().splitlines()
+    lines = ini[section][option].strip().splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+#: What the package is made for; everything else comes with these.
+MAIN = ("Scrapy", "Twisted", "treq")
 
 
 def test_the_oldest_versions_are_the_ones_that_are_tested() -> None:
-    floors = listed("setup.cfg", "options", "install_requires")
+    floors = [
+        line
+        for line in listed("setup.cfg", "options", "install_requires")
+        if line.startswith(MAIN)
+    ]
     pins = [
         re.sub(r"(\.0)*$", "", pin.removesuffix('; python_version < "3.11"'))
         for pin in listed("tox.ini", "testenv:oldest", "deps")
         if not pin.endswith('; python_version >= "3.11"')
     ]
     assert pins == [floor.replace(">=", "==") for floor in floors]
+
+
+def imported(path: Path) -> set[str]:
+    """Return the top-level modules that *path* imports when it runs."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    names: set[str] = set()
+    for node in set(ast.walk(tree)) - typing_only:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
+
+
+def test_every_direct_import_is_declared() -> None:
+    installed = packages_distributions()
+    extras = listed("setup.cfg", "options", "install_requires") + [
+        line
+        for name in ("redis", "report", "scripts", "spidermon")
+        for line in listed_extra(name)
+    ]
+    declared = {canonical(re.split(r"[<>=!~ \[;]", line)[0]) for line in extras}
+    used = set[str]().union(*map(imported, PACKAGE.rglob("*.py")))
+    outside = used - set(sys.stdlib_module_names) - {"scrapy_onecaptcha"}
+    missing = {
+        name
+        for name in outside
+        if not declared & {canonical(each) for each in installed.get(name, [name])}
+    }
+    assert missing == set()
+
+
+def listed_extra(name: str) -> list[str]:
+    try:
+        return listed("setup.cfg", "options.extras_require", name)
+    except KeyError:
+        return []
+
+
+def canonical(name: str) -> str:
+    """Return *name* as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 # Importing
@@ -140,11 +220,19 @@ NAMES = sorted(
 )
 
 
+#: Modules of extras, which need not be installed.
+EXTRAS = {"spidermon"}
+
+
 def test_importing_it_all_installs_no_reactor() -> None:
     code = f"""
 import importlib, sys
 for name in {NAMES!r}:
-    importlib.import_module(name.removesuffix(".__init__"))
+    try:
+        importlib.import_module(name.removesuffix(".__init__"))
+    except ModuleNotFoundError as error:
+        if error.name not in {EXTRAS!r}:
+            raise
     if "twisted.internet.reactor" in sys.modules:
         print(name)
         break

@@ -10,7 +10,7 @@ from scrapy_onecaptcha.cli.base import DONE, NOT_HAD, Tool, exits
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.cli.service import balance_of, has_no_balance, read_config
 from scrapy_onecaptcha.exceptions import ServiceError
-from scrapy_onecaptcha.stats import POINTS_PER_CNY
+from scrapy_onecaptcha.models import POINTS_PER_CNY
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.exceptions import NotConfigured, UsageError
 
+from scrapy_onecaptcha.models import price
 from scrapy_onecaptcha.service.client import Client
 from scrapy_onecaptcha.settings import PREFIX, Config
-from scrapy_onecaptcha.stats import POINTS_PER_CNY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -67,8 +67,3 @@ async def balance_of(config: Config, reactor: Any) -> float:
 def has_no_balance(error: ServiceError) -> bool:
     """Tell whether *error* says that the service tells nobody a balance."""
     return error.code in _NO_SUCH_CALL
-
-
-def price(points: float) -> str:
-    """Return *points* as a person reads them."""
-    return f"{points:,g} points ({points / POINTS_PER_CNY:,.3f} CNY)"

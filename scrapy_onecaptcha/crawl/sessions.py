@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 from scrapy.utils.httpobj import urlparse_cached
 from twisted.internet.defer import Deferred
 
-from scrapy_onecaptcha._semaphore import Places
+from scrapy_onecaptcha._twisted import Semaphore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -124,14 +124,14 @@ class Session:
         self.cookies_set = 0
         # Whoever waits for a turn, or has it, holds it: a site may name a new sitekey
         # in each of its gates.
-        self._turns: WeakValueDictionary[str, Places] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
         self._being_solved = 0
         self._gates_in_a_row = 0
         self._held: list[Deferred[None]] = []
 
-    def turn(self, sitekey: str) -> Places:
+    def turn(self, sitekey: str) -> Semaphore:
         """Return the one place for a solve of *sitekey*."""
-        return self._turns.setdefault(sitekey, Places(1))
+        return self._turns.setdefault(sitekey, Semaphore(1))
 
     def cleared(self, sitekey: str) -> None:
         """Note that the site has accepted a token for *sitekey*."""

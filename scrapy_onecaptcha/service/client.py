@@ -19,7 +19,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeadlinePassed
 
 from scrapy_onecaptcha._redact import Secret, SecretBytes, any_spelling, bare
-from scrapy_onecaptcha._semaphore import Places
+from scrapy_onecaptcha._twisted import Semaphore
 from scrapy_onecaptcha.exceptions import ServiceError, Unavailable
 from scrapy_onecaptcha.service.http import CONNECTIONS, NoReply, post
 from scrapy_onecaptcha.service.http_treq import pooled
@@ -115,7 +115,7 @@ class Client:
         self._clock = clock
         self._timeout = timeout
         self._hang_up = hang_up
-        self._lines = Places(CONNECTIONS)
+        self._lines = Semaphore(CONNECTIONS)
 
     def __repr__(self) -> str:
         return f"<Client of {self._url}>"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import CancelledError
 
-from scrapy_onecaptcha._semaphore import Places
-from scrapy_onecaptcha._twisted import sleep
+from scrapy_onecaptcha._twisted import Semaphore, sleep
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     AttemptsExhausted,
@@ -85,7 +84,7 @@ class Solver:
         self._clock = clock
         self._is_paused = is_paused
         self._random = random
-        self._open = Places(config.concurrent_tasks)
+        self._open = Semaphore(config.concurrent_tasks)
         self._widen_at = 0.0
         self._account: AccountError | None = None
         self._blocked: BlockedError | None = None

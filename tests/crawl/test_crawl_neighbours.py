@@ -184,7 +184,7 @@ def test_the_rfc2616_policy_stores_no_gate(servers: Servers, tmp_path: Path) -> 
     assert texts(second) == expected
     flags = {number: page["flags"] for number, page in second.pages.items()}
     assert flags == {0: [], 1: ["cached"], 2: ["cached"]}
-    # README, Limits: the page that was gated is paid for once more.
+    # docs, limits: the page that was gated is paid for once more.
     assert servers.tasks_of("fresh") == 2
 
 

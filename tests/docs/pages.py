@@ -33,7 +33,7 @@ def page(name: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8")
 
 
-def section(title: str, text: str = README) -> str:
+def section(title: str, text: str) -> str:
     """Return what stands below a heading, up to the next one of any level."""
     found = re.search(
         rf"^#+ {re.escape(title)}\n(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL
@@ -42,7 +42,7 @@ def section(title: str, text: str = README) -> str:
     return found[1]
 
 
-def rows(title: str, text: str = README) -> list[list[str]]:
+def rows(title: str, text: str) -> list[list[str]]:
     """Return the cells of a section's table, without its head."""
     lines = [line for line in section(title, text).splitlines() if line[:1] == "|"]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
@@ -143,7 +143,7 @@ def fences(path: Path) -> list[Fence]:
     return found
 
 
-def samples(title: str, language: str = "python", text: str = README) -> list[str]:
+def samples(title: str, text: str, language: str = "python") -> list[str]:
     """Return the pieces of code below a heading."""
     found = re.findall(rf"```{language}\n(.*?)```", section(title, text), re.DOTALL)
     assert found, title

@@ -180,6 +180,8 @@ def test_a_command_exists(page: str, line: str) -> None:
             _parser().parse_args(rest)
         case ["python", "-m", "pip", "install", "."] | ["cd", "example_project"]:
             assert (ROOT / words[-1]).is_dir()
+        case ["scrapy", "fetch", url]:
+            assert url.startswith("http://127.0.0.1:")
         case ["export", pair]:
             assert pair.partition("=")[0] in DEFAULTS
         case ["pytest", file]:

@@ -34,10 +34,12 @@ PYTHON = [
 ]
 TRIED = {
     ("errors.md", "The tree"),
+    ("settings.md", "One request"),
     ("sites.md", "field"),
     ("sites.md", "sitekey"),
     ("sites.md", "A widget that you want solved"),
     ("testing.md", "Sites"),
+    ("tools.md", "What is seen in a page, from Python"),
 }
 
 

@@ -23,10 +23,13 @@ from scrapy_onecaptcha.cli.checks.finding import SEVERITIES, Finding
 from scrapy_onecaptcha.cli.checks.project import find
 from scrapy_onecaptcha.cli.detect import Detect
 from scrapy_onecaptcha.cli.purchase import Answer
+from scrapy_onecaptcha.cli.report import ReportTool
 from scrapy_onecaptcha.cli.sandbox import SandboxTool
 from scrapy_onecaptcha.cli.terminal import Terminal
+from scrapy_onecaptcha.report.ledger import Ledger
 from scrapy_onecaptcha.sandbox import __main__ as process
 from tests.docs.pages import GATE, config, page, rows, samples, section, words
+from tests.unit.report.helpers import CODES, MIDNIGHT, SITES, record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +86,7 @@ def test_the_exit_status_is_documented() -> None:
 
 def shown_by(tool: str) -> str:
     """Return what the tools' page says that a tool prints."""
-    (text,) = samples(tool, "text", TOOLS)
+    (text,) = samples(tool, TOOLS, "text")
     return text
 
 
@@ -91,7 +94,7 @@ def detected(folder: Path, *, as_json: bool) -> str:
     """Return what the sample of detect prints, which reads a file."""
     page = folder / "page.html"
     page.write_bytes(GATE)
-    (sample,) = samples("detect", "sh", TOOLS)
+    (sample,) = samples("detect", TOOLS, "sh")
     parser = ArgumentParser()
     detect = Detect()
     detect.add_options(parser)
@@ -151,7 +154,7 @@ def test_what_the_sandbox_prints() -> None:
     parser = ArgumentParser()
     parser.add_argument("--json", action="store_true")
     SandboxTool().add_options(parser)
-    (sample,) = samples("sandbox", "sh", TOOLS)
+    (sample,) = samples("sandbox", TOOLS, "sh")
     options = parser.parse_args(shlex.split(sample)[3:])
     built = process.build(options)
     built.service_url, built.siteverify_url = "http://a", "http://b/siteverify"
@@ -165,3 +168,57 @@ def test_what_the_sandbox_prints() -> None:
     options.json = True
     told = json.loads(process.show(built, options))
     assert documented_fields("sandbox") == told.keys()
+
+
+def reported(folder: Path, *options: str) -> str:
+    """Return what report prints of a ledger of a few tasks."""
+    path = folder / "captchas.jsonl"
+    ledger = Ledger(path)
+    for each in TASKS:
+        ledger.append(each)
+    ledger.close()
+    parser = ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    tool = ReportTool()
+    tool.add_options(parser)
+    out = StringIO()
+    call = Call(
+        arguments=[str(path)],
+        options=parser.parse_args(options),
+        settings=Settings(),
+        terminal=Terminal(out, out),
+    )
+    assert tool.run(call) == base.DONE
+    return out.getvalue()
+
+
+#: Two nights of a shop, and one of its neighbours.
+TASKS = [
+    *[record(opened=48, seconds=22.5 + n) for n in range(9)],
+    record(outcome="rejected", opened=0),
+    *[record(time=MIDNIGHT - 3600, opened=50, seconds=30.0 + n) for n in range(5)],
+    *[
+        record(time=MIDNIGHT - 7200, outcome="failed", code=CODES[0], points=0.0)
+        for _ in range(2)
+    ],
+    record(site=SITES[1], opened=1, seconds=41.0),
+    record(site=SITES[1], outcome="failed", code="timeout", seconds=300.0, points=0.0),
+]
+
+
+def test_what_report_prints(tmp_path: Path) -> None:
+    assert reported(tmp_path) == shown_by("report")
+
+
+def test_every_field_of_a_report_is_documented(tmp_path: Path) -> None:
+    told = json.loads(reported(tmp_path, "--json"))
+    assert documented_fields("report") == told.keys()
+    cells = {
+        name: meaning
+        for cell, meaning in re.findall(
+            r"^\| (.+?) \| (.+) \|$", section("report", TOOLS), re.MULTILINE
+        )
+        for name in words(cell)
+    }
+    assert words(cells["total"]) - {"null"} == told["total"].keys()
+    assert words(cells["failures"]) == told["failures"][0].keys()

@@ -81,7 +81,7 @@ class Row:
     """One fault at one call, and what has to come of it.
 
     Attributes:
-        what: goes wrong, in words; rows that share it are one line of the README's.
+        what: goes wrong, in words; rows that share it are one line of the page's.
         name: of the fault, as the sandbox knows it.
         call: that it befalls.
         times: how often.

@@ -1,4 +1,4 @@
-"""The table of faults is as it has to be; it can fail; and the README shows it."""
+"""The table of faults is as it has to be; it can fail; and the page shows it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import pytest
 
 from scrapy_onecaptcha.sandbox import FAULTS
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES
-from tests.docs.pages import README, ROOT, environment, rows, section
+from tests.docs.pages import ROOT, environment, page, rows, section
 from tests.faults.judging import PLACES, log_problems, problems
 from tests.faults.rows import BALANCE, DELIVERED, ROWS, Row
 from tests.faults.running import Log, Outcome
 from tests.faults.table import HEAD, coded, faults_of, groups
 
+PAGE = page("faults.md")
 NAMES = [row.id for row in ROWS]
 #: Seconds for the whole table, which takes a tenth of that.
 HANGS = 300
@@ -194,7 +195,7 @@ def test_what_has_to_be_logged_is_looked_for() -> None:
     assert list(log_problems([ROW], log))
 
 
-# The README's
+# The page's
 
 
 def numbers(cell: str) -> list[list[float]]:
@@ -202,9 +203,11 @@ def numbers(cell: str) -> list[list[float]]:
     return [[float(n) for n in part.split("-")] for part in cell.split(" + ")]
 
 
-def test_the_readme_shows_the_table() -> None:
-    shown = rows("Faults of the service")
-    head = next(x for x in section("Faults of the service").split("\n") if x[:1] == "|")
+def test_the_page_shows_the_table() -> None:
+    shown = rows("Faults of the service", PAGE)
+    head = next(
+        x for x in section("Faults of the service", PAGE).split("\n") if x[:1] == "|"
+    )
     assert tuple(cell.strip() for cell in head.strip("|").split("|")) == HEAD
     wanted = groups(ROWS)
     assert len(shown) == len(wanted)
@@ -227,5 +230,5 @@ def test_the_readme_shows_the_table() -> None:
         assert numbers(cells[7])[0][0] >= 0
 
 
-def test_the_readme_counts_the_rows() -> None:
-    assert f"{len(ROWS)} faults" in README
+def test_the_page_counts_the_rows() -> None:
+    assert f"{len(ROWS)} faults" in PAGE

@@ -759,7 +759,7 @@ def test_one_task_at_once_is_the_least() -> None:
     assert run.value
 
 
-# Places
+# Semaphore
 
 
 def test_so_many_tasks_are_open_at_once_first_come_first_served() -> None:

@@ -1,4 +1,4 @@
-"""Places: first come first served, never more than there are."""
+"""Semaphore: first come first served, never more than there are."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import random
 import pytest
 from twisted.internet.defer import CancelledError
 
-from scrapy_onecaptcha._semaphore import Places
+from scrapy_onecaptcha._twisted import Semaphore
 from tests.unit.helpers import Run
 
 
-def filled(limit: int) -> Places:
+def filled(limit: int) -> Semaphore:
     """Return places that are all taken."""
-    places = Places(limit)
+    places = Semaphore(limit)
     for _ in range(limit):
         assert Run(places.take()).done
     return places
 
 
-def queue(places: Places, count: int) -> tuple[list[Run[None]], list[int]]:
+def queue(places: Semaphore, count: int) -> tuple[list[Run[None]], list[int]]:
     """Let *count* wait; the list tells who got a place, in that order."""
     served: list[int] = []
 
@@ -31,7 +31,7 @@ def queue(places: Places, count: int) -> tuple[list[Run[None]], list[int]]:
 
 
 def test_a_free_place_is_taken_at_once() -> None:
-    places = Places(2)
+    places = Semaphore(2)
     assert [Run(places.take()).done for _ in range(3)] == [True, True, False]
     assert (places.taken, places.waiting) == (2, 1)
 
@@ -133,7 +133,7 @@ def test_a_waiter_may_ask_for_another_place_when_it_gets_one() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_never_more_than_the_limit_whatever_happens(seed: int) -> None:
     dice = random.Random(seed)
-    places = Places(3)
+    places = Semaphore(3)
     held: list[int] = []
     waiting: dict[int, Run[None]] = {}
 

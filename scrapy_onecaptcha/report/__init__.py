@@ -1,0 +1,1 @@
+"""What the operator sees: a ledger of paid tasks, a report on it, alarms."""

@@ -1,0 +1,116 @@
+"""The report for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scrapy_onecaptcha.models import price
+from scrapy_onecaptcha.report.scales import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from scrapy_onecaptcha.report.summary import Figures, Summary
+
+__all__ = ["in_words"]
+
+#: Lines of a table, and failures that are told.
+MAX_ROWS = 20
+
+_HEADS = ("tasks", "passed", "rate", "points", "each", "pages", "median", "p95")
+_LEGEND = (
+    "each: points for an accepted page; pages: opened by a clearance; median and p95: "
+    "seconds until a token"
+)
+_MINUTES = "%Y-%m-%d %H:%M"
+_NONE = "-"
+
+
+def in_words(summary: Summary) -> Iterator[str]:
+    """Yield the lines."""
+    total = summary.total
+    if summary.first is None or summary.last is None:
+        yield "No task."
+        return
+    spiders = f" of {', '.join(summary.spiders[:10])}" if summary.spiders else ""
+    yield (
+        f"{_count(total.tasks, 'task')}, {_count(summary.runs, 'run')}{spiders}, "
+        f"{moment(summary.first, _MINUTES)} to {moment(summary.last, _MINUTES)} UTC"
+    )
+    yield from _totals(total)
+    yield ""
+    yield from _table("By day (UTC)", dict(sorted(summary.days.items(), reverse=True)))
+    yield ""
+    yield from _table("By site", summary.sites)
+    yield f"({_LEGEND})"
+    yield ""
+    yield from _failures(summary)
+
+
+def _totals(total: Figures) -> Iterator[str]:
+    each = total.points_per_accepted
+    page = (
+        f"; an accepted page cost {price(round(each, 1))}" if each is not None else ""
+    )
+    yield f"Spent {price(total.points)}{page}"
+    yield f"{total.accepted:,} accepted, a pass rate of {_percent(total.pass_rate)}"
+    if total.median is not None and total.p95 is not None:
+        yield f"Seconds until a token: median {total.median:.1f}, p95 {total.p95:.1f}"
+    if total.pages_per_clearance is not None:
+        yield f"Pages per clearance: {total.pages_per_clearance:,.1f}"
+
+
+def _table(title: str, groups: Mapping[str, Figures]) -> Iterator[str]:
+    names = list(groups)[:MAX_ROWS]
+    cut = (
+        f" (the first {len(names)} of {len(groups):,})" if groups.keys() - names else ""
+    )
+    heads = (f"{title}{cut}", *_HEADS)
+    rows = [heads, *((name, *_cells(groups[name])) for name in names)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = (f"{cell:>{w}}" for cell, w in zip(others, widths[1:], strict=True))
+        yield "  ".join((f"{first:<{widths[0]}}", *cells))
+
+
+def _cells(figures: Figures) -> Sequence[str]:
+    return (
+        f"{figures.tasks:,}",
+        f"{figures.accepted:,}",
+        _percent(figures.pass_rate),
+        f"{figures.points:,.10g}",
+        _number(figures.points_per_accepted),
+        _number(figures.pages_per_clearance),
+        _number(figures.median),
+        _number(figures.p95),
+    )
+
+
+def _failures(summary: Summary) -> Iterator[str]:
+    if not summary.failures:
+        yield "Each task brought a page."
+        return
+    yield "What failed most, and what to do"
+    for failure in summary.failures[:MAX_ROWS]:
+        where = (
+            failure.worst
+            if failure.sites == 1
+            else (f"{failure.sites:,} sites, most on {failure.worst}")
+        )
+        yield (
+            f"  {failure.name}: {_count(failure.tasks, 'task')}, "
+            f"{price(failure.points)}, on {where}"
+        )
+        yield f"    {failure.advice}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def _percent(share: float | None) -> str:
+    return _NONE if share is None else f"{share:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return _NONE if value is None else f"{value:,.1f}"

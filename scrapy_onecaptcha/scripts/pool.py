@@ -1,0 +1,212 @@
+"""Visits pages in a child process while the crawl's event loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import hashlib
+import json
+import logging
+import queue
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from scrapy_onecaptcha.scripts.child import Child, NoEngine
+from scrapy_onecaptcha.scripts.engine import problem
+from scrapy_onecaptcha.scripts.models import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy_onecaptcha.scripts.models import Visit
+
+    Deliver = Callable[[Reading | NoEngine], None]
+
+__all__ = ["ScriptPool", "visit_once"]
+
+logger = logging.getLogger(__name__)
+
+# Readings that are kept; a page of the same text at the same address is read once.
+MAX_KEPT = 256
+# Seconds that the thread gets to see that its child is gone.
+JOIN_SECONDS = 5
+
+KILLED = Reading(stopped="its scripts took too long, and their process was killed")
+CLOSED = Reading(stopped="the crawl ends")
+
+
+class ScriptPool:
+    """One child process for a crawl, started when it is first needed.
+
+    Args:
+        start: starts a child process.
+    """
+
+    def __init__(self, start: Callable[[], Child] = Child) -> None:
+        self._start = start
+        self._jobs: queue.SimpleQueue[tuple[Visit, Deliver] | None] = (
+            queue.SimpleQueue()
+        )
+        self._thread: threading.Thread | None = None
+        self._child: Child | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Reading] = OrderedDict()
+        self._waiting: set[Deferred[Reading]] = set()
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the child process, if there is one now."""
+        child = self._child
+        return None if child is None else child.pid
+
+    async def visit(self, visit: Visit) -> Reading:
+        """Visit a page. To be awaited in a coroutine that a Deferred drives.
+
+        Raises:
+            NoEngine: there is no usable engine; the text says why.
+        """
+        digest = _digest(visit)
+        if digest in self._kept:
+            self._kept.move_to_end(digest)
+            return self._kept[digest]
+        reading = await self._deferred(visit)
+        # One with a real token in it is good for a single request, and not kept.
+        if not visit.token:
+            self._kept[digest] = reading
+            while len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+        return reading
+
+    def close(self) -> None:
+        """End the child process and wait for it; no visit comes after this."""
+        with self._lock:
+            self._closed = True
+            child = self._child
+        if child is not None:
+            child.kill()
+        self._jobs.put(None)
+        if self._thread is not None:
+            self._thread.join(JOIN_SECONDS)
+            self._thread = None
+        atexit.unregister(self.close)
+        for waiting in tuple(self._waiting):
+            waiting.callback(CLOSED)
+
+    def _deferred(self, visit: Visit) -> Deferred[Reading]:
+        done: Deferred[Reading] = Deferred(self._waiting.discard)
+        if self._closed:
+            done.callback(CLOSED)
+            return done
+        if sentence := problem():
+            done.errback(NoEngine(sentence))
+            return done
+        self._waiting.add(done)
+        in_loop = _caller_of_this_thread()
+
+        def fire(result: Reading | NoEngine) -> None:
+            if done not in self._waiting:
+                return  # cancelled, or the pool was closed
+            self._waiting.discard(done)
+            if isinstance(result, Reading):
+                done.callback(result)
+            else:
+                done.errback(result)
+
+        def deliver(result: Reading | NoEngine) -> None:
+            try:
+                in_loop(lambda: fire(result))
+            except RuntimeError:  # the loop is closed, and nobody waits any longer
+                logger.debug("A reading came after its crawl: %s", visit.url)
+
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._work, name="onecaptcha-scripts", daemon=True
+            )
+            self._thread.start()
+            atexit.register(self.close)
+        self._jobs.put((visit, deliver))
+        return done
+
+    # In the thread
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            visit, deliver = job
+            deliver(self._result(visit))
+        self._end_child()
+
+    def _result(self, visit: Visit) -> Reading | NoEngine:
+        try:
+            child = self._living_child()
+        except NoEngine as error:
+            return error
+        if child is None:
+            return CLOSED
+        reading = child.visit(visit)
+        if reading is not None:
+            return reading
+        self._end_child()
+        return CLOSED if self._is_closed() else KILLED
+
+    def _living_child(self) -> Child | None:
+        """Return the child, a new one if need be, or ``None`` after `close`."""
+        with self._lock:
+            if self._closed or self._child is not None:
+                return self._child
+        child = self._start()
+        with self._lock:
+            self._child = child
+        if self._is_closed():  # while it started
+            self._end_child()
+            return None
+        return child
+
+    def _is_closed(self) -> bool:
+        with self._lock:
+            return self._closed
+
+    def _end_child(self) -> None:
+        with self._lock:
+            child, self._child = self._child, None
+        if child is None:
+            return
+        complaint = child.close()
+        if complaint and not self._closed:
+            logger.debug("The script engine ended: %s", complaint[-500:])
+
+
+def visit_once(visit: Visit) -> Reading:
+    """Visit one page and wait for it; for commands, not for a crawl.
+
+    Raises:
+        NoEngine: there is no usable engine; the text says why.
+    """
+    if sentence := problem():
+        raise NoEngine(sentence)
+    child = Child()
+    try:
+        return child.visit(visit) or KILLED
+    finally:
+        child.close()
+
+
+def _digest(visit: Visit) -> str:
+    return hashlib.sha256(json.dumps(visit.as_dict()).encode()).hexdigest()
+
+
+def _caller_of_this_thread() -> Callable[[Callable[[], None]], object]:
+    """Return what calls a function in this thread's event loop, from another thread.
+
+    There may be no reactor, in which case none must be imported.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        from twisted.internet import reactor  # noqa: PLC0415  (installs one)
+
+        return reactor.callFromThread  # type: ignore[attr-defined,no-any-return,unused-ignore]
+    return loop.call_soon_threadsafe

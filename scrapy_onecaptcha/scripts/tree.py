@@ -1,0 +1,93 @@
+"""A page as a plain tree that JSON can hold: [tag, attributes, children, mark].
+
+The mark associates controls with forms as the parser of a browser does, which a tree
+alone does not tell: between a form's start tag and the next ``</form>`` all controls
+are that form's, even where other end tags have closed it in the tree. A form's mark is
+its number, a control's the number of the form that it belongs to, and 0 is none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lxml import etree  # type: ignore[import-untyped,unused-ignore]
+
+__all__ = ["Tree", "plain_tree"]
+
+Tree = list[Any]
+
+MAX_CHARACTERS = 1_000_000
+# Elements within elements; the engine's stack holds that many calls and more.
+MAX_DEPTH = 200
+
+_END = "onecaptcha-form-end"
+_FORM_END = re.compile(r"</form(?=[\s/>])", re.IGNORECASE)
+_MARK = f"<{_END}></{_END}>"
+_RAW = frozenset({"script", "style", "title", "textarea"})
+_CONTROLS = frozenset({"input", "select", "textarea", "button", "fieldset", "output"})
+_XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+
+
+def plain_tree(html: str) -> Tree | None:
+    """Parse *html*, or return ``None`` where nothing of it can be read."""
+    text = _XML_DECLARATION.sub("", html[:MAX_CHARACTERS].replace("\x00", ""))
+    text = _FORM_END.sub(lambda found: _MARK + found[0], text)
+    parser = etree.HTMLParser(encoding="utf-8", recover=True, huge_tree=True)
+    try:
+        root = etree.fromstring(text.encode("utf-8", "replace"), parser)
+    except (etree.LxmlError, ValueError):
+        return None
+    return None if root is None else _Builder().build(root)
+
+
+class _Builder:
+    """Walks a tree in the order of the page, and keeps the form that is open."""
+
+    def __init__(self) -> None:
+        self._forms = 0
+        self._open = 0  # the form whose end tag has not come yet
+        self._above: list[int] = []  # the forms around the current element
+
+    def build(self, element: Any, depth: int = 0) -> Tree:
+        tag = _name(element.tag)
+        mark = self._mark(tag)
+        is_form = tag == "form" and mark > 0
+        if is_form:
+            self._above.append(mark)
+        children: list[Any] = []
+        _add_text(children, element.text, raw=tag in _RAW)
+        for child in element if depth < MAX_DEPTH else ():
+            if child.tag == _END:
+                self._open = 0
+                # Where an end tag is missing, lxml puts what follows into the mark.
+                _add_text(children, child.text)
+                children.extend(self.build(below, depth + 1) for below in child)
+            elif isinstance(child.tag, str):
+                children.append(self.build(child, depth + 1))
+            _add_text(children, child.tail)
+        if is_form:
+            self._above.pop()
+        if tag == "form" and not is_form:
+            tag = "div"  # a form within a form is none
+        return [tag, dict(element.attrib), children, mark]
+
+    def _mark(self, tag: str) -> int:
+        if tag == "form":
+            if self._open:
+                return 0
+            self._forms += 1
+            self._open = self._forms
+            return self._forms
+        if tag in _CONTROLS and self._open and self._open not in self._above:
+            return self._open
+        return 0
+
+
+def _name(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def _add_text(children: list[Any], text: str | None, *, raw: bool = False) -> None:
+    if text:
+        children.append(text.replace(_MARK, "") if raw else text)
