@@ -7,7 +7,7 @@ its time inside of one call is interrupted.
 
 from __future__ import annotations
 
-from hypothesis import Phase, example, given, settings, target
+from hypothesis import example, given, target
 from hypothesis import strategies as st
 
 from tests.corpus.slow_pages import API, WIDGET, page
@@ -47,9 +47,7 @@ PIECES = [
 PIECE = st.sampled_from(PIECES)
 
 
-# A slow page is not made smaller: each try takes as long again.
-@settings(phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target])
-@fuzzed(30)
+@fuzzed(30, shrink=False)
 @given(
     before=st.lists(PIECE, max_size=3),
     unit=st.lists(PIECE, min_size=1, max_size=4),
