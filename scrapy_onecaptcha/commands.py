@@ -34,6 +34,7 @@ TOOLS = {
     "sandbox": (f"{_TOOLS}.sandbox.SandboxTool", "a service and gates to try it on"),
     "check": (f"{_TOOLS}.check.Check", "what is wrong or risky in the settings"),
     "report": (f"{_TOOLS}.report.ReportTool", "what captchas cost and brought"),
+    "store": (f"{_TOOLS}.store.StoreTool", "which clearances are kept"),
 }
 _VERSION = f"{_TOOLS}.version.Version"
 

@@ -25,7 +25,7 @@ from scrapy_onecaptcha.cli.terminal import LINE, TICK, Terminal
 from scrapy_onecaptcha.commands import TOOLS
 from scrapy_onecaptcha.exceptions import ServiceError, TaskFailed
 from scrapy_onecaptcha.models import Solution
-from scrapy_onecaptcha.pages.detection import Hints
+from scrapy_onecaptcha.request_options import RequestOptions
 from scrapy_onecaptcha.service.client import Task
 from scrapy_onecaptcha.settings import Config
 
@@ -75,7 +75,7 @@ def config(**settings: Any) -> Config:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "name a tool: detect, balance, solve, sandbox, check, report\n"),
+        ((), "name a tool: detect, balance, solve, sandbox, check, report, st"),
         (("slove",), "(not 'slove')"),
         (("--jsn", "check"), "there is no option --jsn"),
         (("check", "--jsn"), "there is no option --jsn"),
@@ -302,7 +302,7 @@ def test_a_looker_stands_where_the_middleware_would(named: dict[Any, Any]) -> No
 @pytest.mark.parametrize("fresh", [True, False])
 def test_what_is_to_be_paid_for_is_not_from_a_cache(fresh: bool) -> None:
     look = Look("https://shop.example/")
-    request = LookSpider([look], Hints(), fresh=fresh).ask(look)
+    request = LookSpider([look], RequestOptions(), fresh=fresh).ask(look)
     assert request.meta["dont_cache"] is fresh
 
 

@@ -181,6 +181,27 @@ def test_a_setting_that_does_not_exist() -> None:
     assert "did you mean ONECAPTCHA_MAX_TASKS?" in finding.what
 
 
+@pytest.mark.parametrize(
+    ("proxy", "what"),
+    [
+        ("request", "The proxy of each gated request"),
+        ("http://me:secret@p.example:3128", "The proxy http://p.example:3128"),
+    ],
+)
+def test_a_proxy_that_is_handed_to_the_service(proxy: str, what: str) -> None:
+    finding = the_one(ONECAPTCHA_TASK_PROXY=proxy)
+    assert brief(finding) == ("hint", "ONECAPTCHA_TASK_PROXY")
+    assert finding.what.startswith(what)
+    assert "https://api.1captcha.vip" in finding.what
+    assert "secret" not in repr(finding)
+
+
+def test_a_proxy_that_the_service_cannot_reach() -> None:
+    finding = the_one(ONECAPTCHA_TASK_PROXY="http://me:secret@127.0.0.1:3128")
+    assert brief(finding) == ("error", "ONECAPTCHA_TASK_PROXY")
+    assert "secret" not in repr(finding)
+
+
 @pytest.mark.parametrize("name", ["POLL_INTERVAL", "POLL_DELAY"])
 def test_impolite_polls(name: str) -> None:
     finding = the_one({f"ONECAPTCHA_{name}": 1})

@@ -141,7 +141,7 @@ def test_an_errback_that_keeps_what_is_worth_another_try() -> None:
 def test_what_a_request_says(heading: str, key: str, value: str) -> None:
     (sample,) = the("sites.md", heading)
     request = executed(sample)["request"]
-    options = RequestOptions.from_meta(request.meta["onecaptcha"], config())
+    options = RequestOptions.from_meta(request.meta["onecaptcha"], config().options)
     assert getattr(options, key) == value
 
 
