@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
-
-    from scrapy_onecaptcha.sandbox.sites.api import Api
-    from scrapy_onecaptcha.sandbox.sites.gate import Gate
 
 __all__ = ["Ticket", "Tickets"]
 
@@ -41,6 +38,18 @@ class Ticket:
     used: bool = False
 
 
+class Issuer(Protocol):
+    """What the values depend on: a gate's page, or an API's demand."""
+
+    @property
+    def rqdata(self) -> bool:
+        """Whether the page hands rqdata to its widget."""
+
+    @property
+    def page_seconds(self) -> float:
+        """Seconds for which the values of one page are accepted."""
+
+
 class Tickets:
     """The tickets of one site.
 
@@ -51,7 +60,7 @@ class Tickets:
     """
 
     def __init__(
-        self, gate: Gate | Api, *, clock: Callable[[], float], rng: random.Random
+        self, gate: Issuer, *, clock: Callable[[], float], rng: random.Random
     ) -> None:
         self._gate = gate
         self._clock = clock
