@@ -21,7 +21,9 @@ from scrapy_onecaptcha._redact import Secret
 from scrapy_onecaptcha._values import (
     ATTEMPTS,
     SELECTOR,
+    STORE_URLS,
     SUBMITTER,
+    Proxy,
     Row,
     api_key,
     api_url,
@@ -33,7 +35,10 @@ from scrapy_onecaptcha._values import (
     is_loopback,
     number,
     one_of,
+    store_url,
     submitters,
+    task_proxy,
+    text,
 )
 from scrapy_onecaptcha.request_options import KEYS, RequestOptions
 
@@ -47,6 +52,7 @@ __all__ = [
     "KEYS",
     "PREFIX",
     "SETTINGS",
+    "TASK_TYPES",
     "Config",
     "RequestOptions",
     "Row",
@@ -59,11 +65,14 @@ PREFIX = "ONECAPTCHA_"
 MAX_POLLS = 120  # getTaskResult calls for one task (the protocol family)
 POLITE_SECONDS = 3.0  # between two polls (the service's description)
 TOKEN_SECONDS = 120.0  # that a token is valid (the service's description)
+DAY_SECONDS = 86_400
+MAX_NAMESPACE_LENGTH = 100
+MAX_EGRESS_LENGTH = 255  # as long as a host's name may be
 
 
 def _seconds(default: float, *, zero: bool = False, most: float = math.inf) -> Row:
     span = "0 or more" if zero else "more than 0"
-    upto = f" and at most {most:g}" if most < math.inf else ""
+    upto = f" and at most {most:.10g}" if most < math.inf else ""
     parse = number(0, most, above=not zero)
     return Row(default=default, parse=parse, allowed=f"seconds, {span}{upto}")
 
@@ -71,6 +80,9 @@ def _seconds(default: float, *, zero: bool = False, most: float = math.inf) -> R
 def _switch(*, default: bool) -> Row:
     return Row(default=default, parse=flag, allowed="True or False")
 
+
+#: Types of task for an hCaptcha, in the order in which they are tried.
+TASK_TYPES = ("HCaptchaTaskProxyless", "HCaptchaTask")
 
 _GATE = "a callable (response, challenge) -> bool, or the dotted path of one"
 
@@ -89,6 +101,17 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
                 "query and fragment",
             ),
             "ENABLED": _switch(default=True),
+            "TASK_TYPE": Row(
+                default="auto",
+                parse=one_of("auto", *TASK_TYPES),
+                allowed=" or ".join(f'"{name}"' for name in ("auto", *TASK_TYPES)),
+            ),
+            "TASK_PROXY": Row(
+                parse=task_proxy,
+                allowed='"request", or the URL of a proxy (http, https, socks4 or '
+                "socks5) that the service can reach",
+                secret=True,
+            ),
             "ALLOWED_DOMAINS": Row(
                 parse=domains, allowed="a list of domains, or text with commas"
             ),
@@ -133,6 +156,26 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             "CLOSE_ON_FATAL": _switch(default=False),
             "TASK_COST": Row(default=7, parse=number(0), allowed="points, 0 or more"),
             "LOG_INTERVAL": _seconds(30),
+            "STORE": Row(parse=store_url, allowed=STORE_URLS),
+            "STORE_NAMESPACE": Row(
+                parse=text(MAX_NAMESPACE_LENGTH),
+                allowed=f"one line of at most {MAX_NAMESPACE_LENGTH} characters",
+            ),
+            "STORE_TIMEOUT": _seconds(60, zero=True),
+            "STORE_ON_FAULT": Row(
+                default="fail",
+                parse=one_of("fail", "local"),
+                allowed='"fail" or "local"',
+            ),
+            "EGRESS": Row(
+                parse=text(MAX_EGRESS_LENGTH),
+                allowed=f"one line of at most {MAX_EGRESS_LENGTH} characters",
+            ),
+            "CLEARANCE_MAX_AGE": _seconds(DAY_SECONDS, most=30 * DAY_SECONDS),
+            "SHARED_MAX_TASKS": count(0, 0, "tasks"),
+            "BUDGET_PERIOD": Row(
+                parse=one_of("day", "month"), allowed='"day" or "month"'
+            ),
         }.items()
     }
 )
@@ -154,6 +197,8 @@ class Config:
     api_key: str = data(repr=False)
     api_url: str
     enabled: bool
+    task_type: str
+    task_proxy: Literal["request"] | Proxy | None
     allowed_domains: tuple[str, ...] | None
     expect: str | None
     gate: Callable[..., Any] | None
@@ -181,6 +226,14 @@ class Config:
     close_on_fatal: bool
     task_cost: float
     log_interval: float
+    store: str | None = data(repr=False)
+    store_namespace: str | None
+    store_timeout: float
+    store_on_fault: Literal["fail", "local"]
+    egress: str | None
+    clearance_max_age: float
+    shared_max_tasks: int
+    budget_period: Literal["day", "month"] | None
     options: RequestOptions = data(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -289,6 +342,13 @@ def _refuse_contradictions(config: Config) -> None:
                 f"{PREFIX}{name} is {seconds:g} and {PREFIX}SOLVE_TIMEOUT {timeout:g}: "
                 "no result could be asked for in time; allowed: less than that."
             )
+    proxy = config.task_proxy
+    if isinstance(proxy, Proxy) and proxy.is_local and not config.loopback:
+        name = f"{PREFIX}TASK_PROXY"
+        raise ValueError(
+            f"{name} is a proxy that only this machine or network can reach; allowed: "
+            f"{SETTINGS[name].allowed}."
+        )
 
 
 def unknown(settings: BaseSettings) -> Iterator[tuple[str, str | None]]:

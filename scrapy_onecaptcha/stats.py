@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy_onecaptcha import exceptions
+from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha._twisted import Beat
-from scrapy_onecaptcha.models import POINTS_PER_CNY, REASONS, plain
-from scrapy_onecaptcha.report.log_lines import Once, Quieted, times
+from scrapy_onecaptcha.models import REASONS, plain
+from scrapy_onecaptcha.report.log_lines import Once, Quieted
 from scrapy_onecaptcha.report.stat_names import STATS
-from scrapy_onecaptcha.service.error_codes import RULES
+from scrapy_onecaptcha.report.tally import Ended, Tally, price_of, total
+from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STATS", "Report"]
 
-logger = logging.getLogger("scrapy_onecaptcha")
+logger = get_logger("scrapy_onecaptcha")
 
 # A site may have hosts without end. Sites that are counted one by one, and those that
 # the summary tells one by one.
@@ -39,7 +39,7 @@ OTHERS = "other sites"
 MANY_SITES = 100
 
 #: What a task can come to, beside a token: the service's codes and our own words.
-TASK_CODES = frozenset(RULES) | {"timeout", "abandoned", "other"}
+TASK_CODES = frozenset({*RULES, *PREFIXES, "timeout", "abandoned", "other"})
 
 #: What stands in the braces of `STATS`.
 VARIANTS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -52,26 +52,6 @@ VARIANTS: Mapping[str, frozenset[str]] = MappingProxyType(
         ),
     }
 )
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What happened on one site."""
-
-    tasks: int = 0
-    passed: int = 0
-    failed: int = 0
-    shared: int = 0
-    lost: int = 0
-
-
-@dataclass(slots=True)
-class _Ended:
-    """Clearances that have ended."""
-
-    count: int = 0
-    pages: int = 0
-    seconds: float = 0.0
 
 
 class Report:
@@ -95,11 +75,11 @@ class Report:
         self._config = config
         self._clock = clock
         self._waiting = waiting
-        self._sites: dict[str, _Tally] = {}
+        self._sites: dict[str, Tally] = {}
         self._paid_sites = 0
         self._losses = Quieted(clock.seconds)
         self._once = Once()
-        self._ended = _Ended()
+        self._ended = Ended()
         self._open_tasks = 0
         self._abandoned = 0
         self._progress = Beat(clock, config.log_interval, self._tell_progress)
@@ -118,11 +98,11 @@ class Report:
             if self._once.is_last(kind):
                 logger.warning("No further warnings of this kind (%s) are shown.", kind)
 
-    def site(self, site: str) -> _Tally:
+    def site(self, site: str) -> Tally:
         """Return the tally of *site*, or of all others where there are too many."""
         if site not in self._sites and len(self._sites) >= MAX_SITES:
             site = OTHERS
-        return self._sites.setdefault(site, _Tally())
+        return self._sites.setdefault(site, Tally())
 
     # The crawl
 
@@ -130,7 +110,8 @@ class Report:
         """Tell scope, budget and price; warn where nothing bounds the cost."""
         config = self._config
         scope = ", ".join(domains) if domains else "every host that the spider asks for"
-        budget = f"{config.max_tasks} tasks" if config.max_tasks else "no limit"
+        limit = config.max_tasks
+        budget = counted(limit, "task") if limit else "no limit"
         logger.info(
             "Solving hCaptcha gates on %s by %s; budget: %s, %g points a task",
             scope,
@@ -158,22 +139,17 @@ class Report:
             return
         logger.info(
             "Waiting for captchas: %s parked, %s open; so far %s",
-            times(waiting, "request"),
-            times(self._open_tasks, "task"),
+            counted(waiting, "request"),
+            counted(self._open_tasks, "task"),
             self._totals(),
         )
 
     def _totals(self) -> str:
-        tallies = self._sites.values()
-        tasks = sum(tally.tasks for tally in tallies)
+        total_ = self._sum(list(self._sites))
         return (
-            f"{times(tasks, 'task')}, {sum(t.passed for t in tallies)} passed, "
-            f"{sum(t.failed for t in tallies)} failed, {self._price(tasks)}"
+            f"{counted(total_.tasks, 'task')}, {total_.passed} passed, "
+            f"{total_.failed} failed, {price_of(total_)}"
         )
-
-    def _price(self, tasks: int) -> str:
-        points = tasks * self._config.task_cost
-        return f"{points:g} points ({points / POINTS_PER_CNY:.3f} CNY)"
 
     def closed(self) -> None:
         """Tell the summary."""
@@ -194,26 +170,20 @@ class Report:
         tally = self._sites[site]
         return tally.tasks, tally.lost, tally.shared
 
-    def _sum(self, sites: list[str]) -> _Tally:
-        tallies = [self._sites[site] for site in sites]
-        return _Tally(
-            *(
-                sum(getattr(tally, item.name) for tally in tallies)
-                for item in fields(_Tally)
-            )
-        )
+    def _sum(self, sites: list[str]) -> Tally:
+        return total(self._sites[site] for site in sites)
 
-    def _tell_site(self, site: str, tally: _Tally) -> None:
+    def _tell_site(self, site: str, tally: Tally) -> None:
         logger.info(
             "hCaptcha on %s: %s, %d passed, %d failed, %s shared another's clearance, "
             "%s lost, spent %s",
             site,
-            times(tally.tasks, "task"),
+            counted(tally.tasks, "task"),
             tally.passed,
             tally.failed,
-            times(tally.shared, "page"),
-            times(tally.lost, "page"),
-            self._price(tally.tasks),
+            counted(tally.shared, "page"),
+            counted(tally.lost, "page"),
+            price_of(tally),
         )
 
     # A task
@@ -226,7 +196,7 @@ class Report:
     def task_created(self, site: str) -> None:
         """Count a task, before the service is called."""
         self.count("tasks")
-        self.count("points", self._config.task_cost)
+        self._charge(site, self._config.task_cost)
         tally = self.site(site)
         tally.tasks += 1
         self._open_tasks += 1
@@ -242,15 +212,25 @@ class Report:
     def task_refunded(self, site: str) -> None:
         """Take a task back that the service refused to create."""
         self.count("tasks", -1)
-        self.count("points", -self._config.task_cost)
+        self._charge(site, -self._config.task_cost)
         tally = self.site(site)
         tally.tasks -= 1
         self._open_tasks -= 1
         self._paid_sites -= tally.tasks == 0
 
+    def _charge(self, site: str, points: float) -> None:
+        self.count("points", points)
+        self.site(site).points += points
+
+    def tell(self, level: int, message: str) -> None:
+        """Log what the solver has to say."""
+        logger.log(level, "%s", message)
+
     def task_ready(self, site: str, solution: Solution, attempt: int) -> None:
         """Count and tell a token."""
         self._open_tasks -= 1
+        if solution.cost is not None:
+            self._charge(site, solution.cost - self._config.task_cost)
         self.count("tasks/ready")
         self.count("seconds/total", solution.seconds)
         self._stats.max_value("onecaptcha/seconds/max", solution.seconds)
@@ -262,10 +242,17 @@ class Report:
             solution.task_id,
         )
 
-    def task_failed(self, site: str, error: OneCaptchaError) -> None:
-        """Count and tell a task that came to nothing."""
+    def task_failed(
+        self, site: str, error: OneCaptchaError, *, charged: bool = True
+    ) -> None:
+        """Count and tell a task without a token; *charged*: it may have been billed."""
         self._open_tasks -= 1
-        code = getattr(error, "code", "") or error.reason
+        if not charged:
+            cost = self._config.task_cost
+            self._charge(site, -cost)
+            self.count("points/unbilled", cost)
+            self.site(site).unbilled += cost
+        code = family(error.code) if error.code else error.reason
         self.count(f"tasks/failed/{code if code in TASK_CODES else 'other'}")
         self.site(site).failed += 1
         logger.info("No token for %s: %s", site, error)
@@ -328,8 +315,8 @@ class Report:
                 "%s",
                 site,
                 seconds,
-                times(pages + 1, "page"),
-                times(cost, "task"),
+                counted(pages + 1, "page"),
+                counted(cost, "task"),
             )
 
     def token_for_each_page(self, site: str) -> None:

@@ -86,9 +86,8 @@ class Arrivals:
         if response.request is None:  # Scrapy sets it after the last middleware
             response.request = request
         options = self._rules.options(request)
-        hints = options
         try:
-            challenge = self._reader.look(response, hints)
+            challenge = self._reader.look(response, options)
         except Exception:
             self.fail(request)  # the user's own code has failed
             raise
@@ -102,11 +101,11 @@ class Arrivals:
         if challenge is None or not gated:
             if challenge is not None:
                 self._report.widget(challenge)
-            return self._pass_on(request, response, options, hints)
+            return self._pass_on(request, response, options)
         if not self._may_pass(request, response):
             self._departures.return_ticket(request)
             return response
-        return self._enter(request, response, options, hints)
+        return self._enter(request, response, options)
 
     def fail(self, request: Request) -> None:
         """Clear ``meta`` for the errback, where nothing in it would be missed.
@@ -181,14 +180,13 @@ class Arrivals:
         request: Request,
         response: Response,
         options: RequestOptions,
-        hints: RequestOptions,
     ) -> Awaitable[Response | Request] | Response:
         """Deliver *response*, unless it is what a gate address shows to visitors."""
         self._departures.return_ticket(request)
         if not self._strayed(request):
             return response
-        site = SiteClient(self._context.site, request, options, hints)
-        flow = GateFlow(self._context, site, hints, next(self._numbers))
+        site = SiteClient(self._context.site, request, options)
+        flow = GateFlow(self._context, site, next(self._numbers))
 
         async def ask_again() -> Response:
             return await flow.page(await site.ask())
@@ -200,7 +198,6 @@ class Arrivals:
         request: Request,
         response: Response,
         options: RequestOptions,
-        hints: RequestOptions,
     ) -> Awaitable[Response | Request]:
         """Begin the flow of a gated *request*."""
         self._ask_again(request)
@@ -208,8 +205,8 @@ class Arrivals:
             self._report.warn_once(
                 "cookies", f"{request} has dont_merge_cookies: {NO_COOKIES}"
             )
-        site = SiteClient(self._context.site, request, options, hints)
-        flow = GateFlow(self._context, site, hints, next(self._numbers))
+        site = SiteClient(self._context.site, request, options)
+        flow = GateFlow(self._context, site, next(self._numbers))
 
         async def begin() -> Response:
             outcome = await site.read(request, response)

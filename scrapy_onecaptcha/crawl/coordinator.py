@@ -77,6 +77,8 @@ class Coordinator:
         scripts: Pool,
     ) -> None:
         settings = crawler.settings
+        auth_encoding = settings.get("HTTPPROXY_AUTH_ENCODING") or "latin-1"
+        self._auth_encoding = auth_encoding
         self._clock = clock
         self._engine = engine
         self._api_url = config.api_url
@@ -100,7 +102,7 @@ class Coordinator:
             config.cooldown,
             config.concurrent_tasks,
             engine.is_active,
-            settings.get("HTTPPROXY_AUTH_ENCODING") or "latin-1",
+            auth_encoding,
         )
         addresses = GateAddresses()
         self.dropped_redirects = DroppedRedirects(addresses)
@@ -130,6 +132,7 @@ class Coordinator:
             config=config,
             site=site,
             solver=self._solver,
+            auth_encoding=auth_encoding,
             policy=self.policy,
             leases=LocalLeases(),
             waits=self._waits,
@@ -230,6 +233,7 @@ class Coordinator:
             challenge,
             self.sessions.key_of(request).site,
             options.max_attempts,
+            self._auth_encoding,
         )
 
 

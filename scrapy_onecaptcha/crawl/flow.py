@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.sessions import Session
     from scrapy_onecaptcha.crawl.site import SiteClient
     from scrapy_onecaptcha.crawl.window import Ticket
-    from scrapy_onecaptcha.request_options import RequestOptions
 
 __all__ = ["GateFlow"]
 
@@ -31,21 +30,14 @@ class GateFlow:
     Args:
         context: the crawl's.
         site: asks the site for this request.
-        hints: what the user says of its page.
         arrival: number of the request, in order of arrival.
     """
 
-    def __init__(
-        self,
-        context: FlowContext,
-        site: SiteClient,
-        hints: RequestOptions,
-        arrival: int,
-    ) -> None:
+    def __init__(self, context: FlowContext, site: SiteClient, arrival: int) -> None:
         self._context = context
         self._sessions = context.site.sessions
         self._site = site
-        self._payment = Payment(context, site, hints)
+        self._payment = Payment(context, site)
         self._arrival = arrival
         self._shared = False
 

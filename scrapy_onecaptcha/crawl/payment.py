@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.site import SiteClient, SiteContext
     from scrapy_onecaptcha.crawl.verdict import Verdict
     from scrapy_onecaptcha.models import Challenge, Solution
-    from scrapy_onecaptcha.request_options import RequestOptions
     from scrapy_onecaptcha.service.solver import Solver
     from scrapy_onecaptcha.settings import Config
 
@@ -64,7 +63,8 @@ class FlowContext:
 
     config: Config
     site: SiteContext
-    solver: Solver
+    solver: Solver[Unit]
+    auth_encoding: str
     policy: Policy
     leases: Leases
     waits: Waits
@@ -77,15 +77,12 @@ class Payment:
     Args:
         context: the crawl's.
         site: asks the site for this request.
-        hints: what the user says of its page.
 
     Attributes:
         made: whether anything was paid for, or tried to.
     """
 
-    def __init__(
-        self, context: FlowContext, site: SiteClient, hints: RequestOptions
-    ) -> None:
+    def __init__(self, context: FlowContext, site: SiteClient) -> None:
         self._context = context
         self._config = context.config
         self._report = context.site.report
@@ -93,7 +90,7 @@ class Payment:
         self._clock = context.site.clock
         self._site = site
         self._sender = TokenSender(site, context.site)
-        self._judge = Judge(site, context.site, hints, self._pause)
+        self._judge = Judge(site, context.site, self._pause)
         self._allowance = Allowance(site.original.url, site.options.max_attempts)
         self.made = False
         self._renewals = 0
@@ -183,7 +180,7 @@ class Payment:
     async def _buy(self, gate: Gate) -> tuple[Solution, Unit] | None:
         """Return a token and its reservation; ``None`` where the task failed."""
         spent = self._allowance.spent
-        task = task_of(gate.challenge, gate.request)
+        task = task_of(gate.challenge, gate.request, self._context.auth_encoding)
         try:
             while True:
                 solving = self._context.solver.solve(task, gate.site, self._allowance)

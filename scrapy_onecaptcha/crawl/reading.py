@@ -29,14 +29,16 @@ class Reader:
     def __init__(self, scripts: PageScripts) -> None:
         self._scripts = scripts
 
-    def look(self, response: Response, hints: RequestOptions) -> Challenge | None:
+    def look(self, response: Response, options: RequestOptions) -> Challenge | None:
         """Return what the HTML of *response* shows by itself."""
-        return detect_once(response, hints)
+        return detect_once(response, options)
 
-    async def read(self, response: Response, hints: RequestOptions) -> Challenge | None:
+    async def read(
+        self, response: Response, options: RequestOptions
+    ) -> Challenge | None:
         """Return the gate or widget of *response*, its scripts included."""
-        challenge = self.look(response, hints)
+        challenge = self.look(response, options)
         if challenge is None or not challenge.needs_scripts:
             return challenge
         assert isinstance(response, TextResponse)  # noqa: S101  (else it has none)
-        return detect_with(response, hints, await self._scripts.run(response))
+        return detect_with(response, options, await self._scripts.run(response))

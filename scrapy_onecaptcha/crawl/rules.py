@@ -26,7 +26,7 @@ class RequestRules:
     """
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self._options = config.options
 
     def concerns(self, request: Request) -> bool:
         """Tell whether *request* is looked at."""
@@ -38,9 +38,7 @@ class RequestRules:
 
     def options(self, request: Request) -> RequestOptions:
         """Return what *request* says in its ``meta``."""
-        return RequestOptions.from_meta(
-            request.meta.get("onecaptcha"), self._config.options
-        )
+        return RequestOptions.from_meta(request.meta.get("onecaptcha"), self._options)
 
 
 def must_not_wait(request: Request) -> bool:

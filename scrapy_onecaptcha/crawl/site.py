@@ -83,7 +83,6 @@ class SiteClient:
         context: the crawl's.
         request: met a gate; a redirect may have led it there.
         options: what the request says of itself.
-        hints: what the user says of its page.
 
     Attributes:
         original: what the spider asked for.
@@ -96,10 +95,8 @@ class SiteClient:
         context: SiteContext,
         request: Request,
         options: RequestOptions,
-        hints: RequestOptions,
     ) -> None:
         self._context = context
-        self._hints = hints
         self._led_to = request
         self.options = options
         self.original = requests.original(request)
@@ -185,7 +182,7 @@ class SiteClient:
                 type(error).__name__,
             )
             return True
-        challenge = await self._context.reader.read(answer, self._hints)
+        challenge = await self._context.reader.read(answer, self.options)
         return challenge is None or challenge.kind != "gate"
 
     async def _ask(
@@ -222,7 +219,7 @@ class SiteClient:
 
     async def read(self, request: Request, response: Response) -> Outcome:
         """Return the gate that *response* is, or that it is none."""
-        challenge = await self._context.reader.read(response, self._hints)
+        challenge = await self._context.reader.read(response, self.options)
         if challenge is None or challenge.kind != "gate":
             return Delivered(response)
         return Gated(self.meet(request, response, challenge))

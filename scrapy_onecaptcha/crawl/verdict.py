@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
     from scrapy_onecaptcha.crawl.sender import Submitted
     from scrapy_onecaptcha.crawl.site import SiteClient, SiteContext
-    from scrapy_onecaptcha.request_options import RequestOptions
 
 __all__ = ["Judge", "Verdict"]
 
@@ -49,7 +48,6 @@ class Judge:
     Args:
         site: asks for the page.
         context: the crawl's.
-        hints: what the user says of the page.
         pause: waits for so many seconds.
     """
 
@@ -57,13 +55,11 @@ class Judge:
         self,
         site: SiteClient,
         context: SiteContext,
-        hints: RequestOptions,
         pause: Callable[[float], Awaitable[None]],
     ) -> None:
         self._site = site
         self._context = context
         self._reader = context.reader
-        self._hints = hints
         self._pause = pause
 
     async def judge(
@@ -119,7 +115,7 @@ class Judge:
         answer = came.answer
         if not came.redirected:
             answer = answer.replace(url=gate.response.url, request=gate.request)
-        known = replace(self._hints, sitekey=gate.challenge.sitekey)
+        known = replace(self._site.options, sitekey=gate.challenge.sitekey)
         challenge = await self._reader.read(answer, known)
         if challenge is None or challenge.kind != "gate":
             return Delivered(answer, in_answer=True)
@@ -144,7 +140,7 @@ class Judge:
         return Delivered(shown, in_answer=True)
 
     def _is_gate(self, answer: Response) -> bool:
-        challenge = self._reader.look(answer, self._hints)
+        challenge = self._reader.look(answer, self._site.options)
         return challenge is not None and challenge.kind == "gate"
 
     async def _pass_of(

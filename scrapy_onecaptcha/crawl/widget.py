@@ -16,6 +16,7 @@ from scrapy_onecaptcha.exceptions import (
 if TYPE_CHECKING:
     from scrapy.http import Response
 
+    from scrapy_onecaptcha.crawl.budget import Unit
     from scrapy_onecaptcha.crawl.scope import Scope
     from scrapy_onecaptcha.crawl.shutdown import Waits
     from scrapy_onecaptcha.models import Challenge, Solution
@@ -25,13 +26,14 @@ __all__ = ["solve_widget"]
 
 
 async def solve_widget(
-    solver: Solver,
+    solver: Solver[Unit],
     waits: Waits,
     scope: Scope,
     response: Response,
     challenge: Challenge | None,
     site: str,
     max_attempts: int,
+    auth_encoding: str,
 ) -> Solution:
     """Return a token for the widget of *response*, which reads as *challenge*.
 
@@ -59,7 +61,9 @@ async def solve_widget(
             challenge=challenge,
         )
     work = solver.solve(
-        task_of(challenge, request), site, Allowance(response.url, max_attempts)
+        task_of(challenge, request, auth_encoding),
+        site,
+        Allowance(response.url, max_attempts),
     )
     try:
         solution, unit = await waits.until_closing(work)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_WARNINGS", "Once", "Quieted", "times"]
+__all__ = ["MAX_WARNINGS", "Once", "Quieted"]
 
 #: Seconds for which a further line of the same kind on the same site is only counted.
 QUIET = 60.0
@@ -19,11 +19,6 @@ QUIET = 60.0
 MAX_LINES = 20
 MAX_QUIET = 1000
 MAX_WARNINGS = 100
-
-
-def times(count: int, noun: str) -> str:
-    """Return *count* and *noun*, which is in the plural where there is not just one."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 class Once:

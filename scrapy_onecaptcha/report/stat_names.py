@@ -36,6 +36,7 @@ STATS: Mapping[str, str] = MappingProxyType(
         "seconds/total": "seconds that tasks took until their tokens, together",
         "seconds/max": "seconds of the slowest of them",
         "polls": "calls of getTaskResult",
-        "points": "points spent",
+        "points": "points spent, without those of the next",
+        "points/unbilled": "points of failed tasks, which the service does not charge",
     }
 )

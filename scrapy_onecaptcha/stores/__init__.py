@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scrapy_onecaptcha.stores.base import Limits, Store
 
-__all__ = ["open_store"]
+__all__ = ["FILE_NAME", "default_url", "open_store"]
 
 _SQLITE = "sqlite:///"
+
+#: Of the store in a ``JOBDIR``.
+FILE_NAME = "onecaptcha.db"
 
 
 def open_store(
@@ -41,3 +44,12 @@ def open_store(
 
         return RedisStore(url, owner, limits, namespace=namespace)
     raise ValueError("no store has such a URL")
+
+
+def default_url(jobdir: str | None) -> str | None:
+    """Return the store of a crawl whose settings name none.
+
+    Args:
+        jobdir: the folder that keeps the state of the crawl, if any.
+    """
+    return f"{_SQLITE}{jobdir}/{FILE_NAME}" if jobdir else None

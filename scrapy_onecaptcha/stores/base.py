@@ -28,6 +28,7 @@ __all__ = [
     "Period",
     "Refusal",
     "Reservation",
+    "Spent",
     "Store",
     "StoreFault",
     "Verdict",
@@ -45,6 +46,10 @@ ASK_SECONDS = 0.5
 
 
 Period = Literal["day", "month"]
+
+#: Number of a period and the tasks counted in it.
+Spent = tuple[int, int]
+
 Verdict = Literal["accepted", "failed", "void"]
 FactName = Literal["account_refused", "blocked", "token_per_page"]
 
@@ -191,7 +196,13 @@ class Store(Protocol):
     """Shared memory of processes and runs; its coroutines await Deferreds only.
 
     Every method may raise `StoreFault`.
+
+    Attributes:
+        seen: what was last seen of the count of tasks: the least that is true, should
+            the store lose it.
     """
+
+    seen: Spent | None
 
     async def open(self) -> None:
         """Connect, and check that this is a store of ours.
@@ -230,7 +241,7 @@ class Store(Protocol):
 
         Returns:
             It with its generation and date; ``None`` where nothing was stored: the
-            lease was lost meanwhile, or it is too large.
+            lease was lost meanwhile, its time is over already, or it is too large.
         """
         ...
 

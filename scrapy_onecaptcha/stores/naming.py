@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-__all__ = ["name_session", "site_of"]
+__all__ = ["name_session", "parts_of", "site_of"]
 
 #: A longer name is not shared: a site cannot fill a store with its host names.
 MAX_NAME_LENGTH = 1024
@@ -40,11 +40,15 @@ def _is_shared(cookiejar: Hashable) -> bool:
     return isinstance(cookiejar, str | int) and not isinstance(cookiejar, bool)
 
 
+def parts_of(session: str) -> tuple[str, str | float | None, str]:
+    """Return site, cookiejar and egress of a session's name; empty for no such name."""
+    try:
+        site, cookiejar, egress = json.loads(session)
+    except (ValueError, TypeError):
+        return "", None, ""
+    return str(site), cookiejar, str(egress)
+
+
 def site_of(session: str) -> str:
     """Return the site that a session's name begins with; ``""`` for no such name."""
-    try:
-        parts = json.loads(session)
-    except ValueError:
-        return ""
-    named = isinstance(parts, list) and parts and isinstance(parts[0], str)
-    return parts[0] if named else ""
+    return parts_of(session)[0]

@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
-    from scrapy_onecaptcha.stores.base import FactName, Reservation, Verdict
+    from scrapy_onecaptcha.stores.base import FactName, Reservation, Spent, Verdict
     from scrapy_onecaptcha.stores.redis_client import Client
-    from scrapy_onecaptcha.stores.rules import Spent
 
 __all__ = ["RedisStore", "shown_address"]
 
@@ -84,7 +83,7 @@ class RedisStore:
         self._make = make
         self._shift = shift
         self._client: Client | None = None
-        self._seen: Spent | None = None
+        self.seen: Spent | None = None
 
     def _key(self, kind: str, *name: str) -> str:
         return self._prefix + ":".join([kind, *name])
@@ -191,7 +190,7 @@ class RedisStore:
     ) -> Clearance | None:
         """Store *clearance* and free the lease."""
         text = payload.dump(clearance)
-        if text is None:
+        if text is None or seconds <= 0:
             await self.give_up(lease)
             return None
         reply = await self._run(
@@ -235,12 +234,12 @@ class RedisStore:
             trusted_factor=limits.trusted_factor,
             cooldown=limits.cooldown,
             pending_seconds=limits.pending_seconds,
-            seen=self._seen or False,
+            seen=self.seen or False,
         )
         if "refusal" in reply:
             return Refusal(**reply["refusal"])
         period, tasks = reply["spent"]
-        self._seen = period, tasks
+        self.seen = period, tasks
         return None
 
     async def refund(self, reservation: Reservation) -> None:

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
         Limits,
         Period,
         Reservation,
+        Spent,
         Verdict,
     )
 
-__all__ = ["DAY", "KEEP_SECONDS", "Rows", "Rules", "Spent", "period_number"]
+__all__ = ["DAY", "KEEP_SECONDS", "Rows", "Rules", "period_number"]
 
 DAY = 86_400.0
 
@@ -41,9 +42,6 @@ KEEP_SECONDS = 62 * DAY
 SEPARATOR = "\n"
 
 Row = dict[str, Any]
-
-#: Number of a period and the tasks counted in it, as a process last saw them.
-Spent = tuple[int, int]
 
 
 class Rows(Protocol):
@@ -172,8 +170,7 @@ class Rules:
 
         Args:
             reservation: of the task.
-            seen: what the caller last saw of the count: the least that is true, should
-                the store have lost it.
+            seen: what the caller last saw of the count.
         """
         period, tasks = self._spent(seen)
         if self._rows.get("task", reservation.task):

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
         FactName,
         Lease,
         Reservation,
+        Spent,
         Verdict,
     )
-    from scrapy_onecaptcha.stores.rules import Rules, Spent
+    from scrapy_onecaptcha.stores.rules import Rules
 
 __all__ = ["TransactionStore"]
 
@@ -40,7 +41,7 @@ class TransactionStore(ABC):
     def __init__(self, owner: str, limits: Limits | None = None) -> None:
         self._owner = owner
         self._limits = limits or Limits()
-        self._seen: Spent | None = None
+        self.seen: Spent | None = None
 
     @abstractmethod
     async def _run(self, call: Callable[[Rules], _T]) -> _T:
@@ -63,7 +64,7 @@ class TransactionStore(ABC):
     ) -> Clearance | None:
         """Store *clearance* and free the lease."""
         text = payload.dump(clearance)
-        if text is None:
+        if text is None or seconds <= 0:
             await self.give_up(lease)
             return None
         stored = await self._run(lambda rules: rules.publish(lease, text, seconds))
@@ -78,10 +79,10 @@ class TransactionStore(ABC):
 
     async def reserve(self, reservation: Reservation) -> Refusal | None:
         """Count one task before it is created."""
-        outcome = await self._run(lambda rules: rules.reserve(reservation, self._seen))
+        outcome = await self._run(lambda rules: rules.reserve(reservation, self.seen))
         if isinstance(outcome, Refusal):
             return outcome
-        self._seen = outcome
+        self.seen = outcome
         return None
 
     async def refund(self, reservation: Reservation) -> None:

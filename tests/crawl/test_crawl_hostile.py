@@ -27,7 +27,19 @@ MAX_FAILURES = 2
 REQUESTS_A_TASK = 24
 #: Tricks of the tests below, by what becomes of them.
 FREE = ("astray", "badkey", "heavy", "nested", "posing", "rqdata")
-COSTLY = ("endless", "newkey", "forgets", "chain", "stalls", "floods", "cookies")
+COSTLY = (
+    "endless",
+    "newkey",
+    "forgets",
+    "chain",
+    "stalls",
+    "floods",
+    "cookies",
+    "rotating",
+    "wandering",
+    "growing",
+)
+REVOKING = "revoking"
 PASSING = ("widgets", "calls", "odd", "named", "refreshing", "led", "fickle")
 
 #: While Twisted's server read a form by the module cgi, it answered 400 to one that has
@@ -36,7 +48,7 @@ ODD = () if hasattr(twisted_http, "cgi") else ("odd",)
 
 
 def test_every_trick_is_tried() -> None:
-    assert sorted((*FREE, *COSTLY, *PASSING)) == sorted(HOSTILE)
+    assert sorted((*FREE, *COSTLY, *PASSING, REVOKING)) == sorted(HOSTILE)
 
 
 def test_every_trick_is_documented() -> None:
@@ -239,6 +251,18 @@ def test_what_passes_passes_at_its_price() -> None:
         assert servers.tasks_of("led") == 6
         assert servers.tasks_of("fickle") <= 6 * 3
         assert "Not followed after the submission" in result.log
+
+
+def test_a_clearance_at_random_costs_no_more_than_attempts() -> None:
+    count = 20
+    with sandbox(*sites(REVOKING)) as servers:
+        plan = pages(servers[REVOKING], range(count))
+        result = crawl(servers, plan, {"ONECAPTCHA_MAX_ATTEMPTS": 2})
+        assert_each_once(result, servers)
+        assert result.pages
+        assert servers.tasks <= 2 * count
+        asked = servers.hits(REVOKING, "gates") + servers.hits(REVOKING, "accepted")
+        assert asked <= count + servers.tasks * REQUESTS_A_TASK
 
 
 def test_hosts_without_end_cost_the_budget() -> None:

@@ -87,8 +87,11 @@ def patterns() -> tuple[re.Pattern[str], ...]:
 
 @cache
 def logged(level: str) -> frozenset[str]:
-    """Return the modules that log at *level* (``warn_once`` logs a WARNING)."""
-    calls = {"WARNING": ("warning", "warn_once")}.get(level, (level.lower(),))
+    """Return the modules that log at *level*.
+
+    ``warn_once`` logs a WARNING, ``log`` at any level.
+    """
+    calls = ("log", level.lower(), *(("warn_once",) if level == "WARNING" else ()))
     return frozenset(
         ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
         for path in PACKAGE.rglob("*.py")
@@ -161,14 +164,27 @@ def rows_of_faq() -> list[list[str]]:
 def warnings() -> frozenset[str]:
     """Return what is logged as a WARNING or above."""
     found = set()
-    for path in sorted(PACKAGE.glob("*.py")):
+    for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 at = {"warn_once": 1, "warning": 0, "error": 0, "critical": 0}
+                at |= {
+                    "tell": 1,
+                    "_tell": 1,
+                    "_tell_once": 2,
+                }  # their level goes before
                 where = at.get(node.func.attr)
-                if where is not None and len(node.args) > where:
+                if where is not None and len(node.args) > where and is_loud(node):
                     found.add(text_of(node.args[where]))
     return frozenset(found - {""})
+
+
+def is_loud(call: ast.Call) -> bool:
+    """Tell whether *call* may log a WARNING or above."""
+    levels = {
+        argument.attr for argument in call.args if isinstance(argument, ast.Attribute)
+    }
+    return not levels & {"INFO", "DEBUG"}
 
 
 def named(text: str, told: str) -> bool:

@@ -16,7 +16,7 @@ from scrapy.settings import Settings
 from scrapy.utils.misc import load_object
 
 from scrapy_onecaptcha import Addon, OneCaptchaMiddleware, commands
-from scrapy_onecaptcha.cli import balance, base
+from scrapy_onecaptcha.cli import balance, base, store
 from scrapy_onecaptcha.cli.base import Call
 from scrapy_onecaptcha.cli.check import effective, in_words
 from scrapy_onecaptcha.cli.checks.finding import SEVERITIES, Finding
@@ -28,6 +28,8 @@ from scrapy_onecaptcha.cli.sandbox import SandboxTool
 from scrapy_onecaptcha.cli.terminal import Terminal
 from scrapy_onecaptcha.report.ledger import Ledger
 from scrapy_onecaptcha.sandbox import __main__ as process
+from scrapy_onecaptcha.stores.base import Clearance, Entry
+from scrapy_onecaptcha.stores.naming import name_session
 from tests.docs.pages import GATE, config, page, rows, samples, section, words
 from tests.unit.report.helpers import CODES, MIDNIGHT, SITES, record
 
@@ -129,11 +131,12 @@ def test_what_check_prints() -> None:
         "ADDONS": {Addon: 500},
         "DOWNLOADER_MIDDLEWARES": {OneCaptchaMiddleware: 595},
         "ONECAPTCHA_API_KEY": "key",
+        "REMOTE_CONTROL_ENABLED": False,
         "ROBOTSTXT_OBEY": True,
     }
     spider = type("Shop", (Spider,), {"allowed_domains": ["shop.example"]})
     settings, kept = effective(Settings(project), spider)
-    found = [*kept, *find(settings, spider, {})]
+    found = [*kept, *find(settings, spider, {}, engine_problem=lambda: None)]
     counts = {
         f"{severity}s": sum(each.severity == severity for each in found)
         for severity in SEVERITIES
@@ -222,3 +225,33 @@ def test_every_field_of_a_report_is_documented(tmp_path: Path) -> None:
     }
     assert words(cells["total"]) - {"null"} == told["total"].keys()
     assert words(cells["failures"]) == told["failures"][0].keys()
+
+
+STORED = [
+    Entry(
+        session=name_session("https://shop.example", None, "", "crawler-1") or "",
+        clearance=Clearance(
+            cookies=({"name": "session"}, {"name": "clearance"}),
+            user_agent="Mozilla/5.0 (X11; Linux x86_64)",
+            generation=3,
+            earned_at=1793521800.0,
+        ),
+        seconds=86_340.0,
+    ),
+    Entry(
+        session=name_session(
+            "https://shop.example", 2, "203.0.113.7:8080#1f3870be274f", "crawler-1"
+        )
+        or "",
+        clearance=None,
+        token_per_page=True,
+    ),
+]
+
+
+def test_what_store_prints() -> None:
+    told = [store.tell(entry) for entry in STORED]
+    assert "\n".join([*store.in_words(told), ""]) == shown_by("store")
+    assert documented_fields("store") == told[0].keys()
+    said = section("store", TOOLS)
+    assert json.dumps({"forgotten": 2}) in said

@@ -10,10 +10,10 @@ from __future__ import annotations
 import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse
+from scrapy_onecaptcha.pages.script_reader import MAX_SCRIPT
 
 from scrapy_onecaptcha._values import masked
 from scrapy_onecaptcha.pages.html import MAX_BYTES
-from scrapy_onecaptcha.pages.script_reader import MAX_SCRIPT
 
 from .fuzzing import ends
 from .test_fuzz_pages import check_page

@@ -15,8 +15,8 @@ from scrapy_onecaptcha import detect
 from scrapy_onecaptcha.cli.detect import show, tell
 from scrapy_onecaptcha.cli.page_fetch import Look
 from scrapy_onecaptcha.crawl.gate import task_of
-from scrapy_onecaptcha.crawl.scope import Scope
 from scrapy_onecaptcha.crawl.requests import hop
+from scrapy_onecaptcha.crawl.scope import Scope
 from scrapy_onecaptcha.crawl.submission import submit
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 from scrapy_onecaptcha.models import REASONS, Challenge, Solution, valid_sitekey

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 KEY = "cc9c18d3e263515c2c072b36a7125eecc078618f"
 SITEKEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
 COUNTS = "MAX_ATTEMPTS MAX_TASKS MAX_TASKS_PER_SITE MAX_FAILURES CONCURRENT_TASKS"
-COUNTS += " MAX_PARKED"
+COUNTS += " MAX_PARKED SHARED_MAX_TASKS"
 SECONDS = "COOLDOWN POLL_DELAY POLL_INTERVAL SOLVE_TIMEOUT API_TIMEOUT RETRY_DELAY"
-SECONDS += " TOKEN_MAX_AGE GATE_MAX_AGE LOG_INTERVAL"
+SECONDS += " TOKEN_MAX_AGE GATE_MAX_AGE LOG_INTERVAL STORE_TIMEOUT CLEARANCE_MAX_AGE"
 SWITCHES = "ENABLED SHARE_CLEARANCE CLOSE_ON_FATAL"
 
 
@@ -65,6 +65,8 @@ def test_defaults() -> None:
         "ONECAPTCHA_API_KEY": None,
         "ONECAPTCHA_API_URL": "https://api.1captcha.vip",
         "ONECAPTCHA_ENABLED": True,
+        "ONECAPTCHA_TASK_TYPE": "auto",
+        "ONECAPTCHA_TASK_PROXY": None,
         "ONECAPTCHA_ALLOWED_DOMAINS": None,
         "ONECAPTCHA_EXPECT": None,
         "ONECAPTCHA_GATE": None,
@@ -90,6 +92,14 @@ def test_defaults() -> None:
         "ONECAPTCHA_CLOSE_ON_FATAL": False,
         "ONECAPTCHA_TASK_COST": 7,
         "ONECAPTCHA_LOG_INTERVAL": 30,
+        "ONECAPTCHA_STORE": None,
+        "ONECAPTCHA_STORE_NAMESPACE": None,
+        "ONECAPTCHA_STORE_TIMEOUT": 60,
+        "ONECAPTCHA_STORE_ON_FAULT": "fail",
+        "ONECAPTCHA_EGRESS": None,
+        "ONECAPTCHA_CLEARANCE_MAX_AGE": 86_400,
+        "ONECAPTCHA_SHARED_MAX_TASKS": 0,
+        "ONECAPTCHA_BUDGET_PERIOD": None,
     }
 
 
@@ -175,7 +185,7 @@ def test_bad_counts(name: str, value: Any) -> None:
 
 
 def test_zero_is_a_limit_only_where_it_means_none() -> None:
-    zero = ["MAX_TASKS", "MAX_TASKS_PER_SITE", "MAX_PARKED"]
+    zero = ["MAX_TASKS", "MAX_TASKS_PER_SITE", "MAX_PARKED", "SHARED_MAX_TASKS"]
     for name in COUNTS.split():
         if name in zero:
             assert value_of(name, "0") == 0
@@ -198,7 +208,7 @@ def test_bad_seconds(name: str, value: Any) -> None:
 
 
 def test_zero_seconds() -> None:
-    zero = ["COOLDOWN", "POLL_DELAY", "GATE_MAX_AGE"]
+    zero = ["COOLDOWN", "POLL_DELAY", "GATE_MAX_AGE", "STORE_TIMEOUT"]
     for name in SECONDS.split():
         if name in zero:
             assert value_of(name, 0) == 0
@@ -230,10 +240,120 @@ def test_bad_switches(name: str, value: Any) -> None:
     assert message == f"ONECAPTCHA_{name} is {value!r}; allowed: True or False."
 
 
+@pytest.mark.parametrize("value", ["auto", "HCaptchaTaskProxyless", "HCaptchaTask"])
+def test_task_type(value: str) -> None:
+    assert value_of("TASK_TYPE", value) == value
+
+
+@pytest.mark.parametrize("value", ["Auto", "", "HCaptcha", True, ["auto"], {}])
+def test_bad_task_type(value: Any) -> None:
+    assert '"auto" or "HCaptchaTaskProxyless" or' in refusal(TASK_TYPE=value)
+
+
+def test_task_proxy() -> None:
+    assert value_of("TASK_PROXY", "request") == "request"
+    assert value_of("TASK_PROXY", None) is None
+    proxy = value_of("TASK_PROXY", " socks5://me:secret@p.example:9 ")
+    assert (str(proxy), proxy.password) == ("socks5://p.example:9", "secret")
+    assert "secret" not in repr(configure(TASK_PROXY="http://secret@p.example"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "Request", "ftp://me:secret@p.example", "http://me:secret@", 5, True),
+        *(["request"], {}, b"request", "http://me:secret@p.example:99999"),
+    ],
+)
+def test_a_bad_task_proxy_is_not_shown(value: Any) -> None:
+    message = refusal(TASK_PROXY=value)
+    assert message.startswith("ONECAPTCHA_TASK_PROXY is a value not shown here")
+    assert "secret" not in message
+
+
+def test_a_task_proxy_has_to_be_one_that_the_service_can_reach() -> None:
+    local = "http://me:secret@127.0.0.1:3128"
+    message = refusal(TASK_PROXY=local)
+    assert message.startswith("ONECAPTCHA_TASK_PROXY is a proxy that only this machine")
+    assert "secret" not in message
+    sandbox = configure(API_URL="http://127.0.0.1:1", TASK_PROXY=local)
+    assert str(sandbox.task_proxy) == "http://127.0.0.1:3128"
+
+
 @pytest.mark.parametrize("value", ["Error", "", "raise", True, ["error"], {}])
 def test_on_failure(value: Any) -> None:
     assert value_of("ON_FAILURE", "response") == "response"
     assert '"error" or "response"' in refusal(ON_FAILURE=value)
+
+
+# Stores
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///store.db",
+        "sqlite:////var/lib/store.db",
+        "sqlite:///C:/crawls/store.db",
+        "redis://localhost",
+        "redis://:secret@[::1]:6379/2",
+        "rediss://cache.example:6380/0?ssl_ca_certs=/etc/ca.pem",
+        "unix:///run/redis.sock?db=3",
+        " redis://localhost ",
+    ],
+)
+def test_urls_of_stores(url: str) -> None:
+    assert value_of("STORE", url) == url.strip()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", " ", "store.db", "/var/lib/store.db", "sqlite:", "sqlite://", 7, True),
+        *(
+            "sqlite:///",
+            "sqlite://store.db",
+            "sqlite:///folder/",
+            "redis://",
+            "redis:///",
+        ),
+        *("http://cache.example", "mysql://host/db", "unix://", "redis://a\nb", ["x"]),
+    ],
+)
+def test_bad_urls_of_stores(url: Any) -> None:
+    message = refusal(STORE=url)
+    assert message.startswith("ONECAPTCHA_STORE is ")
+    assert "sqlite:///PATH" in message
+
+
+def test_the_password_of_a_store_is_not_shown() -> None:
+    assert "hunter2" not in refusal(STORE="rediz://me:hunter2@cache.example")
+    assert "hunter2" not in repr(configure(STORE="redis://me:hunter2@cache.example"))
+
+
+@pytest.mark.parametrize("value", ["", "Fail", "memory", True, 0])
+def test_what_to_do_without_the_store(value: Any) -> None:
+    assert value_of("STORE_ON_FAULT", "local") == "local"
+    assert '"fail" or "local"' in refusal(STORE_ON_FAULT=value)
+
+
+@pytest.mark.parametrize("value", ["", "Day", "week", 1, True, ["day"]])
+def test_periods(value: Any) -> None:
+    assert value_of("BUDGET_PERIOD", "day") == "day"
+    assert value_of("BUDGET_PERIOD", "month") == "month"
+    assert '"day" or "month"' in refusal(BUDGET_PERIOD=value)
+
+
+@pytest.mark.parametrize("name", ["STORE_NAMESPACE", "EGRESS"])
+def test_names_are_one_line(name: str) -> None:
+    assert value_of(name, "my bot/ü") == "my bot/ü"
+    for value in ("", "a\nb", "x" * 256, 7, True):
+        assert refusal(**{name: value}).startswith(f"ONECAPTCHA_{name} is ")
+
+
+def test_a_clearance_is_not_kept_for_ever() -> None:
+    assert value_of("CLEARANCE_MAX_AGE", 2_592_000) == 2_592_000
+    assert "at most" in refusal(CLEARANCE_MAX_AGE=2_592_001)
 
 
 # The URL

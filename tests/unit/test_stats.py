@@ -118,6 +118,8 @@ def do_everything(desk: Desk) -> None:
         report.task_failed(SITE, error)
         report.lost(SITE, PAGE, error)
     report.task_created(SITE)
+    report.task_failed(SITE, TaskFailed("no"), charged=False)
+    report.task_created(SITE)
     report.task_refunded(SITE)
     report.task_created(SITE)
     report.task_abandoned()
@@ -187,6 +189,8 @@ def test_each_error_has_a_place_among_the_lost() -> None:
         (Unavailable("no", code="HTTP_503"), "other"),
         (Unavailable("no"), "other"),
         (SolveTimeout("no"), "timeout"),
+        (TaskFailed("no", code="ERROR_PROXY_BANNED"), "ERROR_PROXY"),
+        (TaskFailed("no", code="ERROR_NO_SLOT_AVAILABLE_X"), "ERROR_NO_SLOT_AVAILABLE"),
     ],
 )
 def test_a_task_that_failed_counts_by_its_code(
@@ -218,7 +222,8 @@ def test_numbers_add_up() -> None:
     stats = desk.stats
     failed = sum(stats[name] for name in stats if name.startswith("tasks/failed/"))
     assert stats["tasks"] == stats["tasks/ready"] + failed
-    assert stats["points"] == 2.5 * stats["tasks"]
+    assert stats["points/unbilled"] == 2.5
+    assert stats["points"] + 2.5 == 2.5 * stats["tasks"]
     assert desk.report._open_tasks == 0
     lost = sum(stats[name] for name in stats if name.startswith("failed/"))
     assert lost == desk.report.site(SITE).lost

@@ -1,4 +1,4 @@
-"""What ``check`` finds in the values of the package's own settings."""
+"""Findings on the values of the package's own settings."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _KEY = f"{PREFIX}API_KEY"
 def read(
     settings: BaseSettings, environ: Mapping[str, str] | None
 ) -> tuple[Config | None, list[Finding]]:
-    """Return what *settings* come to, and what is wrong in them.
+    """Return the parsed *settings*, and the findings on them.
 
-    What is wrong counts as unset, so that the rest can be judged, too.
+    A wrong value counts as unset, so that the others can be checked as well.
     """
     exported = Secret((os.environ if environ is None else environ).get(_KEY, ""))
     found = [*_key(settings, exported), *_values(settings)]
@@ -40,11 +40,13 @@ def read(
     config = None
     try:
         config = Config.parse(readable, {_KEY: exported.strip() or "any"})
-    except ValueError as error:  # each is good, but not beside the others
+    except ValueError as error:  # values that contradict each other
         found.append(_bad(str(error).partition(" ")[0], str(error)))
     found += [_unknown(name, meant) for name, meant in unknown(settings)]
     if config is not None and not config.polite:
         found.append(_impolite(config))
+    if config is not None and config.task_proxy is not None:
+        found.append(_shared_proxy(config))
     if config is not None and config.loopback:
         found.append(
             Finding(
@@ -70,7 +72,7 @@ def _key(settings: BaseSettings, exported: Secret) -> Iterator[Finding]:
 
 
 def _is_key(value: object) -> bool:
-    """Tell whether *value* is meant for a key; whether it is a good one shows later."""
+    """Tell whether *value* is meant as a key; its form is checked later."""
     return value is not None and str(value).strip() != ""
 
 
@@ -99,7 +101,7 @@ def _bad(name: str, sentence: str) -> Finding:
     return Finding(
         severity="error",
         setting=name,
-        # It stands beside the name.
+        # The name is printed before it.
         what=f"It{what.removeprefix(name)}." if what.startswith(name) else f"{what}.",
         why="The crawl stops at its start.",
         do=f"Allowed: {allowed}",
@@ -112,8 +114,23 @@ def _unknown(name: str, meant: str | None) -> Finding:
         setting=name,
         what="There is no such setting"
         + (f"; did you mean {meant}?" if meant else "."),
-        why="It has no effect; what it was meant to set is at its default.",
-        do="Spell it as the README does, or take it out.",
+        why="It has no effect.",
+        do="Spell it as the documentation does, or remove it.",
+    )
+
+
+def _shared_proxy(config: Config) -> Finding:
+    whose = (
+        "The proxy of each gated request"
+        if config.task_proxy == "request"
+        else f"The proxy {config.task_proxy}"
+    )
+    return Finding(
+        severity="hint",
+        setting=f"{PREFIX}TASK_PROXY",
+        what=f"{whose} is sent to {config.api_url}, with its credentials.",
+        why="A third party then holds them, and may use the proxy.",
+        do="Leave it unset unless a site accepts only tokens from the crawl's address.",
     )
 
 
@@ -124,6 +141,6 @@ def _impolite(config: Config) -> Finding:
         setting=f"{PREFIX}POLL_INTERVAL",
         what=f"It is {interval:g} s, {PREFIX}POLL_DELAY {delay:g} s; the service asks "
         f"for {POLITE_SECONDS:g} s or more between two polls.",
-        why="A client that asks too often may be blocked, and its tasks are lost.",
+        why="A client that polls too often may be blocked, and its tasks are lost.",
         do="Leave both unset.",
     )

@@ -45,7 +45,7 @@ def many(count: int, seed: int = 1) -> list[Record]:
     draw = random.Random(seed)
     found = []
     for number in range(count):
-        outcome = draw.choices(tuple(OUTCOMES), (70, 6, 2, 3, 1, 18))[0]
+        outcome = draw.choices(tuple(OUTCOMES), (70, 6, 2, 3, 1, 18, 2))[0]
         found.append(
             record(
                 time=MIDNIGHT + draw.random() * 60 * count,
@@ -65,3 +65,16 @@ CODES = ("ERROR_CAPTCHA_UNSOLVABLE", "timeout", "ERROR_NEW")
 
 def summary(*records: Record) -> Summary:
     return summarize(records, lambda code: f"Advice for {code}.")
+
+
+class Told:
+    """Notes what a listener is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def solved(self, *arguments: Any) -> None:
+        self.calls.append(("solved", *arguments))
+
+    def verdict(self, *arguments: Any) -> None:
+        self.calls.append(("verdict", *arguments))

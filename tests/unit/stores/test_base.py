@@ -144,6 +144,15 @@ async def test_a_clearance_that_is_too_large_stays_local(world: World) -> None:
     await world.close()
 
 
+@in_loop
+async def test_a_clearance_that_is_over_already_is_not_stored(world: World) -> None:
+    one, two = world.store("one"), world.store("two")
+    lease = leased(await one.take(SESSION, SITEKEY))
+    assert await one.publish(lease, EARNED, 0) is None
+    assert isinstance(await two.take(SESSION, SITEKEY), Lease)
+    await world.close()
+
+
 # Leases
 
 
@@ -234,6 +243,7 @@ async def test_an_old_lease_of_the_same_owner_is_worth_nothing(world: World) -> 
     assert new.number > old.number
     assert await store.publish(old, EARNED, HOUR) is None
     assert await store.publish(new, EARNED, HOUR)
+    assert await store.publish(old, EARNED, HOUR) is None
     await world.close()
 
 

@@ -1,0 +1,171 @@
+"""``scrapy onecaptcha store``: which clearances are kept, and how to drop them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scrapy.exceptions import UsageError
+
+from scrapy_onecaptcha.cli.base import DONE, NOT_HAD, Tool, exits
+from scrapy_onecaptcha.cli.runner import run
+from scrapy_onecaptcha.settings import PREFIX, SETTINGS
+from scrapy_onecaptcha.stores import default_url, open_store
+from scrapy_onecaptcha.stores.base import StoreFault
+from scrapy_onecaptcha.stores.naming import parts_of, site_of
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from scrapy.settings import BaseSettings
+
+    from scrapy_onecaptcha.cli.base import Call
+    from scrapy_onecaptcha.stores.base import Entry, Store
+
+__all__ = ["StoreTool", "in_words", "tell"]
+
+_STORE = f"{PREFIX}STORE"
+_ACTIONS = {"show": 0, "forget": 1, "clear": 0}
+
+
+class StoreTool(Tool):
+    """Shows what is in the store of the settings, or drops it."""
+
+    syntax = "[options] {show|forget SITE|clear}"
+    about = (
+        "Show which clearances the store of ONECAPTCHA_STORE, or of the JOBDIR, keeps, "
+        "without their cookies; forget all that is known of a site; or clear it all, "
+        "the count of ONECAPTCHA_SHARED_MAX_TASKS and the circuit breakers included. "
+        "Clear it when no crawl uses it."
+    )
+    epilog = exits("when it was done", "when the store cannot be reached or used")
+
+    def check(self, arguments: list[str], options: Namespace) -> None:  # noqa: ARG002
+        """Refuse what cannot be meant."""
+        action, *rest = arguments or [""]
+        if action not in _ACTIONS:
+            raise UsageError("say what to do: show, forget SITE or clear")
+        if len(rest) != _ACTIONS[action]:
+            wanted = "a SITE, https://shop.example say" if _ACTIONS[action] else "none"
+            raise UsageError(f"{action} takes {wanted}, not {' '.join(rest) or 'none'}")
+        if rest and not _is_site(rest[0]):
+            raise UsageError(
+                f"{rest[0]!r} is no site; write it as show does, with its scheme: "
+                "https://shop.example"
+            )
+
+    def run(self, call: Call) -> int:
+        """Open the store, and do it."""
+        store = _store_of(call.settings)
+        try:
+            told = run(call.settings, lambda _: _do(store, call.arguments))
+        except StoreFault as fault:
+            call.terminal.say(str(fault))
+            return NOT_HAD
+        if call.options.json:
+            for line in told if isinstance(told, list) else [told]:
+                call.terminal.as_json(line)
+        else:
+            call.terminal.result(*in_words(told))
+        return DONE
+
+
+def _is_site(text: str) -> bool:
+    parts = urlsplit(text)
+    return bool(parts.scheme and parts.netloc) and not (
+        parts.path or parts.query or parts.fragment
+    )
+
+
+def _store_of(settings: BaseSettings) -> Store:
+    """Return the store that a crawl with *settings* uses.
+
+    Raises:
+        UsageError: there is none, or a setting is bad.
+    """
+    try:
+        url, namespace = (
+            None if settings.get(name) is None else row.read(name, settings.get(name))
+            for name, row in SETTINGS.items()
+            if name in {_STORE, f"{PREFIX}STORE_NAMESPACE"}
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    url = url or default_url(settings.get("JOBDIR"))
+    if url is None:
+        raise UsageError(f"there is no store: set {_STORE}, or JOBDIR")
+    path = url.removeprefix("sqlite:///")
+    if path != url and not Path(path).exists():
+        raise UsageError(f"there is no store yet: {path}")
+    return open_store(
+        url, uuid.uuid4().hex, namespace=namespace or settings.get("BOT_NAME") or ""
+    )
+
+
+async def _do(store: Store, arguments: list[str]) -> Any:
+    """Do what was asked for; return what to tell."""
+    action, *rest = arguments
+    try:
+        await store.open()
+        if action == "show":
+            return [tell(entry) for entry in await store.show()]
+        if action == "forget":
+            return {"forgotten": await store.forget(rest[0])}
+        entries = await store.show()
+        await store.clear()
+        return {"forgotten": len(entries)}
+    finally:
+        await store.close()
+
+
+def tell(entry: Entry) -> dict[str, Any]:
+    """Return what is known of a session, as JSON has it; no value of a cookie."""
+    clearance = entry.clearance
+    _, cookiejar, egress = parts_of(entry.session)
+    return {
+        "site": site_of(entry.session),
+        "cookiejar": cookiejar,
+        "egress": egress,
+        "token_per_page": entry.token_per_page,
+        "generation": clearance and clearance.generation,
+        "earned_at": clearance and _iso(clearance.earned_at),
+        "seconds": round(entry.seconds) if clearance else None,
+        "user_agent": clearance and clearance.user_agent,
+        "cookies": None
+        if clearance is None
+        else sorted(str(cookie.get("name")) for cookie in clearance.cookies),
+    }
+
+
+def _iso(moment: float) -> str:
+    date = datetime.fromtimestamp(moment, timezone.utc)
+    return date.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def in_words(told: Any) -> Sequence[str]:
+    """Return the same for a person."""
+    if isinstance(told, dict):
+        count = told["forgotten"]
+        return [f"Forgotten: {count} {'session' if count == 1 else 'sessions'}."]
+    if not told:
+        return ["No site is known to the store."]
+    return [line for one in told for line in _lines(one)]
+
+
+def _lines(one: dict[str, Any]) -> list[str]:
+    jar = "" if one["cookiejar"] is None else f", cookiejar {one['cookiejar']!r}"
+    lines = [f"{one['site']} (from {one['egress']}{jar})"]
+    if one["generation"] is not None:
+        left = timedelta(seconds=one["seconds"])
+        lines += [
+            f"  clearance {one['generation']}, earned {one['earned_at']}, kept {left}",
+            f"  cookies: {', '.join(one['cookies']) or 'none'}",
+            f"  User-Agent: {one['user_agent'] or 'any'}",
+        ]
+    if one["token_per_page"]:
+        lines.append("  wants a token for each page")
+    return lines
