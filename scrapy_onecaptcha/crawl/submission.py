@@ -102,7 +102,12 @@ def send_as_page(
         headers[name] = value
     url, body = sending.url, (sending.body or "").encode()
     kind = sending.content_type
-    pairs = tuple(_encode(form, sending.fields or ()))
+    fields = list(sending.fields or ())
+    # A script sends just what it was written to send.
+    if sending.kind == "form" and solution.resp_key:
+        fields = [pair for pair in fields if pair[0] != form.resp_key_field]
+        fields.append((form.resp_key_field, solution.resp_key))
+    pairs = tuple(_encode(form, fields))
     if sending.method == "GET":
         if sending.kind == "form":
             query = _urlencoded(pairs).decode()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from scrapy_onecaptcha.models import Form, plain, valid_sitekey
 from scrapy_onecaptcha.pages.encodings import charset, web_name
+from scrapy_onecaptcha.pages.forms import resp_key_fields
 from scrapy_onecaptcha.scripts.models import Visit
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ def form_of(sending: Sending, page: Page) -> Form:
         enctype=sending.enctype or "application/x-www-form-urlencoded",
         fields=tuple((name, value) for name, value in fields if name not in tokens),
         token_fields=sending.token_fields,
+        resp_key_field=next(iter(resp_key_fields(dict(fields))), "respKey"),
         encoding=encoding,
         header=header,
         headers=tuple(
