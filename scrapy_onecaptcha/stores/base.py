@@ -204,6 +204,13 @@ class Store(Protocol):
 
     seen: Spent | None
 
+    def check(self) -> None:
+        """See whether the store can be used, before a loop or reactor runs; blocks.
+
+        Raises:
+            StoreFault: it cannot be reached or used, with what to do about it.
+        """
+
     async def open(self) -> None:
         """Connect, and check that this is a store of ours.
 

@@ -86,6 +86,10 @@ class GuardedStore:
         """What was last seen of the count of tasks."""
         return self._store.seen
 
+    def check(self) -> None:
+        """See whether the store can be used; a fault at the start is the caller's."""
+        self._store.check()
+
     async def open(self) -> None:
         """Connect; a fault at the start is the caller's."""
         await self._store.open()
