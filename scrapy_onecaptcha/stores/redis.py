@@ -130,7 +130,7 @@ class RedisStore:
                 "a store on Redis needs redis-py; run: "
                 "pip install scrapy-onecaptcha[redis]"
             ) from None
-        except (OSError, ValueError, asyncio.TimeoutError, *_redis_errors()) as error:
+        except _errors() as error:
             said = " ".join(str(error).split()) or type(error).__name__
             raise StoreFault(f"{shown_address(self._url)}: {said[:200]}") from None
 
@@ -344,8 +344,10 @@ class RedisStore:
             await self._command("DEL", *keys[start : start + BATCH])
 
 
-def _redis_errors() -> tuple[type[Exception], ...]:
-    return (import_module("redis.exceptions").RedisError,)
+def _errors() -> tuple[type[Exception], ...]:
+    """Return what the client raises where Redis cannot be reached or used."""
+    errors = import_module("redis.exceptions").RedisError
+    return errors, OSError, ValueError, asyncio.TimeoutError
 
 
 def _script() -> str:
