@@ -11,6 +11,7 @@ from benchmarks import (
     overhead,
     refusal,
     sharing,
+    slow,
     solves,
     stall,
     token_age,
@@ -27,6 +28,7 @@ BENCHMARKS: Mapping[str, Callable[[], list[Row]]] = {
     "sharing": sharing.rows,
     "overhead": overhead.rows,
     "detection": detection.rows,
+    "slow": slow.rows,
     "solves": solves.rows,
     "token_age": token_age.rows,
     "refusal": refusal.rows,
@@ -46,6 +48,8 @@ def main() -> None:
         print(f"{name} …", file=sys.stderr, flush=True)
         rows += BENCHMARKS[name]()
     show(rows)
+    if any(row.must and row.met is False for row in rows):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

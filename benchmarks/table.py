@@ -30,6 +30,7 @@ class Row:
         target: what it is to be; empty for a line that is there for scale.
         met: whether it is.
         note: printed below the table.
+        must: whether the benchmarks fail where it is not met.
     """
 
     what: str
@@ -39,6 +40,7 @@ class Row:
     target: str = ""
     met: bool | None = None
     note: str = ""
+    must: bool = False
 
     def cells(self) -> tuple[str, ...]:
         """Return what stands in the columns."""
@@ -62,6 +64,7 @@ def at_most(
     against: str = "",
     unit: str = "x",
     note: str = "",
+    must: bool = False,
 ) -> Row:
     """Return the line of a *value* that is to be *target* or less."""
     met = value <= target
@@ -74,6 +77,7 @@ def at_most(
         target=f"≤ {target:g}{unit}",
         met=met,
         note=missed + note,
+        must=must,
     )
 
 

@@ -19,6 +19,7 @@ and Scrapy neither retries it nor logs a traceback for it.
     │   ├── BadTaskError
     │   ├── SiteRefusedError
     │   ├── TaskFailed
+    │   │   └── ProxyFailed
     │   └── Unavailable
     └── SolveTimeout
 """
@@ -28,6 +29,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from scrapy.exceptions import IgnoreRequest
+
+from scrapy_onecaptcha._logging import printable
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -43,6 +46,7 @@ __all__ = [
     "CircuitOpen",
     "OneCaptchaError",
     "PolicyError",
+    "ProxyFailed",
     "ServiceError",
     "SiteRefusedError",
     "SolveTimeout",
@@ -76,7 +80,8 @@ class OneCaptchaError(IgnoreRequest):  # type: ignore[misc,unused-ignore]
         response: Response | None = None,
         challenge: Challenge | None = None,
     ) -> None:
-        super().__init__(message)
+        # A page or a reply may be quoted in it, and it is going to be logged.
+        super().__init__(printable(message))
         self.response = response
         self.challenge = challenge
         self.code = ""
@@ -210,6 +215,18 @@ class TaskFailed(ServiceError):
 
     reason = "task_failed"
     advice = "Crawl it again later; the pass rate is never 100 %."
+
+
+class ProxyFailed(TaskFailed):
+    """The service could not use the proxy that the task named.
+
+    The proxy is at fault, not the site.
+    """
+
+    reason = "proxy"
+    advice = (
+        "Check that the proxy takes connections from anywhere (ONECAPTCHA_TASK_PROXY)."
+    )
 
 
 class Unavailable(ServiceError):

@@ -3,7 +3,7 @@
 A stored gate would be served again and again in place of the page. The middleware
 fetches a gate that comes from the cache once more, but only a policy can keep it from
 being stored: the cache sees a response before any other middleware does, and still
-compressed.
+compressed. A policy asks what the middleware asks, settings and ``meta`` included.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from scrapy.extensions.httpcache import DummyPolicy, RFC2616Policy
 from scrapy.signalmanager import SignalManager
 
 from scrapy_onecaptcha._scrapy import decompress
-from scrapy_onecaptcha.pages.detection import Hints, detect
+from scrapy_onecaptcha.pages.readings import detect_once
+from scrapy_onecaptcha.request_options import RequestOptions
+from scrapy_onecaptcha.settings import request_defaults
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -35,7 +37,7 @@ class _Gateless:
         crawler: Any = SimpleNamespace(
             stats=None, settings=settings, signals=SignalManager()
         )
-        self._expect: str | None = settings.get("ONECAPTCHA_EXPECT") or None
+        self._defaults = request_defaults(settings)
         self._compression = HttpCompressionMiddleware(crawler=crawler)
 
     def should_cache_response(self, response: Response, request: Request) -> bool:
@@ -57,26 +59,27 @@ class _Gateless:
     def is_cached_response_valid(
         self, cachedresponse: Response, response: Response, request: Request
     ) -> bool:
-        """Let whatever the site says now take the place of a stored gate."""
+        """Let the site's answer take the place of a stored gate, but no gate a page's.
+
+        A policy may take a gate with status 503 for an error, and show the stored page.
+        """
         parent: Any = super()
-        return not self._is_gate(cachedresponse, request) and (
-            parent.is_cached_response_valid(cachedresponse, response, request)
-        )
+        return not (
+            self._is_gate(cachedresponse, request) or self._is_gate(response, request)
+        ) and parent.is_cached_response_valid(cachedresponse, response, request)
 
     def _is_gate(self, response: Response, request: Request) -> bool:
-        said = request.meta.get("onecaptcha")
-        if said is False:
+        options = RequestOptions.from_meta(
+            request.meta.get("onecaptcha"), self._defaults
+        )
+        if not options.enabled:
             return False
-        options = said if isinstance(said, dict) else {}
         try:
             page = decompress(self._compression, request, response.copy())
         except (IgnoreRequest, OSError, ValueError):
             return False  # too large once decompressed, or broken: Scrapy says so
         page.request = request
-        hints = Hints(
-            gate=options.get("gate"), expect=options.get("expect") or self._expect
-        )
-        challenge = detect(page, hints)
+        challenge = detect_once(page, options)
         return challenge is not None and challenge.kind == "gate"
 
 

@@ -36,7 +36,7 @@ from scrapy_onecaptcha.exceptions import (
     SubmissionRefused,
     UnsolvableGate,
 )
-from scrapy_onecaptcha.pages.detection import Hints, detect
+from scrapy_onecaptcha.pages.readings import detect_once
 from scrapy_onecaptcha.request_options import RequestOptions
 from scrapy_onecaptcha.service.solver import Solver
 from scrapy_onecaptcha.service.transport import reach
@@ -248,7 +248,7 @@ class OneCaptchaMiddleware:
             response.request = request
         options = self._options(request)
         try:
-            challenge = detect(response, self._hints(options))
+            challenge = detect_once(response, options)
         except Exception:
             request_meta.forget(request)  # the user's own code has failed
             raise
@@ -304,17 +304,8 @@ class OneCaptchaMiddleware:
         )
 
     def _options(self, request: Request) -> RequestOptions:
-        return RequestOptions.from_meta(request.meta.get("onecaptcha"), self._config)
-
-    def _hints(self, options: RequestOptions) -> Hints:
-        return Hints(
-            gate=options.gate,
-            expect=options.expect,
-            decide=self._config.gate,
-            sitekey=options.sitekey,
-            rqdata=options.rqdata,
-            invisible=options.invisible,
-            field=options.field,
+        return RequestOptions.from_meta(
+            request.meta.get("onecaptcha"), self._config.options
         )
 
     def _note(self, request: Request, response: Response, *, gated: bool) -> None:
@@ -376,7 +367,7 @@ class OneCaptchaMiddleware:
             self._report.warn_once(
                 "cookies", f"{request} has dont_merge_cookies: {NO_COOKIES}"
             )
-        courier = Courier(self._road, request, options, self._hints(options))
+        courier = Courier(self._road, request, options)
         gate = courier.meet(request, response, challenge)
         passage = Passage(self._tools, courier, gate, options.max_attempts)
         try:
@@ -471,7 +462,7 @@ class OneCaptchaMiddleware:
         if request is None:
             raise ValueError(f"{response} belongs to no request")
         options = self._options(request)
-        challenge = detect(response, self._hints(options))
+        challenge = detect_once(response, options)
         bad = challenge is not None and challenge.reason == "bad_rqdata"
         if challenge is None or challenge.sitekey is None or bad:
             raise UnsolvableGate(

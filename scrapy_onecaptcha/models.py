@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
+
+from scrapy_onecaptcha._logging import printable as plain
 
 __all__ = [
+    "MAX_RQDATA",
     "POINTS_PER_CNY",
     "REASONS",
+    "Attempts",
+    "Budget",
     "Challenge",
     "Form",
+    "Reservation",
     "Solution",
+    "SolveReport",
     "mask",
     "plain",
     "price",
@@ -30,6 +37,9 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 #: The service's price list: 1,000 points are 1 CNY.
 POINTS_PER_CNY = 1000
 
+#: Of rqdata, in characters. Longer rqdata is not sent to the service.
+MAX_RQDATA = 16 * 1024
+
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
@@ -45,11 +55,6 @@ def valid_sitekey(text: str | None) -> str | None:
     """Return *text* in lower case if it is a sitekey, which is a UUID."""
     lower = (text or "").strip().lower()
     return lower if _UUID.fullmatch(lower) else None
-
-
-def plain(text: str) -> str:
-    """Return *text*, taken from a page, without what could forge a line of a log."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def price(points: float) -> str:
@@ -134,6 +139,7 @@ class Solution:
         issued_at: the last moment at which the token did not exist yet, in seconds of
             the clock that polled for it.
         seconds: how long the task took, from its creation.
+        cost: points that the service says it charged, where it says so.
     """
 
     token: str = field(repr=False)
@@ -142,6 +148,83 @@ class Solution:
     task_id: str = ""
     issued_at: float = 0.0
     seconds: float = 0.0
+    cost: float | None = None
 
     def __str__(self) -> str:
         return f"token {mask(self.token)} of task {self.task_id}"
+
+
+# What the solver is given: it knows neither the crawl's budget nor its stats.
+
+
+class Attempts(Protocol):
+    """The tasks that one page may cost."""
+
+    @property
+    def spent(self) -> int:
+        """How many it has cost so far."""
+        ...
+
+
+class Reservation(Protocol):
+    """The right to create one task."""
+
+    @property
+    def spent(self) -> bool:
+        """Whether a task was counted, and not given back."""
+        ...
+
+    def spend(self, attempts: Any, /) -> None:
+        """Count the task, before it is created; raises where none is left."""
+        ...
+
+    def refund(self) -> None:
+        """Give the task back: the service refused to create it."""
+        ...
+
+    def settle(self, verdict: Literal["accepted", "failed", "void"], /) -> None:
+        """Say what the task came to; only the first verdict counts."""
+        ...
+
+
+_R_co = TypeVar("_R_co", bound=Reservation, covariant=True)
+
+
+class Budget(Protocol[_R_co]):
+    """Says whether a task may be paid for."""
+
+    async def reserve(self, site: str, /) -> _R_co:
+        """Return the right to create one task for *site*, or raise why not."""
+        ...
+
+
+class SolveReport(Protocol):
+    """Is told what happens to tasks."""
+
+    def count(self, name: str, /) -> None:
+        """Raise the stat ``onecaptcha/{name}``."""
+        ...
+
+    def tell(self, level: int, message: str, /) -> None:
+        """Log *message* at *level*."""
+        ...
+
+    def task_created(self, site: str, /) -> None:
+        """Count a task, before the service is called."""
+        ...
+
+    def task_refunded(self, site: str, /) -> None:
+        """Take a task back that the service refused to create."""
+        ...
+
+    def task_ready(self, site: str, solution: Solution, attempt: int, /) -> None:
+        """Count a token."""
+        ...
+
+    def task_failed(self, site: str, error: Any, /, *, charged: bool) -> None:
+        """Count a task without a token; *charged*: whether it may have been billed."""
+        ...
+
+    def task_abandoned(self) -> None:
+        """Count a task that the stop of the crawl left behind."""
+        ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as data
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,13 +20,14 @@ from scrapy_onecaptcha._values import (
     text,
     uuid,
 )
+from scrapy_onecaptcha.models import MAX_RQDATA
 
 if TYPE_CHECKING:
-    from scrapy_onecaptcha.settings import Config
+    from scrapy.http import Response
 
-__all__ = ["KEYS", "RequestOptions"]
+    from scrapy_onecaptcha.models import Challenge
 
-MAX_RQDATA = 16 * 1024  # characters
+__all__ = ["KEYS", "UNSET", "RequestOptions"]
 
 
 def _token_field(value: Any) -> str:
@@ -66,16 +67,22 @@ KEYS: Mapping[str, Row] = MappingProxyType(
 class RequestOptions:
     """What one request says in ``meta["onecaptcha"]``, the crawl's defaults applied.
 
+    It overrules what is seen in the page.
+
     Attributes:
         enabled: whether the middleware may look at this request at all.
-        gate: the user's word that its page is a gate, or is none; ``None``: detect it.
-        expect: CSS selector of the real content.
+        gate: the user's verdict; ``None``: detect it. ``gate=True`` alone never turns a
+            page without an hCaptcha into a gate. Together with *expect* it does so when
+            the page does not match the selector.
+        expect: CSS selector of the real content: a page that has it is no gate, and one
+            that has an hCaptcha and lacks it is one.
+        decide: the setting ``ONECAPTCHA_GATE``.
         sitekey: in place of the one that the page shows; a UUID in lower case.
         rqdata: in place of the page's.
         invisible: in place of what the page says.
         field: where the token goes: the name of a form's field or of a key in a JSON
             body (``a.b`` for ``b`` within ``a``), or, as ``header:x-captcha-response``,
-            a header of the request repeated.
+            a header of the repeated request.
         submitter: builds the submission, in place of ours.
         max_attempts: tasks for this page.
     """
@@ -83,34 +90,36 @@ class RequestOptions:
     enabled: bool = True
     gate: bool | None = None
     expect: str | None = None
+    decide: Callable[[Response, Challenge], bool] | None = None
     sitekey: str | None = None
     rqdata: str | None = data(default=None, repr=False)
     invisible: bool | None = None
     field: str | None = None
     submitter: Callable[..., Any] | None = None
-    max_attempts: int
+    max_attempts: int = ATTEMPTS.default
 
     @classmethod
-    def from_meta(cls, value: Any, config: Config) -> RequestOptions:
+    def from_meta(cls, value: Any, defaults: RequestOptions) -> RequestOptions:
         """Parse the value of ``meta["onecaptcha"]``; ``None`` where there is none.
+
+        Args:
+            value: as the request has it.
+            defaults: the crawl's.
 
         Raises:
             ValueError: names the key, its value and what is allowed.
         """
         if value is None or value is True:
-            return config.options
+            return defaults
         if value is False:
-            return config.ignored
+            return replace(defaults, enabled=False)
         name = 'meta["onecaptcha"]'
         if not isinstance(value, Mapping):
             raise ValueError(  # noqa: TRY004  # one type for every bad value
                 f"{name} is {shown_as(value)}; allowed: True, False, or a dict of "
                 f"{', '.join(KEYS)}."
             )
-        given: dict[str, Any] = {
-            "expect": config.expect,
-            "max_attempts": config.max_attempts,
-        }
+        given: dict[str, Any] = {}
         for key, entry in value.items():
             if key not in KEYS:
                 raise ValueError(
@@ -118,4 +127,8 @@ class RequestOptions:
                 )
             if entry is not None:
                 given[key] = KEYS[key].read(f'{name}["{key}"]', entry)
-        return cls(**given)
+        return replace(defaults, **given)
+
+
+#: A request that says nothing, in a crawl that says nothing.
+UNSET = RequestOptions()

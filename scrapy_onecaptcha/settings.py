@@ -23,6 +23,7 @@ from scrapy_onecaptcha._values import (
     SELECTOR,
     STORE_URLS,
     SUBMITTER,
+    Proxy,
     Row,
     api_key,
     api_url,
@@ -35,6 +36,7 @@ from scrapy_onecaptcha._values import (
     one_of,
     store_url,
     submitters,
+    task_proxy,
     text,
 )
 from scrapy_onecaptcha.request_options import KEYS, RequestOptions
@@ -49,6 +51,7 @@ __all__ = [
     "KEYS",
     "PREFIX",
     "SETTINGS",
+    "TASK_TYPES",
     "Config",
     "RequestOptions",
     "Row",
@@ -77,6 +80,9 @@ def _switch(*, default: bool) -> Row:
     return Row(default=default, parse=flag, allowed="True or False")
 
 
+#: Types of task for an hCaptcha, in the order in which they are tried.
+TASK_TYPES = ("HCaptchaTaskProxyless", "HCaptchaTask")
+
 _GATE = "a callable (response, challenge) -> bool, or the dotted path of one"
 
 #: Every setting, by its name.
@@ -94,6 +100,17 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
                 "query and fragment",
             ),
             "ENABLED": _switch(default=True),
+            "TASK_TYPE": Row(
+                default="auto",
+                parse=one_of("auto", *TASK_TYPES),
+                allowed=" or ".join(f'"{name}"' for name in ("auto", *TASK_TYPES)),
+            ),
+            "TASK_PROXY": Row(
+                parse=task_proxy,
+                allowed='"request", or the URL of a proxy (http, https, socks4 or '
+                "socks5) that the service can reach",
+                secret=True,
+            ),
             "ALLOWED_DOMAINS": Row(
                 parse=domains, allowed="a list of domains, or text with commas"
             ),
@@ -169,6 +186,8 @@ class Config:
     api_key: str = data(repr=False)
     api_url: str
     enabled: bool
+    task_type: str
+    task_proxy: Literal["request"] | Proxy | None
     allowed_domains: tuple[str, ...] | None
     expect: str | None
     gate: Callable[..., Any] | None
@@ -201,14 +220,12 @@ class Config:
     shared_max_tasks: int
     budget_period: Literal["day", "month"] | None
     options: RequestOptions = data(init=False, repr=False, compare=False)
-    ignored: RequestOptions = data(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, enabled in (("options", True), ("ignored", False)):
-            options = RequestOptions(
-                enabled=enabled, expect=self.expect, max_attempts=self.max_attempts
-            )
-            object.__setattr__(self, name, options)
+        options = RequestOptions(
+            expect=self.expect, decide=self.gate, max_attempts=self.max_attempts
+        )
+        object.__setattr__(self, "options", options)
 
     @property
     def loopback(self) -> bool:
@@ -274,6 +291,19 @@ def _read(settings: BaseSettings, name: str) -> Any:
     return SETTINGS[name].default if value is None else SETTINGS[name].read(name, value)
 
 
+def request_defaults(settings: BaseSettings) -> RequestOptions:
+    """Return what the crawl says of each request's page, which needs no key.
+
+    Raises:
+        ValueError: names the setting, the value and what is allowed.
+    """
+    return RequestOptions(
+        expect=_read(settings, f"{PREFIX}EXPECT"),
+        decide=_read(settings, f"{PREFIX}GATE"),
+        max_attempts=_read(settings, f"{PREFIX}MAX_ATTEMPTS"),
+    )
+
+
 def _find_key(settings: BaseSettings, environ: Mapping[str, str] | None) -> Secret:
     environ = os.environ if environ is None else environ
     for key in (settings.get(_API_KEY), environ.get(_API_KEY)):
@@ -297,6 +327,13 @@ def _refuse_contradictions(config: Config) -> None:
                 f"{PREFIX}{name} is {seconds:g} and {PREFIX}SOLVE_TIMEOUT {timeout:g}: "
                 "no result could be asked for in time; allowed: less than that."
             )
+    proxy = config.task_proxy
+    if isinstance(proxy, Proxy) and proxy.is_local and not config.loopback:
+        name = f"{PREFIX}TASK_PROXY"
+        raise ValueError(
+            f"{name} is a proxy that only this machine or network can reach; allowed: "
+            f"{SETTINGS[name].allowed}."
+        )
 
 
 def unknown(settings: BaseSettings) -> Iterator[tuple[str, str | None]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy_onecaptcha import exceptions
+from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha._twisted import Beat
 from scrapy_onecaptcha.models import POINTS_PER_CNY, REASONS, plain
-from scrapy_onecaptcha.service.error_codes import RULES
+from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STATS", "Report"]
 
-logger = logging.getLogger("scrapy_onecaptcha")
+logger = get_logger("scrapy_onecaptcha")
 
 #: Seconds for which a further loss of the same kind on the same site is only counted.
 QUIET = 60.0
@@ -47,7 +47,7 @@ MAX_WARNINGS = 100
 MANY_SITES = 100
 
 #: What a task can come to, beside a token: the service's codes and our own words.
-TASK_CODES = frozenset(RULES) | {"timeout", "abandoned", "other"}
+TASK_CODES = frozenset({*RULES, *PREFIXES, "timeout", "abandoned", "other"})
 
 #: Every stat, without the ``onecaptcha/`` that each begins with, and what it counts.
 STATS: Mapping[str, str] = MappingProxyType(
@@ -71,7 +71,8 @@ STATS: Mapping[str, str] = MappingProxyType(
         "seconds/total": "seconds that tasks took until their tokens, together",
         "seconds/max": "seconds of the slowest of them",
         "polls": "calls of getTaskResult",
-        "points": "points spent",
+        "points": "points spent, without those of the next",
+        "points/unbilled": "points of failed tasks, which the service does not charge",
     }
 )
 
@@ -97,6 +98,8 @@ class _Tally:
     failed: int = 0
     shared: int = 0
     lost: int = 0
+    points: float = 0.0
+    unbilled: float = 0.0
 
 
 @dataclass(slots=True)
@@ -170,7 +173,8 @@ class Report:
         """Tell scope, budget and price; warn where nothing bounds the cost."""
         config = self._config
         scope = ", ".join(domains) if domains else "every host that the spider asks for"
-        budget = f"{config.max_tasks} tasks" if config.max_tasks else "no limit"
+        limit = config.max_tasks
+        budget = counted(limit, "task") if limit else "no limit"
         logger.info(
             "Solving hCaptcha gates on %s by %s; budget: %s, %g points a task",
             scope,
@@ -197,23 +201,18 @@ class Report:
             self._progress.stop()
             return
         logger.info(
-            "Waiting for captchas: %d requests parked, %d tasks open; so far %s",
-            waiting,
-            self._open_tasks,
+            "Waiting for captchas: %s parked, %s open; so far %s",
+            counted(waiting, "request"),
+            counted(self._open_tasks, "task"),
             self._totals(),
         )
 
     def _totals(self) -> str:
-        tallies = self._sites.values()
-        tasks = sum(tally.tasks for tally in tallies)
+        total = self._sum(list(self._sites))
         return (
-            f"{tasks} tasks, {sum(t.passed for t in tallies)} passed, "
-            f"{sum(t.failed for t in tallies)} failed, {self._price(tasks)}"
+            f"{counted(total.tasks, 'task')}, {total.passed} passed, "
+            f"{total.failed} failed, {_price(total)}"
         )
-
-    def _price(self, tasks: int) -> str:
-        points = tasks * self._config.task_cost
-        return f"{points:g} points ({points / POINTS_PER_CNY:.3f} CNY)"
 
     def closed(self) -> None:
         """Tell the summary."""
@@ -245,15 +244,15 @@ class Report:
 
     def _tell_site(self, site: str, tally: _Tally) -> None:
         logger.info(
-            "hCaptcha on %s: %d tasks, %d passed, %d failed, %d pages shared "
-            "another's clearance, %d pages lost, spent %s",
+            "hCaptcha on %s: %s, %d passed, %d failed, %s shared another's clearance, "
+            "%s lost, spent %s",
             site,
-            tally.tasks,
+            counted(tally.tasks, "task"),
             tally.passed,
             tally.failed,
-            tally.shared,
-            tally.lost,
-            self._price(tally.tasks),
+            counted(tally.shared, "page"),
+            counted(tally.lost, "page"),
+            _price(tally),
         )
 
     # A task
@@ -261,7 +260,7 @@ class Report:
     def task_created(self, site: str) -> None:
         """Count a task, before the service is called."""
         self.count("tasks")
-        self.count("points", self._config.task_cost)
+        self._charge(site, self._config.task_cost)
         tally = self.site(site)
         tally.tasks += 1
         self._open_tasks += 1
@@ -277,15 +276,25 @@ class Report:
     def task_refunded(self, site: str) -> None:
         """Take a task back that the service refused to create."""
         self.count("tasks", -1)
-        self.count("points", -self._config.task_cost)
+        self._charge(site, -self._config.task_cost)
         tally = self.site(site)
         tally.tasks -= 1
         self._open_tasks -= 1
         self._paid_sites -= tally.tasks == 0
 
+    def _charge(self, site: str, points: float) -> None:
+        self.count("points", points)
+        self.site(site).points += points
+
+    def tell(self, level: int, message: str) -> None:
+        """Log what the solver has to say."""
+        logger.log(level, "%s", message)
+
     def task_ready(self, site: str, solution: Solution, attempt: int) -> None:
         """Count and tell a token."""
         self._open_tasks -= 1
+        if solution.cost is not None:
+            self._charge(site, solution.cost - self._config.task_cost)
         self.count("tasks/ready")
         self.count("seconds/total", solution.seconds)
         self._stats.max_value("onecaptcha/seconds/max", solution.seconds)
@@ -297,10 +306,17 @@ class Report:
             solution.task_id,
         )
 
-    def task_failed(self, site: str, error: OneCaptchaError) -> None:
-        """Count and tell a task that came to nothing."""
+    def task_failed(
+        self, site: str, error: OneCaptchaError, *, charged: bool = True
+    ) -> None:
+        """Count and tell a task without a token; *charged*: it may have been billed."""
         self._open_tasks -= 1
-        code = getattr(error, "code", "") or error.reason
+        if not charged:
+            cost = self._config.task_cost
+            self._charge(site, -cost)
+            self.count("points/unbilled", cost)
+            self.site(site).unbilled += cost
+        code = family(error.code) if error.code else error.reason
         self.count(f"tasks/failed/{code if code in TASK_CODES else 'other'}")
         self.site(site).failed += 1
         logger.info("No token for %s: %s", site, error)
@@ -409,3 +425,11 @@ class Report:
     def unsolvable(self, challenge: Challenge) -> None:
         """Count a gate that is given up, for no token can pass it."""
         self.count(f"unsolvable/{challenge.reason}")
+
+
+def _price(tally: _Tally) -> str:
+    """Return what the tasks of *tally* have cost, and would have, had they worked."""
+    spent = f"{tally.points:g} points ({tally.points / POINTS_PER_CNY:.3f} CNY)"
+    if not tally.unbilled:
+        return spent
+    return f"{spent}, {tally.unbilled:g} points of failed tasks not billed"

@@ -27,8 +27,7 @@ from scrapy_onecaptcha.addon import ORDER
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.flow import NO_CONTENT
 from scrapy_onecaptcha.middleware import FAILED
-from scrapy_onecaptcha.models import REASONS
-from scrapy_onecaptcha.pages.detection import MAX_RQDATA
+from scrapy_onecaptcha.models import MAX_RQDATA, REASONS
 from scrapy_onecaptcha.pages.html import MAX_BYTES
 from scrapy_onecaptcha.request_options import KEYS
 from scrapy_onecaptcha.settings import DEFAULTS, SETTINGS, RequestOptions
@@ -90,7 +89,7 @@ def test_the_notations_of_field_are_ones() -> None:
     notations = re.findall(r'`"([^`]+)"`', cell)
     assert [re.sub(r"\w+", "x", each) for each in notations] == ["x", "x.x", "x:x-x-x"]
     for notation in notations:
-        options = RequestOptions.from_meta({"field": notation}, config())
+        options = RequestOptions.from_meta({"field": notation}, config().options)
         assert options.field == notation
 
 
@@ -301,7 +300,7 @@ def test_the_spider_of_the_readme() -> None:
 def test_what_a_request_says() -> None:
     (sample,) = samples("One request", SETTINGS_PAGE)
     request = executed(sample)["request"]
-    options = RequestOptions.from_meta(request.meta["onecaptcha"], config())
+    options = RequestOptions.from_meta(request.meta["onecaptcha"], config().options)
     assert options.field == "header:x-captcha-response"
 
 

@@ -32,6 +32,7 @@ def test_what_the_package_exports() -> None:
         "OneCaptchaError",
         "OneCaptchaMiddleware",
         "PolicyError",
+        "ProxyFailed",
         "ServiceError",
         "SiteRefusedError",
         "Solution",

@@ -73,6 +73,7 @@ def tell(
         "points": points,
         "cny": None if points is None else points / POINTS_PER_CNY,
         "task_cost": cost,
+        "task_type": config.task_type,
         "solves": solves,
         "error": None if error is None else str(error),
         "code": None if error is None else error.code,

@@ -23,9 +23,10 @@ from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.crawl.scope import Scope
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 from scrapy_onecaptcha.models import plain
-from scrapy_onecaptcha.pages.detection import Hints, detect
+from scrapy_onecaptcha.pages.detection import detect
 from scrapy_onecaptcha.pages.html import MAX_BYTES, is_html, parse
 from scrapy_onecaptcha.pages.widgets import read_captcha
+from scrapy_onecaptcha.request_options import RequestOptions
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -108,7 +109,7 @@ class Detect(Tool):
 
     def run(self, call: Call) -> int:
         """Look at all targets, then show them in the order they were named."""
-        hints = Hints(expect=call.options.expect)
+        hints = RequestOptions(expect=call.options.expect)
         looks = [Look(target) for target in call.arguments]
         fetched = [look for look in looks if is_url(look.target)]
         for look in looks:
@@ -146,7 +147,7 @@ def _check(targets: list[str], opts: Namespace) -> None:
             raise UsageError(f"--expect {opts.expect!r}: {error}") from None
 
 
-def _read(look: Look, opts: Namespace, hints: Hints) -> None:
+def _read(look: Look, opts: Namespace, hints: RequestOptions) -> None:
     """Read a page from the disk."""
     path = Path(look.target)
     try:

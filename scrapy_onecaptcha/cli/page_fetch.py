@@ -16,7 +16,8 @@ from twisted.internet.defer import CancelledError
 from scrapy_onecaptcha.addon import ORDER
 from scrapy_onecaptcha.crawl.shutdown import shielded
 from scrapy_onecaptcha.middleware import OneCaptchaMiddleware
-from scrapy_onecaptcha.pages.detection import NO_HINTS, Hints, detect
+from scrapy_onecaptcha.pages.detection import detect
+from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -63,7 +64,7 @@ async def fetch(
     stage: Stage,
     settings: Settings,
     looks: Sequence[Look],
-    hints: Hints = NO_HINTS,
+    hints: RequestOptions = UNSET,
     *,
     fresh: bool = False,
 ) -> None:
@@ -138,7 +139,9 @@ class LookSpider(Spider):
 
     name = "onecaptcha-detect"
 
-    def __init__(self, looks: Sequence[Look], hints: Hints, *, fresh: bool) -> None:
+    def __init__(
+        self, looks: Sequence[Look], hints: RequestOptions, *, fresh: bool
+    ) -> None:
         super().__init__()
         self._looks = looks
         self._hints = hints

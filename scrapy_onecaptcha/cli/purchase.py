@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import random
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from scrapy.statscollectors import DummyStatsCollector
 from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha.cli.detect import nothing
@@ -19,41 +17,39 @@ from scrapy_onecaptcha.crawl.budget import Allowance, Policy
 from scrapy_onecaptcha.crawl.gate import task_of
 from scrapy_onecaptcha.exceptions import OneCaptchaError, UnsolvableGate
 from scrapy_onecaptcha.service.solver import Solver
-from scrapy_onecaptcha.stats import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from scrapy_onecaptcha.cli.base import Call
     from scrapy_onecaptcha.cli.runner import Stage
     from scrapy_onecaptcha.cli.terminal import Terminal
     from scrapy_onecaptcha.models import Challenge, Solution
-    from scrapy_onecaptcha.service.client import Task
+    from scrapy_onecaptcha.service.task import Task
     from scrapy_onecaptcha.settings import Config
 
 __all__ = ["Answer", "Purchase"]
 
 _YES = frozenset({"y", "yes"})
-_LOGGER = "scrapy_onecaptcha"
 _NOTHING = "No token was bought, nothing was spent."
-_KNOWN = "If you know better, name them: solve --sitekey KEY --url URL."
+_NAME_THEM = "name sitekey and URL: solve --sitekey KEY --url URL."
 _REASONS = {
-    "no_sitekey": f"No sitekey is in sight, and the service needs one. {_KNOWN}",
-    "bad_sitekey": f"What it calls a sitekey is none. {_KNOWN}",
-    "bad_rqdata": f"Its rqdata is too long to be any. {_KNOWN}",
-    "proof_of_work": "It wants a proof of work as well, for which a token is no "
-    f"substitute. To have one all the same, name them: {_KNOWN.partition(': ')[2]}",
+    "no_sitekey": "The page shows no sitekey, and the service needs one. If you know "
+    f"it, {_NAME_THEM}",
+    "bad_sitekey": f"Its sitekey is not valid. If you know the right one, {_NAME_THEM}",
+    "bad_rqdata": f"Its rqdata is too long to be valid. If you know it, {_NAME_THEM}",
+    "proof_of_work": "It wants a proof of work as well, which a token does not "
+    f"replace. To buy a token all the same, {_NAME_THEM}",
 }
 
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
-    """What became of the one solve.
+    """The result of one solve.
 
     Attributes:
         url: of the page.
-        kind: of the page: ``"gate"`` or ``"widget"``, where it was looked at.
+        kind: of the page: ``"gate"`` or ``"widget"``, if it was read.
         task: what the service was asked.
+        task_type: the type of task that was created.
         solution: what it returned.
         spent: tasks that may have been billed.
         error: why there is no token.
@@ -62,17 +58,19 @@ class Answer:
     url: str
     kind: str | None = None
     task: Task | None = None
+    task_type: str | None = None
     solution: Solution | None = None
     spent: int = 0
     error: OneCaptchaError | None = None
 
     def tell(self, cost: float) -> dict[str, Any]:
-        """Return all of it, as JSON has it."""
+        """Return all of it for JSON; *cost* is that of one task."""
         task, solution, error = self.task, self.solution, self.error
         return {
             "url": self.url,
             "kind": self.kind,
             "sitekey": task and task.sitekey,
+            "task_type": self.task_type,
             "invisible": task and task.invisible,
             "rqdata": task and task.rqdata is not None,
             "token": solution and solution.token,
@@ -80,15 +78,20 @@ class Answer:
             "resp_key": solution and solution.resp_key,
             "task_id": solution and solution.task_id,
             "seconds": solution and round(solution.seconds, 3),
-            "points": self.spent * cost,
+            "points": self.points(cost),
             "error": error and str(error),
             "reason": error and error.reason,
             "code": getattr(error, "code", None),
         }
 
+    def points(self, cost: float) -> float:
+        """Return what it has cost; *cost* is used if the service does not say it."""
+        told = self.solution.cost if self.solution else None
+        return self.spent * cost if told is None else told
+
     @property
     def user_agent(self) -> str | None:
-        """The one that the token is good for, where that is known."""
+        """The User-Agent that the token is good for, if that is known."""
         if self.solution is None or self.task is None:
             return None
         return self.solution.user_agent or self.task.user_agent
@@ -101,7 +104,7 @@ class Purchase:
         call: of the tool.
         config: the settings.
         stage: what it runs on.
-        task: what to solve, where it was named; else the page that was is looked at.
+        task: what to solve, if it was named; otherwise the page is read.
     """
 
     def __init__(
@@ -191,7 +194,7 @@ class Purchase:
 
     async def _solve(self, task: Task) -> Solution:
         config, clock = self._config, self._stage.reactor
-        report = _Bill(self._answer, config, clock, self._call)
+        report = _Bill(self._answer, self._terminal)
         async with connected(config, clock) as client:
             solver = Solver(
                 client,
@@ -202,17 +205,15 @@ class Purchase:
                 lambda: False,
                 random.random,
             )
-            with (
-                _noted(self._terminal, quiet=self._call.options.loglevel is None),
-                self._terminal.progress(
-                    clock, lambda s: f"Waiting for the token: {s:.0f} s"
-                ),
+            with self._terminal.progress(
+                clock, lambda s: f"Waiting for the token: {s:.0f} s"
             ):
                 # One task: what was agreed to, whatever the settings allow a page.
-                solution, unit = await solver.solve(
+                solution, reservation = await solver.solve(
                     task, urlsplit(task.url).netloc, Allowance(task.url, 1)
                 )
-        unit.settle("void")  # what the site makes of the token is not seen here
+        self._answer.task_type = solver.health.task_type
+        reservation.settle("void")  # the site's verdict on the token is not seen here
         return solution
 
 
@@ -226,50 +227,39 @@ def _refuse_unsolvable(challenge: Challenge) -> None:
         )
 
 
-class _Bill(Report):
-    """Counts what the solve costs; the rest of a crawl's report is not wanted."""
+class _Bill:
+    """Counts the tasks of one solve, and says what a person who waits should know.
 
-    def __init__(self, answer: Answer, config: Config, clock: Any, call: Call) -> None:
-        crawler: Any = call  # of which it reads the settings only
-        super().__init__(DummyStatsCollector(crawler), config, clock, lambda: 0)
+    Args:
+        answer: where tasks are counted.
+        terminal: where messages are written.
+    """
+
+    def __init__(self, answer: Answer, terminal: Terminal) -> None:
         self._answer = answer
-
-    def task_created(self, site: str) -> None:
-        """Count a task before the service is called."""
-        super().task_created(site)
-        self._answer.spent += 1
-
-    def task_refunded(self, site: str) -> None:
-        """Take a task back that the service refused to create."""
-        super().task_refunded(site)
-        self._answer.spent -= 1
-
-
-class _Notes(logging.Handler):
-    """Writes what somebody who waits should know: retries, and what was ignored."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__(logging.INFO)
         self._terminal = terminal
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write *record*, unless it speaks of a crawl."""
-        retry = record.name.endswith(".solving") and record.levelno == logging.INFO
-        if retry or record.name.endswith(".replies"):
-            self._terminal.say(record.getMessage())
+    def tell(self, level: int, message: str) -> None:
+        """Write *message*, unless it is an error, which is told when the solve ends."""
+        if level < logging.ERROR:
+            self._terminal.say(message)
 
+    def count(self, name: str) -> None:
+        """Count nothing: there is no crawl."""
 
-@contextmanager
-def _noted(terminal: Terminal, *, quiet: bool) -> Iterator[None]:
-    """Write to *terminal* what matters of a crawl's log, unless all of it is wanted."""
-    logger, handler = logging.getLogger(_LOGGER), _Notes(terminal)
-    before = logger.level, logger.propagate
-    if quiet:
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.level, logger.propagate = before
+    def task_created(self, site: str) -> None:  # noqa: ARG002
+        """Count a task, before the service is called."""
+        self._answer.spent += 1
+
+    def task_refunded(self, site: str) -> None:  # noqa: ARG002
+        """Take a task back that the service refused to create."""
+        self._answer.spent -= 1
+
+    def task_ready(self, site: str, solution: Solution, attempt: int) -> None:
+        """Do nothing: the caller tells of the token."""
+
+    def task_failed(self, site: str, error: OneCaptchaError, *, charged: bool) -> None:
+        """Do nothing: the caller tells of the error."""
+
+    def task_abandoned(self) -> None:
+        """Do nothing: the caller tells of the interruption."""

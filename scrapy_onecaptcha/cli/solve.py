@@ -16,7 +16,8 @@ from scrapy_onecaptcha.cli.page_fetch import is_url
 from scrapy_onecaptcha.cli.purchase import Purchase
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.cli.service import price, read_config
-from scrapy_onecaptcha.service.client import Task
+from scrapy_onecaptcha.models import MAX_RQDATA
+from scrapy_onecaptcha.service.task import Task
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Solve", "task_for"]
 
 #: Characters of rqdata, and of a User-Agent.
-MAX_RQDATA, MAX_USER_AGENT = 16 * 1024, 1024
+MAX_USER_AGENT = 1024
 
 
 class Solve(Tool):
@@ -120,13 +121,19 @@ def task_for(options: Namespace) -> Task:
             raise UsageError(
                 f"{option} is {value[:60]!r}; allowed: {allowed}"
             ) from None
-    return Task(url=options.url, invisible=options.invisible, **given)
+    return Task(
+        url=options.url,
+        invisible=options.invisible,
+        sitekey=given["sitekey"],
+        user_agent=given.get("user_agent"),
+        rqdata=given.get("rqdata"),
+    )
 
 
 def _show(answer: Answer, call: Call, config: Config) -> None:
     solution = answer.solution
     assert solution is not None  # noqa: S101  (the caller has looked)
-    cost = price(answer.spent * config.task_cost)
+    cost = price(answer.points(config.task_cost))
     lines = [f"Solved in {solution.seconds:.1f} s, for {cost}."]
     if answer.user_agent:
         lines.append(f"User-Agent: {answer.user_agent}")

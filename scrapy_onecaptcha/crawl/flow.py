@@ -53,7 +53,7 @@ class Tools:
 
     config: Config
     sessions: Sessions
-    solver: Solver
+    solver: Solver[Unit]
     report: Report
     waits: Waits
     now: Callable[[], float]

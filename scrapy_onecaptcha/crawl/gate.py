@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.service.client import Task
+from scrapy_onecaptcha.service.task import Task, proxy_of
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -50,14 +50,23 @@ class Gate:
         return self.challenge.sitekey or ""
 
 
-def task_of(challenge: Challenge, request: Request) -> Task:
-    """Return the task that solves *challenge*, which *request* has met."""
+def task_of(
+    challenge: Challenge, request: Request, auth_encoding: str = "latin-1"
+) -> Task:
+    """Return the task that solves *challenge*, which *request* has met.
+
+    Args:
+        challenge: what was read from the gate.
+        request: brought the gate.
+        auth_encoding: ``HTTPPROXY_AUTH_ENCODING``, of the proxy's credentials.
+    """
     return Task(
         url=challenge.url,
         sitekey=challenge.sitekey or "",
         user_agent=user_agent_of(request),
         invisible=challenge.invisible,
         rqdata=challenge.rqdata,
+        proxy=proxy_of(request, auth_encoding),
     )
 
 

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.gate import Gate, user_agent_of
 from scrapy_onecaptcha.crawl.page_match import is_page
-from scrapy_onecaptcha.pages.detection import detect
+from scrapy_onecaptcha.pages.readings import detect_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.sessions import Sessions
     from scrapy_onecaptcha.crawl.submission import Submitter
     from scrapy_onecaptcha.models import Challenge
-    from scrapy_onecaptcha.pages.detection import Hints
     from scrapy_onecaptcha.request_options import RequestOptions
     from scrapy_onecaptcha.stats import Report
 
@@ -69,19 +68,15 @@ class Visitor:
         road: the crawl's.
         request: met a gate; a redirect may have led it there.
         options: what the request says of itself.
-        hints: what the user says of its page.
 
     Attributes:
         original: what the spider asked for.
         gate: the last gate that stood in its way, if any.
     """
 
-    def __init__(
-        self, road: Road, request: Request, options: RequestOptions, hints: Hints
-    ) -> None:
+    def __init__(self, road: Road, request: Request, options: RequestOptions) -> None:
         self._road = road
         self._options = options
-        self._hints = hints
         self.original = requests.original(request)
         self.gate: Gate | None = None
 
@@ -102,7 +97,7 @@ class Visitor:
         return self.gate
 
     def _read(self, request: Request, response: Response) -> Gate | None:
-        challenge = detect(response, self._hints)
+        challenge = detect_once(response, self._options)
         if challenge is None or challenge.kind != "gate":
             return None
         return self.meet(request, response, challenge)

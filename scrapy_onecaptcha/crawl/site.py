@@ -24,7 +24,7 @@ from scrapy_onecaptcha.crawl.submission import (
 )
 from scrapy_onecaptcha.exceptions import OneCaptchaError, SubmissionRefused
 from scrapy_onecaptcha.models import plain
-from scrapy_onecaptcha.pages.detection import detect
+from scrapy_onecaptcha.pages.readings import detect_once
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -204,8 +204,8 @@ class Courier(Visitor):
         It is read as the answer to the gate's own request, which had no token.
         """
         answer = answer.replace(url=gate.response.url, request=gate.request)
-        known = replace(self._hints, sitekey=gate.challenge.sitekey)
-        challenge = detect(answer, known)
+        known = replace(self._options, sitekey=gate.challenge.sitekey)
+        challenge = detect_once(answer, known)
         if challenge is None or challenge.kind != "gate":
             return answer
         if challenge.solvable:
@@ -231,7 +231,7 @@ class Courier(Visitor):
         The URL of the answer to a form that is sent by GET holds its fields, and that
         of the request the token, too; neither is for the errback, or for the service.
         """
-        challenge = detect(answer, self._hints)
+        challenge = detect_once(answer, self._options)
         if challenge is None or challenge.kind != "gate":
             return None
         return self.meet(

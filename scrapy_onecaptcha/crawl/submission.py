@@ -13,7 +13,7 @@ from scrapy.http.request import NO_CALLBACK
 
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.requests import ONCE
-from scrapy_onecaptcha.pages.html import keeps_ascii
+from scrapy_onecaptcha.pages.encodings import keeps_ascii
 from scrapy_onecaptcha.pages.json_values import parse_json, put
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -31,12 +31,15 @@ from scrapy_onecaptcha.pages.phrases import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scrapy.http import Response
 
     from scrapy_onecaptcha.pages.html import Node, Page
+    from scrapy_onecaptcha.pages.plan import Plan
     from scrapy_onecaptcha.pages.widgets import Captcha
 
-__all__ = ["GATE", "Signs", "gather", "weigh"]
+__all__ = ["GATE", "Signs", "gather", "may_be_gate", "survey", "weigh"]
 
 # What the evidence must weigh for a page to be a gate.
 GATE = 4
@@ -45,9 +48,11 @@ GATE = 4
 LITTLE_TEXT, SOME_TEXT, MUCH_TEXT = 800, 2000, 4000
 FEW_LINKS, SOME_LINKS, MANY_LINKS = 5, 20, 50
 
+# Forms around widgets that are looked at.
+MAX_FORMS = 32
 # Fields outside the form that are looked at.
 MAX_FIELDS = 50
-# Pieces of text in one link.
+# Elements in one link whose text is counted.
 MAX_PIECES = 20
 
 _GONE = frozenset({404, 410})
@@ -61,19 +66,13 @@ _CLOSED = (
     " and (contains(concat(' ', normalize-space(@class), ' '), ' fade ')"
     " or @aria-hidden='true')])"
 )
-# One step for all of them: libxml2 takes quadratic time to join sets.
-_FIELDS = "//*[self::input[not(@type='hidden')] or self::textarea]"
-_FIRST_HEADINGS = "//*[self::title or self::h1]"
-_HEADINGS = "//*[self::title or self::h1 or self::h2 or self::h3]"
+_FIELDS = ("input", "textarea")
+_FIRST_HEADINGS = ("title", "h1")
+_HEADINGS = ("title", "h1", "h2", "h3")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_THINGS = (
-    "boolean(//*[self::figure or self::dl or self::video or self::audio or self::iframe"
-    "[starts-with(@src, 'http') and not(contains(@src, 'hcaptcha.com'))]])"
-)
-_TEXT = (
-    "//body//text()[not(parent::script or parent::style or parent::option"
-    " or parent::textarea)]"
-)
+_THINGS = ("figure", "dl", "video", "audio", "iframe")
+# Elements whose text is not shown as part of the page's.
+_NOT_SHOWN = frozenset({"script", "style", "option", "textarea"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,47 +183,24 @@ def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
     return sum(weight for weight, _ in found), tuple(text for _, text in found)
 
 
-def gather(
-    response: Response,
-    page: Page,
-    captcha: Captcha,
-    form: Node | None,
-    expect: str | None,
-) -> Signs:
-    """Gather the signs of a page.
+def survey(response: Response, page: Page, expect: str | None) -> Signs:
+    """Gather the signs of a page that no captcha and no form are looked at for.
 
     Args:
         response: the page as it came.
         page: the page as a tree.
-        captcha: what it shows of hCaptcha.
-        form: the form that takes the token.
         expect: the selector of the content, where the user gave one.
     """
-    elements = [w.element for w in captcha.widgets if w.element is not None]
-    around = [owner(element, page) for element in elements]
-    forms = [
-        element for element in dict.fromkeys((*around, form)) if element is not None
-    ]
-    asked = [e for element in forms for e in visitor_fields(element, page)]
-    others = _fields_outside(page, forms)
-    if not any(element is not None for element in around):
-        # A widget in no form belongs to what stands in none either.
-        asked += [e for e in others if owner(e, page) is None]
-    text = " ".join(" ".join(page.root.xpath(_TEXT, smart_strings=False)).split())
-    linked = " ".join(
-        piece
-        for link in page.root.iter("a")
-        for piece in islice(link.itertext(), MAX_PIECES)
-    )
+    text = " ".join(" ".join(_texts(page.root)).split())
+    linked = " ".join(_linked(page.root))
     headings = _headings(page, _HEADINGS)
     words = WORDS.search(headings)
     brief = NOTICE.sub("", text) if len(text) <= LITTLE_TEXT else ""
     asks = "captcha" in brief.lower() or ASK.search(f"{headings} {brief}")
-    button = next((said for each in forms if (said := _button(each, page))), "")
     return Signs(
-        asked=tuple(label(element) for element in asked[:5]),
-        has_form=bool(forms),
-        others=tuple(label(element) for element in others[:5]),
+        asked=(),
+        has_form=False,
+        others=(),
         text=_length(text),
         links=int(page.root.xpath("count(//a[@href])")),
         led_from=_led_from(response),
@@ -232,12 +208,91 @@ def gather(
         words=words[0] if words else None,
         lacks=expect,
         prose=_length(text) - _length(" ".join(linked.split())),
+        asks=bool(asks),
+        things=any(map(_is_thing, page.root.iter(*_THINGS))),
+    )
+
+
+def may_be_gate(signs: Signs) -> bool:
+    """Tell whether a page is a gate if what is still unread of it speaks for one.
+
+    Unread are the scripts that do not name the captcha. They may send the token, or
+    submit a form.
+    """
+    best = replace(
+        signs,
+        asked=signs.asked if signs.has_form else (),
+        has_form=True,
+        called=True,
+    )
+    return weigh(best)[0] >= GATE
+
+
+def gather(signs: Signs, page: Page, captcha: Captcha, plan: Plan) -> Signs:
+    """Add the signs that the captcha and its form give.
+
+    Args:
+        signs: those of the page.
+        page: the page as a tree.
+        captcha: what it shows of hCaptcha.
+        plan: how it takes its token.
+    """
+    elements = [w.element for w in captcha.widgets if w.element is not None]
+    around = [owner(element, page) for element in elements]
+    forms = [
+        element
+        for element in dict.fromkeys((*around, plan.element))
+        if element is not None
+    ][:MAX_FORMS]
+    asked = [e for element in forms for e in visitor_fields(element, page)]
+    others = _fields_outside(page, forms)
+    if not any(element is not None for element in around):
+        # A widget in no form belongs to what is in none either.
+        asked += [e for e in others if owner(e, page) is None]
+    button = next((said for each in forms if (said := _button(each, page))), "")
+    return replace(
+        signs,
+        asked=tuple(label(element) for element in asked[:5]),
+        has_form=bool(forms),
+        others=tuple(label(element) for element in others[:5]),
+        called=plan.called,
         button=button,
         acts=_acts(button, forms[0] if forms else None, page),
         closed=any(element.xpath(_CLOSED) for element in elements[:1]),
-        asks=bool(asks),
-        things=bool(page.root.xpath(_THINGS)),
     )
+
+
+def _texts(root: Node) -> Iterator[str]:
+    """Yield the pieces of the text that the page shows."""
+    body = next(root.iter("body"), None)
+    for element in body.iter() if body is not None else ():
+        if element.text and element.tag not in _NOT_SHOWN:
+            yield element.text
+        if element.tail:
+            yield element.tail
+
+
+def _linked(root: Node) -> Iterator[str]:
+    """Yield the pieces of the text that links have, each piece once."""
+    counted = set()
+    for link in root.iter("a"):
+        if link in counted:
+            continue
+        for element in islice(link.iter(), MAX_PIECES):
+            if element.tag == "a":
+                counted.add(element)
+            if element.text:
+                yield element.text
+            if element.tail and element is not link:
+                yield element.tail
+
+
+def _is_thing(element: Node) -> bool:
+    """Tell whether *element* is something to look at, other than the captcha."""
+    if element.tag != "iframe":
+        return True
+    source = element.get("src", "")
+    return source.startswith("http") and "hcaptcha.com" not in source
 
 
 def _length(text: str) -> int:
@@ -269,23 +324,31 @@ def _acts(button: str, form: Node | None, page: Page) -> str:
     return path[:60] if ACTING.search(path) else ""
 
 
-def _headings(page: Page, path: str) -> str:
-    """Return what the title and headings at *path* say."""
-    texts = ("".join(e.itertext())[:200] for e in page.root.xpath(path)[:20])
+def _headings(page: Page, tags: tuple[str, ...]) -> str:
+    """Return what the title and headings of these *tags* say."""
+    found = islice(page.root.iter(*tags), 20)
+    texts = ("".join(e.itertext())[:200] for e in found)
     return " ".join(" ".join(texts).split())[:1000]
 
 
 def _fields_outside(page: Page, forms: list[Node]) -> list[Node]:
-    """Return the fields for a visitor that stand in none of *forms*."""
+    """Return the fields for a visitor that belong to none of *forms*."""
+    known = set(forms)
     return [
         element
-        for element in page.root.xpath(_FIELDS)[:MAX_FIELDS]
+        for element in islice(_fields(page), MAX_FIELDS)
         # A lone box or switch is no form: the page's colours, say.
         if type_of(element) not in ("checkbox", "radio", "range", "color")
         and not is_search(element)
-        and is_asked(element)
-        and owner(element, page) not in forms
+        and is_asked(element, page)
+        and owner(element, page) not in known
     ]
+
+
+def _fields(page: Page) -> Iterator[Node]:
+    for element in page.root.iter(*_FIELDS):
+        if element.tag != "input" or element.get("type") != "hidden":
+            yield element
 
 
 def _led_from(response: Response) -> str | None:

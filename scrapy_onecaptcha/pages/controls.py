@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from itertools import chain, islice, takewhile
 from typing import TYPE_CHECKING
+
+from scrapy_onecaptcha.pages.form_owners import hides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BUTTONS",
     "MAX_CONTROLS",
+    "SUBMITS",
     "TOKEN_FIELDS",
     "controls",
     "is_asked",
@@ -31,10 +33,9 @@ TOKEN_FIELDS = ("h-captcha-response", "g-recaptcha-response")
 
 # No gate has that many controls; it bounds the work on a hostile page.
 MAX_CONTROLS = 200
-# How far around a control its hiding is looked for.
-MAX_LEVELS = 32
-_CONTROLS = ("input", "select", "textarea", "button")
-BUTTONS = frozenset({"submit", "image", "reset", "button"})
+#: The types of buttons that submit their form, and of all buttons.
+SUBMITS = frozenset({"submit", "image"})
+BUTTONS = SUBMITS | {"reset", "button"}
 _SEARCH = frozenset({"q", "s", "query", "search", "keyword", "keywords", "term"})
 # Of a box to tick for later visits, and of a menu of languages: neither is a question
 # that has to be answered.
@@ -47,59 +48,35 @@ _LANGUAGE = re.compile(
     r"lang|locale|^hl$|sprache|idioma|lingua|taal|język|jezyk|язык|dil$",
     re.IGNORECASE,
 )
-_HIDDEN_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0*)?(?:[;!\s]|$)"
-    r"|(?<![\w-])(?:left|top|right|text-indent|margin-left)\s*:\s*-\d{3,}"
-    r"|(?<![\w-])(?:width|height)\s*:\s*0(?![\d.])|clip\s*:\s*rect\(\s*0",
-    re.IGNORECASE,
-)
 
 
 def visitor_fields(form: Node, page: Page) -> list[Node]:
     """Return the controls of *form* that a visitor is asked to fill in."""
-    return [e for e in controls(form, page) if is_asked(e, within=form)]
+    return [e for e in controls(form, page) if is_asked(e, page, within=form)]
 
 
 def controls(form: Node, page: Page) -> Iterator[Node]:
     """Yield the controls of *form* in the order of the page."""
-    name = form.get("id")
-    inside = list(islice(form.iter(*_CONTROLS), MAX_CONTROLS))
-    beside = page.beside.get(form, [])
-    if not beside:
-        yield from (e for e in inside if e.get("form") in (None, name))
-        return
-    wanted = {*inside, *beside[:MAX_CONTROLS]}
-    for element in page.root.iter(*_CONTROLS):
-        if not wanted:
-            return  # a page may have any number of others
-        if element in wanted:
-            wanted.remove(element)
-            if element.get("form") in (None, name):
-                yield element
+    yield from page.owners.controls.get(form, ())[:MAX_CONTROLS]
 
 
 def is_whole(form: Node, page: Page) -> bool:
     """Tell whether `controls` yields all that *form* has: else it is too large."""
-    inside = sum(1 for _ in islice(form.iter(*_CONTROLS), MAX_CONTROLS + 1))
-    return inside <= MAX_CONTROLS and len(page.beside.get(form, ())) <= MAX_CONTROLS
+    return len(page.owners.controls.get(form, ())) <= MAX_CONTROLS
 
 
 def owner(element: Node, page: Page) -> Node | None:
     """Return the form that *element* belongs to."""
-    name = element.get("form")
-    if name:
-        return page.forms.get(name)
-    if element.tag == "form":
-        return element
-    if element in page.strays:
-        return page.strays[element]
-    return next(element.iterancestors("form"), None)
+    return page.owners.owner(element)
 
 
-def is_asked(element: Node, *, within: Node | None = None) -> bool:
+def is_asked(element: Node, page: Page, *, within: Node | None = None) -> bool:
     """Say whether a visitor is to fill *element*: neither hidden nor a honeypot.
 
-    What a stylesheet hides cannot be known; inline styles and attributes can.
+    Args:
+        element: a control.
+        page: which it is part of.
+        within: its form; what hides that does not count.
     """
     kind = type_of(element)
     if element.tag == "button" or kind == "hidden" or kind in BUTTONS:
@@ -107,11 +84,11 @@ def is_asked(element: Node, *, within: Node | None = None) -> bool:
     name = (element.get("name") or "").lower()
     if name in TOKEN_FIELDS or (element.get("id") or "").startswith("h-captcha-resp"):
         return False
-    if element.get("readonly") is not None or is_disabled(element):
+    if element.get("readonly") is not None or is_disabled(element, page):
         return False
     if _is_optional(element, kind, name or (element.get("id") or "")):
         return False
-    return not _is_hidden(element, within)
+    return not _is_hidden(element, page, within)
 
 
 def _is_optional(element: Node, kind: str, name: str) -> bool:
@@ -135,22 +112,11 @@ def label(element: Node) -> str:
     return " ".join(str(name)[:40].split())
 
 
-def is_disabled(element: Node) -> bool:
+def is_disabled(element: Node, page: Page) -> bool:
     """Say whether the control or a fieldset around it is disabled."""
     if element.get("disabled") is not None:
         return True
-    if not element.xpath("boolean(ancestor::fieldset[@disabled])"):
-        return False
-    below = element
-    for fieldset in element.iterancestors():
-        if (
-            fieldset.tag == "fieldset"
-            and fieldset.get("disabled") is not None
-            and not (below.tag == "legend" and below is fieldset.find("legend"))
-        ):
-            return True
-        below = fieldset
-    return False
+    return page.owners.around(element).is_disabled
 
 
 def type_of(element: Node) -> str:
@@ -161,14 +127,9 @@ def type_of(element: Node) -> str:
     return str(kind or "text") if element.tag == "input" else str(element.tag)
 
 
-def _is_hidden(element: Node, within: Node | None) -> bool:
-    if element.get("tabindex", "").strip() == "-1":
+def _is_hidden(element: Node, page: Page, within: Node | None) -> bool:
+    if element.get("tabindex", "").strip() == "-1" or hides(element):
         return True
-    around = islice(element.iterancestors(), MAX_LEVELS)
-    inside = takewhile(lambda outer: outer is not within, around)
-    return any(
-        each.get("hidden") is not None
-        or each.get("aria-hidden", "").lower() == "true"
-        or _HIDDEN_STYLE.search(each.get("style", "")[:2000])
-        for each in chain([element], inside)
-    )
+    around = page.owners.around(element)
+    in_form = within is not None and around.form is within
+    return around.is_hidden_in_form if in_form else around.is_hidden

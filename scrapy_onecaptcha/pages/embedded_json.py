@@ -3,38 +3,95 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha.models import valid_sitekey
-from scrapy_onecaptcha.pages.json_values import leaves, parse_json, plain, prefix
+from scrapy_onecaptcha.pages.json_values import last, leaves, parse_json, plain, prefix
 from scrapy_onecaptcha.pages.script_literals import STRING, unescape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from scrapy_onecaptcha.pages.json_values import Path
 
-    Leaf = tuple[Path, Any]
-
-__all__ = ["read_data", "rqdata_of", "sitekey_of"]
+__all__ = ["NO_DATA", "Data", "read_data", "rqdata_of", "sitekey_of"]
 
 # Of each kind of place that is tried.
 MAX_BLOBS = 16
+# Of values in all places together.
+MAX_VALUES = 10_000
 
 _OBJECT = re.compile(r"[=(]\s{0,20}(?=\{\s{0,20}[\"'])")
 _PARSED = re.compile(r"JSON\.parse\(")
 
 
-def read_data(code: str, bare: str, texts: Iterable[str]) -> list[Leaf]:
-    """Return the values of all JSON in a page, each with the keys that lead to it.
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What the JSON in a page says of hCaptcha.
+
+    Attributes:
+        sitekeys: those that it names as hCaptcha's.
+        rqdata: each that it has.
+        beside: the rqdata in the same object as a sitekey, by that sitekey.
+        visited: how many values were looked at.
+    """
+
+    sitekeys: frozenset[str] = frozenset()
+    rqdata: frozenset[str] = frozenset()
+    beside: Mapping[str, frozenset[str]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    visited: int = 0
+
+
+NO_DATA = Data()
+
+
+def read_data(code: str, bare: str, texts: Iterable[str]) -> Data:
+    """Read all JSON in a page, once for all of its widgets.
 
     Args:
         code: the page's scripts: what they assign, pass on or parse is read.
-        bare: the same, without what stands in its strings.
+        bare: the same, without what is in its strings.
         texts: of its scripts that are no JavaScript.
     """
-    return [leaf for value in _values(code, bare, texts) for leaf in leaves(value)]
+    every = (leaf for value in _values(code, bare, texts) for leaf in leaves(value))
+    names: dict[str, str] = {}
+    sitekeys: set[str] = set()
+    rqdata: dict[Path, str] = {}
+    keyed: dict[str, set[Path]] = {}
+    visited = 0
+    for path, value in islice(every, MAX_VALUES):
+        visited += 1
+        if not isinstance(value, str):
+            continue
+        name = last(path)
+        if name not in names:
+            names[name] = plain(path)
+        if names[name].endswith("rqdata") and value:
+            rqdata[path] = value
+        if key := valid_sitekey(value):
+            keyed.setdefault(key, set()).add(path[:-1])
+            if names[name].endswith("sitekey") and "hcaptcha" in _joined(path):
+                sitekeys.add(key)
+    return Data(
+        frozenset(sitekeys), frozenset(rqdata.values()), _beside(rqdata, keyed), visited
+    )
+
+
+def _beside(
+    rqdata: Mapping[Path, str], keyed: Mapping[str, set[Path]]
+) -> dict[str, frozenset[str]]:
+    by_place: dict[Path, set[str]] = {}
+    for path, value in rqdata.items():
+        by_place.setdefault(path[:-1], set()).add(value)
+    return {
+        key: frozenset().union(*(by_place.get(place, ()) for place in places))
+        for key, places in keyed.items()
+    }
 
 
 def _values(code: str, bare: str, texts: Iterable[str]) -> Iterator[Any]:
@@ -48,32 +105,15 @@ def _values(code: str, bare: str, texts: Iterable[str]) -> Iterator[Any]:
             yield parse_json(unescape(literal))
 
 
-def sitekey_of(data: Iterable[Leaf]) -> str | None:
+def sitekey_of(data: Data) -> str | None:
     """Return the one sitekey that *data* names as hCaptcha's, if it is one."""
-    keys = {
-        key
-        for path, value in data
-        if isinstance(value, str) and (key := valid_sitekey(value))
-        if plain(path).endswith("sitekey") and "hcaptcha" in _joined(path)
-    }
-    return keys.pop() if len(keys) == 1 else None
+    return next(iter(data.sitekeys)) if len(data.sitekeys) == 1 else None
 
 
-def rqdata_of(data: Iterable[Leaf], sitekey: str | None) -> str | None:
+def rqdata_of(data: Data, sitekey: str | None) -> str | None:
     """Return the rqdata of *data*: the one beside *sitekey*, else the only one."""
-    found = {
-        path: value
-        for path, value in data
-        if isinstance(value, str) and value and plain(path).endswith("rqdata")
-    }
-    above = {
-        path[:-1]
-        for path, value in data
-        if sitekey and isinstance(value, str) and valid_sitekey(value) == sitekey
-    }
-    beside = {value for path, value in found.items() if path[:-1] in above}
-    values = beside or set(found.values())
-    return values.pop() if len(values) == 1 else None
+    values = (data.beside.get(sitekey) if sitekey else None) or data.rqdata
+    return next(iter(values)) if len(values) == 1 else None
 
 
 def _joined(path: Path) -> str:

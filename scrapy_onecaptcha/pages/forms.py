@@ -13,13 +13,15 @@ from scrapy_onecaptcha.models import Form
 from scrapy_onecaptcha.pages.controls import (
     BUTTONS,
     MAX_CONTROLS,
+    SUBMITS,
     TOKEN_FIELDS,
     controls,
     is_disabled,
     is_whole,
     type_of,
 )
-from scrapy_onecaptcha.pages.html import charset, join, keeps_ascii
+from scrapy_onecaptcha.pages.encodings import charset, keeps_ascii, web_name
+from scrapy_onecaptcha.pages.html import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,9 +75,9 @@ def read_form(
         button = _default_button(form, page, container)
     encoding = _encoding(form, page)
     pairs = [
-        (name, encoding if name == "_charset_" else value)
+        (name, web_name(encoding) if name == "_charset_" else value)
         for element in controls(form, page)
-        if not is_disabled(element) or element is button
+        if not is_disabled(element, page) or element is button
         for name, value in _entries(element, pressed=element is button)
     ]
     url = url or _url(form, page, button)
@@ -102,26 +104,33 @@ def read_form(
 
 def _entries(element: Node, *, pressed: bool) -> Iterator[tuple[str, str]]:
     """Yield what one control adds to the submission."""
-    name = element.get("name")
-    if not name:
-        return
-    kind = type_of(element)
-    if element.tag == "select":
-        yield from ((name, value) for value in _selected(element))
-    elif element.tag == "textarea":
-        yield name, re.sub(r"\A\r?\n", "", "".join(element.itertext()))
-    elif kind in BUTTONS:
+    name, kind = element.get("name") or "", type_of(element)
+    if kind == "image":
         if pressed:
-            # Chrome sends the label that it shows where the page gives none.
-            default = "Submit" if element.tag == "input" else ""
-            yield name, element.get("value", default)
-    elif kind in ("checkbox", "radio"):
-        if element.get("checked") is not None:
-            yield name, element.get("value", "on")
-    elif kind in _ONE_LINE:
-        yield name, re.sub(r"[\r\n]", "", element.get("value", ""))
-    else:
-        yield name, "" if kind == "file" else element.get("value", "")
+            # Where it was clicked; by the keyboard that is its corner.
+            before = f"{name}." if name else ""
+            yield from ((f"{before}x", "0"), (f"{before}y", "0"))
+    elif name:
+        yield from ((name, value) for value in _values(element, kind, pressed=pressed))
+
+
+def _values(element: Node, kind: str, *, pressed: bool) -> list[str]:
+    """Return the values that a control with a name has."""
+    value = element.get("value", "")
+    if kind == "select":
+        return _selected(element)
+    if kind == "textarea":
+        return [re.sub(r"\A\r?\n", "", "".join(element.itertext()))]
+    if kind in BUTTONS:
+        # Chrome sends the label that it shows where the page gives none.
+        default = "Submit" if element.tag == "input" else ""
+        return [element.get("value", default)] if pressed else []
+    if kind in ("checkbox", "radio"):
+        checked = element.get("checked") is not None
+        return [element.get("value", "on")] if checked else []
+    if kind in _ONE_LINE:
+        return [re.sub(r"[\r\n]", "", value)]
+    return ["" if kind == "file" else value]
 
 
 def _selected(menu: Node) -> list[str]:
@@ -157,9 +166,9 @@ def _default_button(form: Node, page: Page, container: Node | None) -> Node | No
     buttons = [
         element
         for element in controls(form, page)
-        if type_of(element) == "submit" and element is not container
+        if type_of(element) in SUBMITS and element is not container
     ]
-    enabled = [element for element in buttons if not is_disabled(element)]
+    enabled = [element for element in buttons if not is_disabled(element, page)]
     return next(iter(enabled or buttons), None)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from scrapy_onecaptcha._headers import HEADER
 from scrapy_onecaptcha.models import Form
 from scrapy_onecaptcha.pages.controls import (
+    SUBMITS,
     TOKEN_FIELDS,
     controls,
     is_search,
@@ -132,7 +133,7 @@ class _Reader:
         ):
             return True
         return form.get("action") is None and not any(
-            type_of(e) == "submit" for e in controls(form, self._page)
+            type_of(e) in SUBMITS for e in controls(form, self._page)
         )
 
     def submitted(self) -> tuple[Node | None, Node | None]:
@@ -141,7 +142,7 @@ class _Reader:
             element = find(self._page, reference.kind, reference.value)
             form = None if element is None else owner(element, self._page)
             if form is not None:
-                return form, element if type_of(element) == "submit" else None
+                return form, element if type_of(element) in SUBMITS else None
         return None, None
 
     def filled(self) -> Node | None:

@@ -13,21 +13,25 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from scrapy_onecaptcha.models import valid_sitekey
-from scrapy_onecaptcha.pages.embedded_json import read_data, rqdata_of, sitekey_of
+from scrapy_onecaptcha.pages.embedded_json import (
+    NO_DATA,
+    read_data,
+    rqdata_of,
+    sitekey_of,
+)
 from scrapy_onecaptcha.pages.html import find, select
+from scrapy_onecaptcha.pages.named_elements import MAX_WIDGETS, NamedElements
 from scrapy_onecaptcha.pages.script_reader import Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scrapy_onecaptcha.pages.embedded_json import Leaf
+    from scrapy_onecaptcha.pages.embedded_json import Data
     from scrapy_onecaptcha.pages.html import Node, Page
     from scrapy_onecaptcha.pages.script_reader import Function
 
-__all__ = ["Captcha", "Widget", "read_captcha"]
+__all__ = ["Captcha", "Widget", "read_captcha", "script_size"]
 
-# Widgets of one page that are looked at.
-MAX_WIDGETS = 32
 # Arguments of one call that may hold its options.
 MAX_OPTIONS = 3
 
@@ -41,6 +45,8 @@ _INJECTED = re.compile(
     r"""[^"'`\s]{0,500})""",
     re.IGNORECASE,
 )
+# What a script says that has to do with a captcha.
+_NAMING = ("captcha", "sitekey", "siteKey", "site_key", "site-key", "SITE_KEY")
 _FRAME = re.compile(r"(?:^|//)(?:[\w-]+\.)*hcaptcha\.com/", re.IGNORECASE)
 _RECAPTCHA = re.compile(r"//(?:www\.)?(?:google\.com|recaptcha\.net)/recaptcha/")
 _LONE_KEY = re.compile(
@@ -51,28 +57,6 @@ _ACTIVE = re.compile(
     r"|module|(?:\w+-)?(?:text|application)/(?:x-)?(?:java|ecma)script.*"
 )
 _THEN = re.compile(r"\)\s*\.then\s*\(")
-_WITH_CLASS = "contains(concat(' ', normalize-space(@class), ' '), ' {} ')"
-# One step for all of them: libxml2 takes quadratic time to join sets.
-_CONTAINERS = (
-    f"//*[{_WITH_CLASS.format('h-captcha')} or self::h-captcha or self::vue-hcaptcha"
-    # A key, and in any attribute the name: some bundle renders it.
-    " or @data-sitekey and @*[contains(concat(' ', ., ' '), ' h-captcha ')"
-    " or contains(concat(' ', ., ' '), ' hcaptcha ')]]"
-)
-_COMPATIBLE = f"//*[{_WITH_CLASS.format('g-recaptcha')}]"
-# What is left of a widget that an external script renders.
-_PLACES = (
-    "//body//*[not(self::script or self::style or self::link)]"
-    "[contains(@id, 'hcaptcha') or contains(@id, 'h-captcha')]"
-)
-# What may be one, where the page loads hCaptcha's script.
-_BOXES = (
-    "//body//*[not(self::script or self::style or self::link)]"
-    "[contains(@id, 'captcha') or contains(@class, 'captcha')"
-    " or contains(@id, 'challenge') or contains(@class, 'challenge')]"
-)
-# Attributes of whatever name that bear a key, for some script to read.
-_NAMED_KEYS = "//@*[contains(translate(name(), '-_', ''), 'sitekey')]"
 _ATTRIBUTE = re.compile(
     r"""(?:\.dataset\s*(?:\??\.\s*(?P<camel>[\w$]{1,100})
           |(?:\?\.)?\[\s*["'](?P<index>[\w$]{1,100})["']\s*\])
@@ -138,24 +122,32 @@ class Captcha:
         return seen and not self.named
 
 
-def read_captcha(page: Page) -> Captcha:
-    """Read what *page* shows of hCaptcha."""
-    script = Script(_inline_scripts(page))
+def read_captcha(page: Page, *, whole: bool = True) -> Captcha:
+    """Read what *page* shows of hCaptcha.
+
+    Args:
+        page: the page as a tree.
+        whole: whether all scripts are read, or only those that name a captcha or a
+            sitekey.
+    """
+    texts = _inline_scripts(page)
+    script = Script(text for text in texts if whole or _names_it(text))
     urls = [url for url in _script_urls(page) if _API.match(url)]
     urls += [match[2] for match in islice(_INJECTED.finditer(script.code), MAX_WIDGETS)]
     compatible = not any("recaptchacompat=off" in url.lower() for url in urls)
     google = bool(urls) and compatible and not _has_recaptcha(page)
+    named = NamedElements.of(page.root)
     widgets = [
-        *_containers(page, script, api=bool(urls), google=google),
+        *_containers(named, script, api=bool(urls), google=google),
         *_frames(page),
     ]
     widgets = _rendered(page, script, widgets, google=google)
     dormant = [e.text or "" for e in page.root.iter("script") if not _is_active(e)]
-    data = read_data(script.code, script.bare, dormant) if urls or widgets else []
-    lone = _lone_key(page, script, dormant) if urls or widgets else None
+    data = read_data(script.code, script.bare, dormant) if urls or widgets else NO_DATA
+    lone = _lone_key(named, script, dormant) if urls or widgets else None
     lone = lone or sitekey_of(data)
-    named = bool(lone and not widgets)
-    if named:
+    only_named = bool(lone and not widgets)
+    if only_named:
         seen = "The page's data names a sitekey beside hCaptcha's script."
         widgets = [Widget(element=None, sitekey=lone, seen=seen)]
     rqdata, promised = _rqdata(script), _promised(script)
@@ -164,11 +156,20 @@ def read_captcha(page: Page) -> Captcha:
         api=bool(urls),
         compatible=compatible,
         widgets=tuple(_completed(widget, lone, rqdata, data) for widget in widgets),
-        place=bool(page.root.xpath(f"boolean({_PLACES})")),
+        place=named.is_place,
         script=script,
-        box=bool(page.root.xpath(f"boolean({_BOXES})")),
-        named=named,
+        box=named.is_box,
+        named=only_named,
     )
+
+
+def _names_it(text: str) -> bool:
+    return any(word in text for word in _NAMING)
+
+
+def script_size(page: Page) -> int:
+    """Return how many characters the inline scripts of *page* have."""
+    return sum(map(len, _inline_scripts(page)))
 
 
 def _script_urls(page: Page) -> Iterator[str]:
@@ -188,15 +189,14 @@ def _is_active(script: Node) -> bool:
 
 
 def _containers(
-    page: Page, script: Script, *, api: bool, google: bool
+    named: NamedElements, script: Script, *, api: bool, google: bool
 ) -> Iterator[Widget]:
     """Read the containers that api.js renders by itself, or a web component does."""
-    elements = page.root.xpath(_CONTAINERS)[:MAX_WIDGETS]
+    elements = list(named.containers)
     if google:
-        elements += page.root.xpath(_COMPATIBLE)[:MAX_WIDGETS]
-    if api:  # then a script renders what bears a sitekey, whatever its class
-        keyed = page.root.xpath("//*[@data-sitekey]")[:MAX_WIDGETS]
-        elements += [e for e in keyed if valid_sitekey(e.get("data-sitekey"))]
+        elements += named.compatible
+    if api:  # then a script renders what has a sitekey, whatever its class
+        elements += [e for e in named.keyed if valid_sitekey(e.get("data-sitekey"))]
     for element in dict.fromkeys(elements):
         yield _container(element, script)
 
@@ -368,17 +368,17 @@ def _rqdata(script: Script) -> str | None:
     return None
 
 
-def _lone_key(page: Page, script: Script, dormant: list[str]) -> str | None:
+def _lone_key(named: NamedElements, script: Script, dormant: list[str]) -> str | None:
     """Return the one sitekey that the page's data names, if it is one."""
     texts = [script.code, *dormant]
     keys = {match[1] for text in texts for match in _LONE_KEY.finditer(text[:512_000])}
-    keys |= set(page.root.xpath(_NAMED_KEYS)[:MAX_WIDGETS])
+    keys |= set(named.keys)
     valid = {key for key in map(valid_sitekey, keys) if key}
     return valid.pop() if len(valid) == 1 else None
 
 
 def _completed(
-    widget: Widget, lone: str | None, rqdata: str | None, data: list[Leaf]
+    widget: Widget, lone: str | None, rqdata: str | None, data: Data
 ) -> Widget:
     """Fill in what stands elsewhere in the page."""
     key = widget.sitekey if valid_sitekey(widget.sitekey) else lone or widget.sitekey

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.report.markup import Element, tag
-from scrapy_onecaptcha.report.record import OUTCOMES
+from scrapy_onecaptcha.report.record import FINE, OUTCOMES
 from scrapy_onecaptcha.report.scales import (
     Bins,
     bins_of,
@@ -53,7 +53,7 @@ def spend(summary: Summary) -> Element:
     for end, points, outcome in zip(
         times.ends, times.points, times.outcomes, strict=True
     ):
-        sums[bins.index(end)][outcome != 0] += points
+        sums[bins.index(end)][_NAMES[outcome] not in FINE] += points
     kinds = (("accepted", "accepted"), ("wasted", "all else"))
     return _figure(
         "Spend over time",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.report.record import Record
 
-__all__ = ["Entry", "Fault", "Ledger", "read"]
+__all__ = ["Fault", "Ledger", "Line", "read"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _OPENED = b'"opened": '
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Line:
     """A line in the file.
 
     Attributes:
@@ -68,7 +68,7 @@ class Ledger:
         self._torn = self._ends_torn()
         self._lost = 0
 
-    def append(self, record: Record) -> Entry | None:
+    def append(self, record: Record) -> Line | None:
         """Append the line of *record*; return where it is, if it can be changed."""
         line = record.line()
         written = b"\n" + line if self._torn else line
@@ -85,9 +85,9 @@ class Ledger:
             return None
         end = os.lseek(self._file, 0, os.SEEK_CUR)
         offset = end - len(line) + line.index(_OPENED) + len(_OPENED)
-        return Entry(offset, shown_opened(record.opened))
+        return Line(offset, shown_opened(record.opened))
 
-    def update(self, entry: Entry, opened: int) -> Entry:
+    def update(self, entry: Line, opened: int) -> Line:
         """Write how many pages were opened by now into a line that is there already.
 
         So that a task has one line, which is there as soon as its verdict is known,
@@ -106,7 +106,7 @@ class Ledger:
         except OSError as error:
             logger.debug("%s: a number stays as it is: %s", self._path, error)
             return entry
-        return Entry(entry.offset, shown)
+        return Line(entry.offset, shown)
 
     def close(self) -> None:
         """Close the file, and tell how many lines it lacks."""

@@ -15,7 +15,16 @@ from scrapy_onecaptcha.models import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KEYS", "OPENED_WIDTH", "OUTCOMES", "VERSION", "Parser", "Record"]
+__all__ = [
+    "CODES",
+    "FINE",
+    "KEYS",
+    "OPENED_WIDTH",
+    "OUTCOMES",
+    "VERSION",
+    "Parser",
+    "Record",
+]
 
 #: The version of the format. A reader takes lines of its own version and of older ones.
 VERSION = 1
@@ -33,6 +42,20 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "abandoned": "Let a crawl end by itself, or stop it while no task is open: "
         "open tasks are paid for.",
         "failed": "",
+        # To a callback that asked for it, by `OneCaptchaMiddleware.solve`.
+        "handed_over": "",
+    }
+)
+
+#: Outcomes of tasks that did what they were paid for, as far as it can be known.
+FINE = frozenset({"accepted", "handed_over"})
+
+#: Codes of failed tasks that are neither the service's nor an error's reason, and what
+#: to do.
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "page_error": "Look at the page by hand: it answered with an error after its "
+        "token, so that nobody knows whether that was accepted.",
     }
 )
 

@@ -11,12 +11,14 @@ CSS = """
   --page: #f6f7f9; --card: #ffffff; --ink: #1c2330; --dim: #586174; --line: #d9dee7;
   --accepted: #2364aa; --wasted: #e07a1f; --rejected: #e07a1f; --expired: #c9a400;
   --unused: #8d99ae; --abandoned: #8a5bb0; --failed: #b02a37;
+  --handed_over: #2f8f83;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #12161d; --card: #1b212b; --ink: #e6e9ef; --dim: #a3adbf; --line: #343d4c;
     --accepted: #5ea0e6; --wasted: #f09a4a; --rejected: #f09a4a; --expired: #e3c54a;
     --unused: #76839b; --abandoned: #b48bd8; --failed: #ea6a77;
+    --handed_over: #5fc4b6;
   }
 }
 * { box-sizing: border-box; }
@@ -69,6 +71,7 @@ line {
 .unused { fill: var(--unused); background: var(--unused); }
 .abandoned { fill: var(--abandoned); background: var(--abandoned); }
 .failed { fill: var(--failed); background: var(--failed); }
+.handed_over { fill: var(--handed_over); background: var(--handed_over); }
 .bars > div {
   display: grid; grid-template-columns: minmax(8rem, 1fr) 2fr 4rem; gap: .6rem;
   align-items: center; padding: .15rem 0; font-size: .9rem;

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha.report.record import OUTCOMES
+from scrapy_onecaptcha.report.record import CODES, FINE, OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -55,8 +55,12 @@ class Figures:
 
     @property
     def pass_rate(self) -> float | None:
-        """Accepted tokens of all tasks, from 0 to 1."""
-        return _ratio(self.accepted, self.tasks)
+        """Accepted tokens of all tasks, from 0 to 1.
+
+        Those that a callback asked for do not count: nobody knows what they came to.
+        """
+        judged = self.tasks - self.outcomes.get("handed_over", 0)
+        return _ratio(self.accepted, judged)
 
     @property
     def points_per_accepted(self) -> float | None:
@@ -224,7 +228,7 @@ def summarize(records: Iterable[Record], advise: Callable[[str], str]) -> Summar
         times.add(record)
         runs.add(record.run)
         spiders.add(record.spider)
-        if outcome != "accepted":
+        if outcome not in FINE:
             code = record.code if outcome == "failed" else ""
             failures[outcome, code].add(record)
     total = _Group()
@@ -359,7 +363,7 @@ def _ranked_failures(
             points=round(failed.points, 6),
             sites=len(failed.sites),
             worst=failed.sites.most_common(1)[0][0],
-            advice=OUTCOMES[outcome] or advise(code),
+            advice=OUTCOMES[outcome] or CODES.get(code) or advise(code),
         )
         for (outcome, code), failed in found.items()
     ]

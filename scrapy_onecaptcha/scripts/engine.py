@@ -141,6 +141,11 @@ class Engine:
                 self.call("fail", str(error))
         raise Stopped("its promises never come to an end")
 
+    def _is_full(self) -> bool:
+        # There may be no room for the error that says so.
+        used = self._context.memory().get("malloc_size", 0)
+        return bool(used > MEMORY_LIMIT * 0.9)
+
     def _guarded(self, call: Any, *arguments: object) -> Any:
         try:
             return call(*arguments)
@@ -148,7 +153,7 @@ class Engine:
             message = str(error).strip().partition("\n")[0][:200]
             if message.startswith("InternalError: interrupted"):
                 raise Stopped("its scripts take too long") from None
-            if "out of memory" in message or not message or message == "null":
+            if "out of memory" in message or self._is_full():
                 raise Stopped("its scripts take too much memory") from None
             raise ScriptFailed(message) from None
         except MemoryError:

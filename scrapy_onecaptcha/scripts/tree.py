@@ -38,7 +38,20 @@ def plain_tree(html: str) -> Tree | None:
         root = etree.fromstring(text.encode("utf-8", "replace"), parser)
     except (etree.LxmlError, ValueError):
         return None
-    return None if root is None else _Builder().build(root)
+    return None if root is None else _completed(_Builder().build(root))
+
+
+def _completed(tree: Tree) -> Tree:
+    """Add the head and body that every document has."""
+    if tree[0] != "html":
+        tree = ["html", {}, [["body", {}, [tree], 0]], 0]
+    children = tree[2]
+    names = [child[0] for child in children if isinstance(child, list)]
+    if "head" not in names:
+        children.insert(0, ["head", {}, [], 0])
+    if "body" not in names and "frameset" not in names:
+        children.append(["body", {}, [], 0])
+    return tree
 
 
 class _Builder:

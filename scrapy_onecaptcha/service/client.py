@@ -1,7 +1,7 @@
-"""The service over treq: create a task, ask for its result, read the balance.
+"""The client of the service: create a task, ask for its result, read the balance.
 
-Nothing here knows of Scrapy's engine, so the command line and tests use it as it is.
-The coroutines await Deferreds directly: start them by ``Deferred.fromCoroutine``.
+It knows nothing of Scrapy's engine, so the command line and tests use it as well. Its
+coroutines await Deferreds only; start them by ``Deferred.fromCoroutine``.
 
 Two sources are named below: *the service's description* of its hCaptcha task, and *the
 protocol family*, the conventions of the services that speak this protocol.
@@ -10,14 +10,12 @@ protocol family*, the conventions of the services that speak this protocol.
 from __future__ import annotations
 
 import json
-import logging
-import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeadlinePassed
 
+from scrapy_onecaptcha._logging import get_logger, one_line
 from scrapy_onecaptcha._redact import Secret, SecretBytes, any_spelling, bare
 from scrapy_onecaptcha._twisted import Semaphore
 from scrapy_onecaptcha.exceptions import ServiceError, Unavailable
@@ -26,12 +24,12 @@ from scrapy_onecaptcha.service.http_treq import pooled
 from scrapy_onecaptcha.service.protocol import (
     NOT_READY,
     TaskResult,
-    one_line,
     read_balance,
     read_reply,
     read_result,
     read_task_id,
 )
+from scrapy_onecaptcha.service.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,61 +39,30 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "Task", "TaskResult"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _T = TypeVar("_T")
 
 CLOSE_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What the service is asked to solve.
-
-    Attributes:
-        url: of the page; sent without its user-info and fragment.
-        sitekey: of the widget, a UUID.
-        user_agent: the one that the page was fetched with; sent where there is one.
-        invisible: whether the widget is the invisible one; sent where it is.
-        rqdata: what the site hands to the widget (Enterprise); sent if there is some.
-    """
-
-    url: str
-    sitekey: str
-    user_agent: str | None = None
-    invisible: bool = False
-    rqdata: str | None = field(default=None, repr=False)
-
-    def payload(self) -> dict[str, Any]:
-        """Return the ``task`` object of the service's description."""
-        payload: dict[str, Any] = {
-            "type": "HCaptchaTaskProxyless",
-            "websiteURL": _public_url(self.url),
-            "websiteKey": self.sitekey,
-        }
-        if self.user_agent:
-            payload["userAgent"] = self.user_agent
-        if self.invisible:
-            payload["isInvisible"] = True
-        if self.rqdata:
-            payload["rqdata"] = self.rqdata
-        return payload
+MAX_FAULT = 300  # characters of a transport's error that reach a log
+#: A shorter login or password would be found in any sentence.
+MIN_SCRUBBED = 3
 
 
 class Client:
     """A client of the service.
 
     Args:
-        key: the account's; goes into the body of each call and nowhere else.
-        url: of the service, to which the name of the call is appended.
-        http: a ``treq.client.HTTPClient``, or what behaves as one.
+        key: the account's; it goes into the body of each call and nowhere else.
+        url: of the service; the name of the call is appended.
+        http: sends the calls.
         clock: measures *timeout*.
         timeout: seconds for one call, from its start to the last byte of its reply.
         hang_up: closes the idle connections of *http*.
 
-    Every call raises `ServiceError` or one of its subclasses, and nothing else, except
-    for the ``CancelledError`` of a call that its caller cancelled; that one aborts the
-    connection.
+    Every call raises `ServiceError` or one of its subclasses and nothing else, except
+    for the ``CancelledError`` of a call that its caller cancelled. Cancelling aborts
+    the connection.
     """
 
     def __init__(
@@ -136,13 +103,18 @@ class Client:
         return cls(key, url, http=http, clock=reactor, timeout=timeout, hang_up=hang_up)
 
     async def create_task(self, task: Task) -> str:
-        """Have *task* solved, and return the service's name for it.
+        """Create *task*, and return the service's name for it.
+
+        It goes over a connection of its own, so that no stray reply to an earlier call
+        can be taken for its answer.
 
         Raises:
-            ServiceError: the task was not created. Unless ``answered`` is set, it may
-                have been all the same, and billed.
+            ServiceError: the task was not created. If ``answered`` is not set, it may
+                have been created and billed all the same.
         """
-        return await self._call("createTask", read_task_id, task=task.payload())
+        return await self._call(
+            "createTask", read_task_id, secrets=_secrets(task), task=task.payload()
+        )
 
     async def get_task_result(self, task_id: str) -> TaskResult | None:
         """Return the result of a task, or ``None`` while there is none yet.
@@ -169,12 +141,12 @@ class Client:
         call in 30 s.
 
         Raises:
-            ServiceError: the balance is not to be had.
+            ServiceError: the service does not tell it.
         """
         return await self._call("getBalance", read_balance)
 
     async def close(self) -> None:
-        """Close the idle connections; returns within a second."""
+        """Close the idle connections, within a second."""
         if self._hang_up is None:
             return
         closed: Deferred[None] = Deferred()
@@ -191,21 +163,35 @@ class Client:
             logger.debug("The service did not confirm in time that it hung up.")
 
     async def _call(
-        self, method: str, read: Callable[[dict[str, Any]], _T], **fields: Any
+        self,
+        method: str,
+        read: Callable[[dict[str, Any]], _T],
+        *,
+        secrets: tuple[str, ...] = (),
+        **fields: Any,
     ) -> _T:
         try:
-            return read(await self._asked(method, fields))
+            return read(await self._ask(method, fields, secrets))
         except (ServiceError, CancelledError) as error:
-            # The frames below hold what the service said, as it said it: the key, if it
-            # echoes that, or a token.
+            # The frames below hold the service's own words, with the key if it echoes
+            # it, or a token.
             raise bare(error) from None
 
-    async def _asked(self, method: str, fields: dict[str, Any]) -> dict[str, Any]:
-        reply = await self._post(method, {"clientKey": self._key, **fields})
-        return read_reply(method, reply.status, reply.body, scrub=self._scrub)
+    async def _ask(
+        self, method: str, fields: dict[str, Any], secrets: tuple[str, ...]
+    ) -> dict[str, Any]:
+        def scrub(text: str) -> str:
+            for echo in (self._echo, *map(any_spelling, secrets)):
+                text = echo.sub("***", text)
+            return text
 
-    async def _post(self, method: str, payload: dict[str, Any]) -> Reply:
-        # Past what the pool keeps open, each call would cost a connection of its own.
+        reply = await self._post(method, {"clientKey": self._key, **fields}, scrub)
+        return read_reply(method, reply.status, reply.body, scrub=scrub)
+
+    async def _post(
+        self, method: str, payload: dict[str, Any], scrub: Callable[[str], str]
+    ) -> Reply:
+        # Above this number the pool would open a new connection for each call.
         await self._lines.take()
         try:
             return await post(
@@ -214,18 +200,20 @@ class Client:
                 SecretBytes(json.dumps(payload).encode("ascii")),
                 clock=self._clock,
                 timeout=self._timeout,
+                alone=method == "createTask",
             )
         except NoReply as error:
-            fault, sent = one_line(self._scrub(str(error))), error.sent
+            fault, sent = one_line(scrub(str(error)), MAX_FAULT), error.sent
         finally:
             self._lines.release()
         raise Unavailable(
             f"Asked for {method}, the service {fault}; try again later.", sent=sent
         )
 
-    def _scrub(self, text: str) -> str:
-        return self._echo.sub("***", text)
 
-
-def _public_url(url: str) -> str:
-    return re.sub(r"^([a-zA-Z][\w+.-]*://)[^/?#]*@", r"\1", url).partition("#")[0]
+def _secrets(task: Task) -> tuple[str, ...]:
+    """Return what the service is sent with *task* and must not appear in a message."""
+    if task.proxy is None:
+        return ()
+    credentials = (task.proxy.login, task.proxy.password)
+    return tuple(text for text in credentials if len(text) >= MIN_SCRUBBED)

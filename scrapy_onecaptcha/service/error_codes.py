@@ -10,6 +10,7 @@ from scrapy_onecaptcha.exceptions import (
     AccountError,
     BadTaskError,
     BlockedError,
+    ProxyFailed,
     ServiceError,
     SiteRefusedError,
     TaskFailed,
@@ -19,7 +20,16 @@ from scrapy_onecaptcha.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BLOCK_SECONDS", "PREFIXES", "RULES", "Rule", "rule", "stated_seconds"]
+__all__ = [
+    "BLOCK_SECONDS",
+    "PREFIXES",
+    "RULES",
+    "TYPE_CODES",
+    "Rule",
+    "family",
+    "rule",
+    "stated_seconds",
+]
 
 BLOCK_SECONDS = (1.0, 3600.0)  # the least and the most that a stated block is taken for
 
@@ -39,6 +49,7 @@ _BANNED = Rule(AccountError, "the account is suspended; ask the service why")
 _ADDRESS = Rule(AccountError, "this machine's address is not on the account's list")
 _BLOCKED = Rule(BlockedError, "the service blocks this client for a time; wait")
 _BAD = Rule(BadTaskError, "the service finds the call malformed; do not repeat it")
+_IMAGE = Rule(BadTaskError, "the service took the task for one with an image")
 _TYPE = Rule(SiteRefusedError, "the service does not offer this type of task")
 _SITE = Rule(SiteRefusedError, "the service does not solve for this site or sitekey")
 _NO_SLOT = Rule(Unavailable, "the service has no free worker; try again later")
@@ -46,10 +57,12 @@ _THREADS = Rule(Unavailable, "too many tasks open; lower ONECAPTCHA_CONCURRENT_T
 _FAULT = Rule(Unavailable, "a passing fault of the service; try again later")
 _RATE = Rule(Unavailable, "the service asks for fewer calls; try again later")
 _FAILED = Rule(TaskFailed, "the service gave this task up; another one may succeed")
+_PROXY = Rule(ProxyFailed, "the service could not use the proxy of this task")
 _UNKNOWN = Rule(ServiceError, "this client does not know that error; not retried")
 
-#: Every code of the protocol family. The service's own description has no list: it says
-#: "errorId > 0: read errorDescription". Misspelt ones are spelt so by the family.
+#: Every known code. The service's description of its hCaptcha task has no list; these
+#: are the codes of its other descriptions and of the protocol family, which also
+#: misspells some.
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "ERROR_KEY_DOES_NOT_EXIST": _KEY,
@@ -57,6 +70,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ERROR_CLIENTKEY_UNAUTHORIZED": _RIGHTS,
         "ERROR_KEY_DENIED_ACCESS": _RIGHTS,
         "ERROR_ZERO_BALANCE": _EMPTY,
+        "ERROR_ZERO_POINT": _EMPTY,
         "ERROR_SETTLEMENT_FAILED": _CHARGE,
         "ERROR_KEY_BANNED": _BANNED,
         "ERROR_ACCOUNT_SUSPENDED": _BANNED,
@@ -71,6 +85,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ERROR_TASK_ABSENT": _BAD,
         "ERROR_NO_SUCH_METHOD": _BAD,
         "ERROR_BAD_PARAMETERS": _BAD,
+        "ERROR_TOO_BIG_CAPTCHA_FILESIZE": _IMAGE,
+        "ERROR_IMAGE_TYPE_NOT_SUPPORTED": _IMAGE,
         "ERROR_TASK_NOT_SUPPORTED": _TYPE,
         "ERROR_TASK_TYPE_DEPRECATED": _TYPE,
         "ERROR_DOMAIN_NOT_ALLOWED": _SITE,
@@ -81,6 +97,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ERROR_SERVICE_UNAVALIABLE": _FAULT,
         "ERROR_SERVICE_UNAVAILABLE": _FAULT,
         "ERROR_INTERNAL_SERVER_ERROR": _FAULT,
+        "ERROR_INVOCATION_SERVICE": _FAULT,
         "ERROR_RATE_LIMIT": _RATE,
         "ERROR_TOO_MUCH_REQUESTS": _RATE,
         "ERROR_CAPTCHA_UNSOLVABLE": _FAILED,
@@ -96,8 +113,15 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 
 #: Families of codes, told by how they begin (the protocol family).
 PREFIXES: Mapping[str, Rule] = MappingProxyType(
-    {"ERROR_IP_BLOCKED": _BLOCKED, "ERROR_NO_SLOT_AVAILABLE": _NO_SLOT}
+    {
+        "ERROR_IP_BLOCKED": _BLOCKED,
+        "ERROR_NO_SLOT_AVAILABLE": _NO_SLOT,
+        "ERROR_PROXY": _PROXY,
+    }
 )
+
+#: Codes that refuse the type of task, for which there may be another one.
+TYPE_CODES = frozenset({"ERROR_TASK_NOT_SUPPORTED", "ERROR_TASK_TYPE_DEPRECATED"})
 
 
 def rule(code: str) -> Rule:
@@ -108,6 +132,13 @@ def rule(code: str) -> Rule:
     return next(
         (r for begin, r in PREFIXES.items() if code.startswith(begin)), _UNKNOWN
     )
+
+
+def family(code: str) -> str:
+    """Return *code*, or the beginning that stands for it; ``""`` for an unknown one."""
+    if code in RULES:
+        return code
+    return next((begin for begin in PREFIXES if code.startswith(begin)), "")
 
 
 _UNITS = {"s": 1, "秒": 1, "m": 60, "分": 60, "h": 3600, "小": 3600}

@@ -1,8 +1,8 @@
-"""One POST, bounded in time and size, that ends at once when cancelled."""
+"""One POST, bounded in time and in size, that ends at once when it is cancelled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from service_identity import VerificationError
@@ -25,18 +25,28 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECTIONS",
+    "IDENTITY",
+    "MAX_HEAD",
     "MAX_REPLY",
     "HangUp",
     "Http",
     "NoReply",
     "Reply",
-    "ReplyTooLarge",
+    "ReplyRefused",
     "post",
+    "refuse_encoding",
+    "too_much_body",
+    "too_much_head",
 ]
 
-MAX_REPLY = 64 * 1024  # bytes; a reply with a token has about two thousand
+MAX_REPLY = 64 * 1024  # bytes of a body; a reply with a token has about two thousand
+MAX_HEAD = 128 * 1024  # bytes of a status line and headers
 
-CONNECTIONS = 32  # kept open, and calls made at once; the others wait for one
+CONNECTIONS = 32  # kept open, and calls made at once; further calls wait
+
+#: The one encoding that is asked for and accepted. A few bytes in another one could
+#: unpack to gigabytes.
+IDENTITY = "identity"
 
 _T = TypeVar("_T")
 
@@ -48,16 +58,19 @@ class Reply(NamedTuple):
     body: bytes
 
 
-#: There was no connection, and so nothing was sent.
+#: Errors that mean that there was no connection, so nothing was sent.
 _NEVER_SENT = (ConnectError, DNSLookupError)
 _DISTRUST = (
     "showed a certificate that is not trusted, and was sent nothing: check "
     "ONECAPTCHA_API_URL, this machine's clock and its CA certificates, SSL_CERT_FILE"
 )
 
+#: Closes the idle connections.
+HangUp = Callable[[], Deferred[None]]
 
-class NoReply(Exception):  # says what happened, as the sentence does
-    """There is no whole reply; completes the sentence "the service …".
+
+class NoReply(Exception):  # named for what happened
+    """There is no whole reply; the message completes the sentence "the service …".
 
     Attributes:
         sent: whether the call may have arrived all the same.
@@ -66,6 +79,31 @@ class NoReply(Exception):  # says what happened, as the sentence does
     def __init__(self, fault: str, *, sent: bool = True) -> None:
         super().__init__(fault)
         self.sent = sent
+
+
+class ReplyRefused(Exception):  # named for what happened
+    """The reply breaks a bound; the message completes "the service …"."""
+
+
+def too_much_body() -> ReplyRefused:
+    """Return the error for a body of more than `MAX_REPLY` bytes."""
+    return ReplyRefused(
+        f"answered with more than {MAX_REPLY} bytes, which were not read"
+    )
+
+
+def too_much_head() -> ReplyRefused:
+    """Return the error for headers of more than `MAX_HEAD` bytes."""
+    return ReplyRefused(f"answered with more than {MAX_HEAD} bytes of headers")
+
+
+def refuse_encoding(values: Iterable[bytes]) -> None:
+    """Raise `ReplyRefused` unless each ``Content-Encoding`` of *values* is identity."""
+    named = b", ".join(values).decode("latin-1").strip()
+    if named.lower() not in ("", IDENTITY):
+        raise ReplyRefused(
+            f"answered in an encoding that it was not asked for ({named[:40]})"
+        )
 
 
 class Http(Protocol):
@@ -85,7 +123,13 @@ class Http(Protocol):
 
 
 async def post(
-    http: Http, url: str, body: bytes, *, clock: Clock, timeout: float
+    http: Http,
+    url: str,
+    body: bytes,
+    *,
+    clock: Clock,
+    timeout: float,
+    alone: bool = False,
 ) -> Reply:
     """Post *body*, which is JSON, and return the reply. Redirects are not followed.
 
@@ -94,15 +138,16 @@ async def post(
         url: where to.
         body: JSON.
         clock: measures *timeout*.
-        timeout: seconds, from the start to the last byte of the reply. That of treq
-            stops at the headers.
+        timeout: seconds, from the start to the last byte of the reply. The timeout of
+            treq stops at the headers.
+        alone: whether it goes over a new connection that serves no other call.
 
     Raises:
         NoReply: none came, or not all of it, or too much.
         CancelledError: the caller cancelled; the connection was aborted.
     """
     sent = True
-    outcome = _detached(_exchange(http, url, body, clock))
+    outcome = _detached(_exchange(http, url, body, clock, alone=alone))
     timer: Any = clock
     outcome.addTimeout(timeout, timer)
     try:
@@ -111,26 +156,29 @@ async def post(
         raise
     except DeadlinePassed:
         fault = f"gave no full answer within {timeout:g} s"
-    except ReplyTooLarge:
-        fault = f"answered with more than {MAX_REPLY} bytes, which were not read"
     except Exception as error:  # noqa: BLE001  # what it was goes into the message
         cause = _cause(error)
-        distrusted = _is_distrust(cause)
-        problem = _DISTRUST if distrusted else "could not be reached or hung up"
-        fault = f"{problem} ({_named(cause)})"
-        sent = not (distrusted or isinstance(error, _NEVER_SENT))
-    # Not raised in the handler: what a transport's error holds is not chained on.
+        fault = _fault(cause)
+        sent = not (_is_distrust(cause) or isinstance(error, _NEVER_SENT))
+    # Not raised in the handler: the transport's error, and what it holds, is not
+    # chained.
     raise NoReply(fault, sent=sent)
 
 
-async def _exchange(http: Http, url: str, body: bytes, clock: Clock) -> Reply:
+async def _exchange(
+    http: Http, url: str, body: bytes, clock: Clock, *, alone: bool
+) -> Reply:
+    headers = {
+        "Accept-Encoding": IDENTITY,
+        "Content-Type": "application/json",
+        "User-Agent": f"scrapy-onecaptcha/{__version__}",
+    }
+    if alone:
+        headers["Connection"] = "close"
     response = await http.post(
         url,
         data=body,
-        headers={
-            "Content-Type": "application/json",
-            "User-Agent": f"scrapy-onecaptcha/{__version__}",
-        },
+        headers=headers,
         allow_redirects=False,
         unbuffered=True,  # else treq keeps the body of a reply past any limit
         reactor=clock,  # else treq imports the global one
@@ -138,14 +186,6 @@ async def _exchange(http: Http, url: str, body: bytes, clock: Clock) -> Reply:
     collector = _Collector()
     response.deliverBody(collector)
     return Reply(int(response.code), await collector.finished)
-
-
-#: Closes the idle connections.
-HangUp = Callable[[], Deferred[None]]
-
-
-class ReplyTooLarge(Exception):  # says what happened, as the sentence does
-    """The reply has more than `MAX_REPLY` bytes."""
 
 
 class _Collector(protocol.Protocol):
@@ -160,22 +200,22 @@ class _Collector(protocol.Protocol):
             return
         self._data = SecretBytes(self._data + data)
         if len(self._data) > MAX_REPLY:
-            self.finished.errback(ReplyTooLarge())
+            self.finished.errback(too_much_body())
             self._abort()
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:  # noqa: N802
         if self.finished.called:
             return
-        # Without a length the end of the connection is the end of the reply. Whether
-        # something is missing shows when it is read as JSON.
+        # A reply without a length ends with its connection. Whether something is
+        # missing shows when it is parsed as JSON.
         if isinstance(reason.value, ResponseDone | PotentialDataLoss):
             self.finished.callback(self._data)
         else:
             self.finished.errback(reason)
 
     def _abort(self) -> None:
-        # Twisted hands out a proxy that can only lose a connection, which over TLS
-        # waits for a peer that may be the very one that stalls.
+        # Twisted hands out a proxy that can only lose a connection. Over TLS that waits
+        # for the peer, which may be the one that stalls.
         transport: Any = self.transport
         for candidate in (transport, getattr(transport, "_producer", None)):
             abort = getattr(candidate, "abortConnection", None)
@@ -189,8 +229,8 @@ class _Collector(protocol.Protocol):
 def _detached(work: Coroutine[Deferred[Any], Any, _T]) -> Deferred[_T]:
     """Start *work*; cancelling the result gives a ``CancelledError`` and nothing else.
 
-    Whatever the transport makes of an abort (a lost connection, say) would read as a
-    fault of the network, which the caller retries.
+    A transport may report an abort as a lost connection, which the caller would take
+    for a fault of the network and retry.
     """
     outcome: Deferred[_T] = Deferred()
     running = Deferred.fromCoroutine(work)
@@ -209,10 +249,20 @@ def _detached(work: Coroutine[Deferred[Any], Any, _T]) -> Deferred[_T]:
     return outcome
 
 
+def _fault(cause: BaseException) -> str:
+    if isinstance(cause, ReplyRefused):
+        return str(cause)
+    problem = _DISTRUST if _is_distrust(cause) else "could not be reached or hung up"
+    return f"{problem} ({_named(cause)})"
+
+
 def _cause(error: BaseException) -> BaseException:
     """Return a transport's error; Twisted's wrappers hold the real one as a reason."""
-    reasons = getattr(error, "reasons", None)
-    return _cause(getattr(reasons[-1], "value", reasons[-1])) if reasons else error
+    reasons = [
+        getattr(reason, "value", reason) for reason in getattr(error, "reasons", ())
+    ]
+    ours = next((cause for cause in reasons if isinstance(cause, ReplyRefused)), None)
+    return ours or (_cause(reasons[-1]) if reasons else error)
 
 
 def _named(error: BaseException) -> str:
@@ -221,10 +271,10 @@ def _named(error: BaseException) -> str:
 
 
 def _is_distrust(error: BaseException) -> bool:
-    """Tell whether it was us who refused the other's certificate.
+    """Tell whether this client refused the service's certificate, and sent nothing.
 
-    Then nothing was sent. OpenSSL has this one error for a signature, a date or a chain
-    that does not hold; a wrong name is told apart from them.
+    OpenSSL has one error for a bad signature, date or chain, and another one for a
+    wrong name.
     """
     return isinstance(error, VerificationError) or (
         "certificate verify failed" in str(error)

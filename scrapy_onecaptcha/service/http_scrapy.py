@@ -1,7 +1,7 @@
-"""HTTP without a reactor: by Scrapy's own download handler, where treq cannot be had.
+"""HTTP without a reactor, where treq does not work: by Scrapy's own download handler.
 
-It passes no downloader middleware and no slot, and no signal of the crawl tells of it:
-the crawl has no part in its calls, as it has none in treq's.
+The calls pass no downloader middleware and no slot, and send no signal of the crawl,
+as those of treq do not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 
 from scrapy_onecaptcha import _scrapy
-from scrapy_onecaptcha.service.http import CONNECTIONS, MAX_REPLY, ReplyTooLarge
+from scrapy_onecaptcha.service.http import (
+    CONNECTIONS,
+    MAX_REPLY,
+    refuse_encoding,
+    too_much_body,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["handled"]
 
 _SETTINGS = {
-    # Scrapy's default is to trust any server with anything; ours gets the key.
+    # Scrapy's default trusts any certificate; this server gets the key.
     "DOWNLOAD_VERIFY_CERTIFICATES": True,
     "CONCURRENT_REQUESTS": CONNECTIONS,
     "CONCURRENT_REQUESTS_PER_DOMAIN": CONNECTIONS,
@@ -41,12 +46,15 @@ _SETTINGS = {
 
 
 def handled(crawler: Crawler, timeout: float) -> tuple[Http, HangUp]:
-    """Return what posts as a ``HTTPClient`` of treq does, and how its connections end.
+    """Return an HTTP client, and what closes its connections.
 
-    The handler is an instance of our own, of the class that Scrapy has for crawls
-    without a reactor (``DOWNLOAD_HANDLERS_BASE``), not of one that the project has put
-    in its place, which may send requests by way of somebody else. The crawl's settings
-    of proxies, TLS and limits do not reach it.
+    The handler is an instance of its own, of the class that Scrapy has for crawls
+    without a reactor (``DOWNLOAD_HANDLERS_BASE``). A class that the project uses in its
+    place may send requests through a third party. The crawl's settings for proxies, TLS
+    and limits do not apply to it.
+
+    Each call has a connection of its own: on a kept one, Scrapy's handlers take bytes
+    that arrive between two calls for the answer to the second.
 
     Args:
         crawler: the crawl.
@@ -89,12 +97,16 @@ class _HandlerHttp:
     ) -> Deferred[Any]:
         """Post *data*; the Deferred fires with the whole reply."""
         request = Request(
-            url, method="POST", headers=headers, body=data, meta=dict(self._meta)
+            url,
+            method="POST",
+            headers={**headers, "Connection": "close"},
+            body=data,
+            meta=dict(self._meta),
         )
         if self._handler is None:  # a crawl that meets no gate needs none
             self._handler = self._make()
         answer = _scrapy.download_by(self._handler, request)
-        return answer.addCallbacks(_Whole, _translated)
+        return answer.addCallbacks(_checked, _translated)
 
     def close(self) -> Deferred[None]:
         """Close the connections."""
@@ -103,8 +115,13 @@ class _HandlerHttp:
         return _scrapy.close_handler(self._handler)
 
 
+def _checked(response: Response) -> _Whole:
+    refuse_encoding(response.headers.getlist("Content-Encoding"))
+    return _Whole(response)
+
+
 class _Whole:
-    """A reply as treq hands it out, though all of it has come already."""
+    """A reply with treq's interface, although all of it has come already."""
 
     def __init__(self, response: Response) -> None:
         self.code = response.status
@@ -117,10 +134,10 @@ class _Whole:
 
 
 def _translated(failure: Failure) -> Failure:
-    """Tell a handler's errors in Twisted's words."""
+    """Return a handler's error as one that `post` knows."""
     error = failure.value
     if isinstance(error, _scrapy.CANCELLED):
-        return Failure(ReplyTooLarge())  # type: ignore[no-untyped-call]
+        return Failure(too_much_body())  # type: ignore[no-untyped-call]
     if isinstance(error, _scrapy.NEVER_CONNECTED):
         return Failure(ConnectError(string=str(error)))  # type: ignore[no-untyped-call]
     return failure

@@ -1,4 +1,4 @@
-"""HTTP by treq, over connections that are kept."""
+"""HTTP by treq, over connections that are kept and bounded in bytes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Any
 from hyperlink import EncodedURL
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool
-from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer  # type: ignore[import-untyped]
 
-from scrapy_onecaptcha.service.http import CONNECTIONS
+from scrapy_onecaptcha.service.http import (
+    CONNECTIONS,
+    IDENTITY,
+    MAX_HEAD,
+    MAX_REPLY,
+    ReplyRefused,
+    refuse_encoding,
+    too_much_body,
+    too_much_head,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -21,30 +32,38 @@ if TYPE_CHECKING:
 
 __all__ = ["pooled"]
 
-IDLE_SECONDS = 20  # before the usual 60 s of a server, so a POST meets no dead socket
+IDLE_SECONDS = (
+    20  # less than the usual 60 s of a server, so no POST meets a dead socket
+)
 CONNECT_SECONDS = 10.0
+#: Bytes of a body on the wire. In chunks of one byte each, 64 KiB take six times that.
+MAX_WIRE = 8 * MAX_REPLY
 
 
 def pooled(reactor: Any, timeout: float) -> tuple[Http, HangUp]:
-    """Return a ``HTTPClient`` of treq that keeps its connections, and how they end.
+    """Return an HTTP client that keeps its connections, and what closes those.
 
     Args:
         reactor: the running one.
         timeout: seconds for one call, so also the most for its connection.
     """
-    # treq is of no use without a reactor, and is not asked for before there is one.
+    # treq needs a reactor, and importing it may install one.
     from treq.client import HTTPClient  # noqa: PLC0415
 
-    pool: Any = HTTPConnectionPool(reactor, persistent=True)  # type: ignore[no-untyped-call]
-    pool.maxPersistentPerHost = CONNECTIONS
-    pool.cachedConnectionTimeout = IDLE_SECONDS
-    pool.retryAutomatically = False  # a task created twice is paid twice
     endpoints = _Endpoints(reactor, min(timeout, CONNECT_SECONDS))
-    agent: Any = Agent.usingEndpointFactory(reactor, endpoints, pool)  # type: ignore[no-untyped-call]
+    kept: Any = HTTPConnectionPool(reactor, persistent=True)  # type: ignore[no-untyped-call]
+    kept.maxPersistentPerHost = CONNECTIONS
+    kept.cachedConnectionTimeout = IDLE_SECONDS
+    kept.retryAutomatically = False  # a task created twice is paid twice
+    single: Any = HTTPConnectionPool(reactor, persistent=False)  # type: ignore[no-untyped-call]
+    make: Any = Agent.usingEndpointFactory
+    agent: Any = _BoundedAgent(
+        make(reactor, endpoints, kept), make(reactor, endpoints, single), endpoints
+    )
     producer: Any = _Bytes
     jar: Any = _NoCookies()
     http = HTTPClient(agent, jar, data_to_body_producer=producer)
-    return _Treq(http), pool.closeCachedConnections
+    return _Treq(http), kept.closeCachedConnections
 
 
 # One host is called, by three URLs, hundreds of times a second. What treq and Twisted
@@ -60,8 +79,7 @@ class _Treq:
 
     def post(self, url: str, /, **keywords: Any) -> Deferred[Any]:
         if url not in self._urls:
-            normal = EncodedURL.from_text(url).to_uri().to_text()
-            self._urls[url] = _Normal.from_text(normal)
+            self._urls[url] = _Normal.of(url)
         posted: Deferred[Any] = self._http.post(self._urls[url], **keywords)
         return posted
 
@@ -69,8 +87,169 @@ class _Treq:
 class _Normal(EncodedURL):
     """A URL in the form that is sent."""
 
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Return *url* in that form."""
+        parsed = EncodedURL.from_text(url)
+        if ":" in parsed.host:  # hyperlink would take an IPv6 address for a name
+            normal = parsed.replace(host="ipv6").to_uri().replace(host=parsed.host)
+        else:
+            normal = parsed.to_uri()
+        made: Self = cls.from_text(normal.to_text())  # type: ignore[assignment]
+        return made
+
     def to_uri(self) -> Self:
         return self
+
+
+# The bounds
+
+
+@implementer(IAgent)
+class _BoundedAgent:
+    """Lies below treq's decoder: replies are not unpacked, and connections chosen.
+
+    treq asks for gzip and unpacks as many layers as the header names, before any limit
+    on the body could count.
+
+    Args:
+        kept: the agent whose connections serve many calls.
+        single: the agent whose connections serve one call each.
+        connections: where both agents connect.
+    """
+
+    def __init__(self, kept: Any, single: Any, connections: _Endpoints) -> None:
+        self._kept = kept
+        self._single = single
+        self._connections = connections
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Any = None,
+        bodyProducer: Any = None,  # noqa: N803  (Twisted's name)
+    ) -> Deferred[Any]:
+        """Send a request; with ``Connection: close`` over a connection of its own."""
+        headers = headers.copy()
+        headers.setRawHeaders(b"Accept-Encoding", [IDENTITY.encode("ascii")])
+        alone = headers.hasHeader(b"Connection")
+        headers.removeHeader(b"Connection")  # Twisted says it by itself
+        agent = self._single if alone else self._kept
+        answer: Deferred[Any] = agent.request(method, uri, headers, bodyProducer)
+        return answer.addCallback(self._checked)
+
+    def _checked(self, response: Any) -> Any:
+        connection = self._connections.reading
+        if connection is not None:  # it hands this reply on right now
+            connection.head_is_complete()
+        try:
+            refuse_encoding(response.headers.getRawHeaders(b"Content-Encoding", ()))
+        except ReplyRefused:
+            if connection is not None:
+                connection.drop()
+            raise
+        return response
+
+
+class _Bounded(ProtocolWrapper):
+    """A connection that counts what it receives, and ends where that is too much.
+
+    It also ends at the first byte that arrives while no call is open: that would be
+    taken for the answer to the next call.
+    """
+
+    _calls = 0
+    _received = 0
+    _in_head = True
+    _over = False
+
+    def writeSequence(self, data: Any) -> None:  # noqa: N802  (Twisted's name)
+        """Write the head of a request, with which a call begins."""
+        self._calls += 1
+        self._received = 0
+        self._in_head = True
+        super().writeSequence(data)  # type: ignore[no-untyped-call]
+
+    def head_is_complete(self) -> None:
+        """Count what follows as the body."""
+        self._in_head = False
+        self._received = 0
+
+    def drop(self) -> None:
+        """Abort the connection, and read no more."""
+        self._over = True
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802  (Twisted's name)
+        """Hand *data* on, the last byte by itself.
+
+        If the reply ends before the last byte, there is more than the reply.
+        """
+        call = self._calls
+        while data and not self._over:
+            if self._calls != call or self._is_idle():
+                self._refuse(ReplyRefused("sent more than it was asked for"))
+                return
+            size = min(max(1, len(data) - 1), self._room())
+            if size <= 0:
+                self._refuse(too_much_head() if self._in_head else too_much_body())
+                return
+            self._received += size
+            self._hand_on(data[:size])
+            data = data[size:]
+
+    def _room(self) -> int:
+        return (MAX_HEAD if self._in_head else MAX_WIRE) - self._received
+
+    def _is_idle(self) -> bool:
+        protocol: Any = self.wrappedProtocol
+        return bool(protocol.state == "QUIESCENT")
+
+    def _hand_on(self, data: bytes) -> None:
+        connections: Any = self.factory
+        before, connections.endpoints.reading = connections.endpoints.reading, self
+        try:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
+        finally:
+            connections.endpoints.reading = before
+
+    def _refuse(self, reason: ReplyRefused) -> None:
+        """Abort the connection, and end its call with *reason*."""
+        self.drop()
+        protocol: Any = self.wrappedProtocol
+        protocol.connectionLost(Failure(reason))  # type: ignore[no-untyped-call]
+        protocol.connectionLost = _ignore  # the reactor is going to say so again
+
+
+def _ignore(_: Failure) -> None:
+    pass
+
+
+class _BoundedFactory(WrappingFactory):
+    """Makes connections that are bounded."""
+
+    noisy = False
+    protocol = _Bounded
+
+    def __init__(self, wrapped: Any, endpoints: _Endpoints) -> None:
+        super().__init__(wrapped)  # type: ignore[no-untyped-call]
+        self.endpoints = endpoints
+
+
+class _BoundedEndpoint:
+    """An endpoint whose connections are bounded."""
+
+    def __init__(self, endpoint: Any, endpoints: _Endpoints) -> None:
+        self._endpoint = endpoint
+        self._endpoints = endpoints
+
+    def connect(self, factory: Any) -> Deferred[Any]:
+        connecting: Deferred[Any] = self._endpoint.connect(
+            _BoundedFactory(factory, self._endpoints)
+        )
+        return connecting.addCallback(lambda bounded: bounded.wrappedProtocol)
 
 
 @implementer(IAgentEndpointFactory)
@@ -78,19 +257,23 @@ class _Endpoints:
     """Where to connect for a URL: directly, by TLS for ``https``; worked out once.
 
     The policy is the one that an ``Agent`` of Twisted has by default: it verifies
-    certificates, by what this machine trusts.
+    certificates against the CA certificates that this machine trusts.
+
+    Attributes:
+        reading: the connection that is handing on what it has received.
     """
 
     def __init__(self, reactor: Any, timeout: float) -> None:
         self._reactor = reactor
         self._timeout = timeout
         self._policy: Any = BrowserLikePolicyForHTTPS()  # type: ignore[no-untyped-call]
-        self._found: dict[tuple[bytes, bytes, int], Any] = {}
+        self._found: dict[tuple[bytes, bytes, int], _BoundedEndpoint] = {}
+        self.reading: _Bounded | None = None
 
     def endpointForURI(self, uri: Any) -> Any:  # noqa: N802  (Twisted's name)
         key = uri.scheme, uri.host, uri.port
         if key not in self._found:
-            self._found[key] = self._made(uri)
+            self._found[key] = _BoundedEndpoint(self._made(uri), self)
         return self._found[key]
 
     def _made(self, uri: Any) -> Any:
@@ -104,7 +287,7 @@ class _Endpoints:
 
 
 class _NoCookies(CookieJar):
-    """Keeps none: the key says all that the service has to know of us."""
+    """Keeps none: the key tells the service all that it needs to know about a call."""
 
     def set_cookie(self, cookie: Cookie) -> None:
         pass
@@ -112,7 +295,7 @@ class _NoCookies(CookieJar):
 
 @implementer(IBodyProducer)
 class _Bytes:
-    """A body that is written at once; treq's own goes by turns of the reactor."""
+    """A body that is written at once; treq's own takes turns of the reactor."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body

@@ -1,13 +1,13 @@
-"""Reading the service's replies, which may be anything: a value or a typed error."""
+"""Reads the service's replies: each becomes a value or a typed error."""
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from scrapy_onecaptcha._logging import one_line
 from scrapy_onecaptcha.exceptions import (
     BlockedError,
     ServiceError,
@@ -22,16 +22,13 @@ if TYPE_CHECKING:
 __all__ = [
     "NOT_READY",
     "TaskResult",
-    "one_line",
     "read_balance",
     "read_reply",
     "read_result",
     "read_task_id",
 ]
 
-logger = logging.getLogger(__name__)
-
-NOT_READY = "CAPTCHA_NOT_READY"  # an error of the protocol family that is none
+NOT_READY = "CAPTCHA_NOT_READY"  # an error code that only means "not ready yet"
 
 MAX_TOKEN = 32 * 1024  # characters
 MAX_USER_AGENT = 1024  # characters
@@ -49,44 +46,48 @@ class TaskResult:
     Attributes:
         token: goes into the page's form.
         user_agent: the one that the token is bound to, where the service named one that
-            can stand in a header.
+            fits into a header.
         resp_key: submitted along with the token, where the service returned one.
+        cost: points that the task has cost, where the service says so.
+        ignored: names of values that no site can be sent; they were left out.
     """
 
     token: str = field(repr=False)
     user_agent: str | None = None
     resp_key: str | None = field(default=None, repr=False)
+    cost: float | None = None
+    ignored: tuple[str, ...] = ()
 
 
 def read_reply(
     method: str, status: int, body: bytes, *, scrub: Callable[[str], str]
 ) -> dict[str, Any]:
-    """Return the reply to *method* where it is no error.
+    """Return the reply to *method*, unless it is an error.
 
     Args:
         method: the name of the call.
-        status: HTTP's.
+        status: of HTTP. An error code in the body goes before it.
         body: as received.
-        scrub: takes the key out of the service's text, which may repeat it.
+        scrub: removes the key from the service's text, which may repeat it.
 
     Raises:
-        ServiceError: the one that the code of the service or of HTTP stands for.
+        ServiceError: the class of it follows from the code of the service or of HTTP.
     """
     reply = _parse(body)
+    if reply is not None and _refuses(reply):
+        _raise_refusal(method, status, reply, scrub)
     if 300 <= status < 400:  # noqa: PLR2004
         raise ServiceError(
             f"The service answered {method} with a redirect (HTTP {status}), which is "
-            "not followed, for the key would go along; check ONECAPTCHA_API_URL.",
+            "not followed, because the key would go along; check ONECAPTCHA_API_URL.",
             code=f"HTTP_{status}",
         )
-    if reply is not None and _refuses(reply):
-        _raise_refusal(method, status, reply, scrub)
     if not 200 <= status < 300:  # noqa: PLR2004
         _raise_status(method, status)
     if reply is None:
         raise Unavailable(
             f"The service answered {method} with {len(body)} bytes that are no JSON "
-            "object; try again later, and if it goes on check ONECAPTCHA_API_URL."
+            "object; try again later, and check ONECAPTCHA_API_URL if it goes on."
         )
     return reply
 
@@ -110,12 +111,12 @@ def read_result(reply: dict[str, Any]) -> TaskResult | None:
 
     Raises:
         TaskFailed: ready, but without a usable token.
-        ServiceError: the status is one that nobody has described.
+        ServiceError: the status is unknown.
         Unavailable: there is no status.
     """
     status = _text(reply.get("status")).strip().lower()
     if status == "ready":
-        return _solution(reply.get("solution"))
+        return _result(reply.get("solution"), reply.get("cost"))
     if status in ("processing", "idle"):
         return None
     if status:
@@ -135,12 +136,8 @@ def read_balance(reply: dict[str, Any]) -> float:
     Raises:
         ServiceError: there is no such number.
     """
-    value = reply.get("balance")
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
+    number = _number(reply.get("balance"))
+    if number is None:
         raise ServiceError(
             "The service answered getBalance without a balance; it may not offer this "
             "call.",
@@ -154,7 +151,15 @@ def _task_id(reply: dict[str, Any]) -> str | None:
     return task_id if task_id != "0" and _is_value(task_id, MAX_TASK_ID) else None
 
 
-def _solution(solution: Any) -> TaskResult:
+def _number(value: Any) -> float | None:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _result(solution: Any, cost: Any) -> TaskResult:
     if not isinstance(solution, dict):
         solution = {}
     token = solution.get("gRecaptchaResponse")
@@ -170,28 +175,29 @@ def _solution(solution: Any) -> TaskResult:
     # An Integer in the service's description, text in its example.
     if isinstance(resp_key, int) and not isinstance(resp_key, bool):
         resp_key = str(resp_key)
+    ignored: list[str] = []
+    points = _number(cost)
     return TaskResult(
         token=token,
-        user_agent=_usable("User-Agent", user_agent, MAX_USER_AGENT),
-        resp_key=_usable("respKey", resp_key, MAX_TOKEN),
+        user_agent=_usable("User-Agent", user_agent, MAX_USER_AGENT, ignored),
+        resp_key=_usable("respKey", resp_key, MAX_TOKEN, ignored),
+        cost=None if points is None or points < 0 else points,
+        ignored=tuple(ignored),
     )
 
 
-def _usable(name: str, value: Any, limit: int) -> str | None:
+def _usable(name: str, value: Any, limit: int, ignored: list[str]) -> str | None:
+    """Return *value* if a site can be sent it; else note its *name* as ignored."""
     if value is None or value == "":
         return None
     if _is_value(value, limit) and value.isascii():
         return str(value)
-    logger.warning(
-        "The service returned a %s that cannot be sent to a site; it is ignored, and "
-        "the site may refuse the token for it.",
-        name,
-    )
+    ignored.append(name)
     return None
 
 
 def _is_value(value: Any, limit: int) -> bool:
-    """Whether *value* may stand in a header or a field: one line, and not empty."""
+    """Whether *value* fits into a header or a field: one line, and not empty."""
     return isinstance(value, str) and 0 < len(value) <= limit and value.isprintable()
 
 
@@ -201,16 +207,10 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def one_line(text: str, limit: int = MAX_DESCRIPTION) -> str:
-    """Return *text* without what could forge a line of a log, and not too long."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
 def _parse(body: bytes) -> dict[str, Any] | None:
     try:
-        # What is in another encoding than it says becomes text that is not printable,
-        # and so no value: a task that is paid for is not lost for a description.
+        # Bytes in another encoding become characters that are not printable, which no
+        # value may hold. So a description in Latin-1 does not lose a paid task.
         text = body.decode(json.detect_encoding(body), "surrogateescape")
         reply = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
@@ -223,12 +223,13 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _refuses(reply: dict[str, Any]) -> bool:
-    """Whether *reply* is an error: ``errorId`` is not 0 (the service's description)."""
+    """Tell whether *reply* is an error: its ``errorId`` is not 0."""
     error_id = reply.get("errorId")
     if isinstance(error_id, str):
         error_id = error_id.strip() or None
     if error_id is None:
-        # Left out: then a code makes an error, unless the reply holds what was asked.
+        # It was left out. A code then makes it an error, unless the reply holds the
+        # value that was asked for.
         asked = reply.keys() & {"taskId", "status", "balance"}
         return bool(_text(reply.get("errorCode"))) and not asked
     return error_id not in (0, "0")
@@ -239,18 +240,18 @@ def _raise_refusal(
 ) -> NoReturn:
     stated = _text(reply.get("errorDescription"))
     raw = _text(reply.get("errorCode")).strip().upper()
-    # Told by the code as it came: a key may be short enough to be a part of one.
+    # Known codes are not scrubbed: a short key may be a part of one.
     code = raw if raw in RULES or raw == NOT_READY else one_line(scrub(raw), MAX_CODE)
-    description = one_line(scrub(stated))
+    description = one_line(scrub(stated), MAX_DESCRIPTION)
     kind, advice = rule(raw)
-    if kind is ServiceError and _passing(status):
+    if not raw and _passing(status):  # a code decides, whatever the status
         kind, advice = Unavailable, "try again later"
     says = f' It says: "{description}"' if description else ""
     error = kind(
         f"The service refused {method} with {code or 'no code'}: {advice}.{says}",
         code=code,
         description=description,
-        # One that names a task has created it, whatever else it says.
+        # A reply that names a task has created it, whatever else it says.
         answered=method != "createTask" or _task_id(reply) is None,
     )
     if isinstance(error, BlockedError):

@@ -1,101 +1,103 @@
-"""One paid solve: its place among the open tasks, its retries, its deadline."""
+"""One paid solve: its turn among the open tasks, its retries, its deadline."""
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from twisted.internet.defer import CancelledError
 
+from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha._twisted import Semaphore, sleep
+from scrapy_onecaptcha._values import Proxy
 from scrapy_onecaptcha.exceptions import (
-    AccountError,
     AttemptsExhausted,
-    BlockedError,
     OneCaptchaError,
     ServiceError,
-    SiteRefusedError,
     SolveTimeout,
     Unavailable,
 )
-from scrapy_onecaptcha.models import Solution
+from scrapy_onecaptcha.models import Reservation, Solution
+from scrapy_onecaptcha.service.health import Health
+from scrapy_onecaptcha.settings import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from scrapy_onecaptcha._twisted import Clock
-    from scrapy_onecaptcha.crawl.budget import Allowance, Policy, Unit
-    from scrapy_onecaptcha.service.client import Client, Task
+    from scrapy_onecaptcha.models import Attempts, Budget, SolveReport
+    from scrapy_onecaptcha.service.client import Client
+    from scrapy_onecaptcha.service.protocol import TaskResult
+    from scrapy_onecaptcha.service.task import Task
     from scrapy_onecaptcha.settings import Config
-    from scrapy_onecaptcha.stats import Report
 
 __all__ = ["Solver"]
 
-_T = TypeVar("_T")
+logger = get_logger(__name__)
 
-logger = logging.getLogger(__name__)
+_R = TypeVar("_R", bound=Reservation)
 
 #: The longest pause between two tries to create a task, in seconds.
 MAX_RETRY_DELAY = 60.0
 
-#: Seconds after which one more task is tried, where the service took no more at once.
+#: Seconds between two steps back to the full number of tasks at once.
 WIDEN_SECONDS = 60.0
 
-#: In seconds. Polls are due at its multiples, so that those of many open tasks share
-#: turns of the event loop, which cost more than the polls.
+#: Polls are due at multiples of this, in seconds: those of many open tasks share turns
+#: of the event loop, which cost more than the polls.
 TICK = 0.05
 
 #: Seconds between two looks at whether the engine is still paused.
 PAUSE_LOOK = 1.0
 
-#: Sites that are remembered as refused; the first are forgotten first, and cost a call.
-MAX_REFUSED = 10_000
+#: The service itself gives up on a task after so many seconds (its description).
+TASK_SECONDS = 300.0
 
 
-class Solver:
+class Solver(Generic[_R]):
     """Has tasks solved by the service.
 
     Args:
-        client: speaks to the service.
+        client: calls the service.
         config: the settings.
-        policy: says what may be paid.
+        budget: says what may be paid for.
         report: is told what happens.
         clock: measures time and wakes up.
-        is_paused: whether the engine is paused: then no task is created.
+        is_paused: tells whether the engine is paused; then no task is created.
         random: returns a number from 0 to 1, for the jitter of retries.
+
+    Attributes:
+        health: what is known of the service.
     """
 
     def __init__(
         self,
         client: Client,
         config: Config,
-        policy: Policy,
-        report: Report,
+        budget: Budget[_R],
+        report: SolveReport,
         clock: Clock,
         is_paused: Callable[[], bool],
         random: Callable[[], float],
     ) -> None:
         self._client = client
         self._config = config
-        self._policy = policy
+        self._budget = budget
         self._report = report
         self._clock = clock
         self._is_paused = is_paused
         self._random = random
         self._open = Semaphore(config.concurrent_tasks)
         self._widen_at = 0.0
-        self._account: AccountError | None = None
-        self._blocked: BlockedError | None = None
-        self._blocked_until = 0.0
-        self._probing = False
-        self._refused: dict[str, dict[str, SiteRefusedError]] = {}
+        self._told: set[str] = set()
+        self.health = Health(config, clock.seconds, report.tell)
 
     async def solve(
-        self, task: Task, site: str, allowance: Allowance
-    ) -> tuple[Solution, Unit]:
-        """Return a solution, and the unit that waits for the site's verdict on it.
+        self, task: Task, site: str, attempts: Attempts
+    ) -> tuple[Solution, _R]:
+        """Return a solution, and the reservation that awaits the site's verdict on it.
 
         Raises:
             CircuitOpen, BudgetExceeded, AttemptsExhausted: it may not be paid for.
@@ -107,9 +109,9 @@ class Solver:
         fault: Unavailable | None = None
         while True:
             try:
-                return await self._try(task, site, allowance)
+                return await self._try(task, site, attempts)
             except AttemptsExhausted:
-                if fault is not None:  # the service's doing, not the page's
+                if fault is not None:  # it was the service's fault, not the page's
                     raise fault from None
                 raise
             except Unavailable as error:
@@ -119,71 +121,146 @@ class Solver:
                 pause = delay * (0.5 + self._random())
                 if self._clock.seconds() + pause > give_up:
                     raise
-                logger.info("%s: %s Next try in %.1f s.", site, error, pause)
+                self._report.tell(
+                    logging.INFO, f"{site}: {error} Next try in {pause:.1f} s."
+                )
                 await sleep(self._clock, pause)
                 delay = min(2 * delay, MAX_RETRY_DELAY)
 
     async def _try(
-        self, task: Task, site: str, allowance: Allowance
-    ) -> tuple[Solution, Unit]:
-        self._check(site, task.sitekey)
-        unit = await self._policy.reserve(site)
+        self, task: Task, site: str, attempts: Attempts
+    ) -> tuple[Solution, _R]:
+        self.health.check(site, task.sitekey)
+        reservation = await self._budget.reserve(site)
         try:
             await self._open.take()
             try:
-                await self._unpaused()
-                self._check(site, task.sitekey)
-                solution = await self._run(task, site, unit, allowance)
+                await self._wait_while_paused()
+                self.health.check(site, task.sitekey)
+                solution = await self._run(task, site, reservation, attempts)
             finally:
                 self._open.release()
-        except Unavailable:
-            unit.settle("void")  # the service's doing: it says nothing of the site
-            raise
         except BaseException:
-            unit.settle("failed")
+            # Whatever went wrong was not the site's fault: it has seen no token.
+            reservation.settle("void")
             raise
-        return solution, unit
+        return solution, reservation
 
     async def _run(
-        self, task: Task, site: str, unit: Unit, allowance: Allowance
+        self, task: Task, site: str, reservation: Reservation, attempts: Attempts
     ) -> Solution:
-        """Create the task and wait for its token, accounting for what it came to."""
-        unit.spend(allowance)
+        """Create the task and wait for its token; report what it came to."""
+        reservation.spend(attempts)
         self._report.task_created(site)
         try:
             started = self._clock.seconds()
-            task_id = await self._create(task, site, unit)
+            task_id = await self._create(task, site, reservation)
             solution = await self._poll(task_id, started, task, site)
         except CancelledError:
             self._report.task_abandoned()
             raise
+        except _Lost as lost:
+            self._report.task_failed(site, lost.error, charged=lost.charged)
+            raise lost.error from None
         except OneCaptchaError as error:
-            if unit.spent:
-                self._report.task_failed(site, error)
+            if reservation.spent:
+                self._report.task_failed(site, error, charged=True)
             raise
-        self._report.task_ready(site, solution, allowance.spent)
+        self._report.task_ready(site, solution, attempts.spent)
         return solution
 
-    async def _create(self, task: Task, site: str, unit: Unit) -> str:
-        probe = self._begin_probe()
+    # Creating a task
+
+    async def _create(self, task: Task, site: str, reservation: Reservation) -> str:
+        probe = self.health.begin_probe()
         try:
-            task_id = await self._heed(self._client.create_task(task), task, site)
+            task_id = await self._create_by_type(task, site)
         except ServiceError as error:
             if error.answered or not error.sent:
-                unit.refund()
+                reservation.refund()
                 self._report.task_refunded(site)
             raise
         else:
-            self._blocked = None
             self._widen()
             return task_id
         finally:
             if probe:
-                self._probing = False
+                self.health.end_probe()
+
+    async def _create_by_type(self, task: Task, site: str) -> str:
+        """Create the task, with another type if the service refuses the first."""
+        health = self.health
+        proxy = self._proxy_for(task)
+        while True:
+            sent = replace(task, type=health.task_type, proxy=proxy)
+            try:
+                task_id = await self._client.create_task(sent)
+            except ServiceError as error:
+                if health.falls_back(sent.type, error):
+                    continue
+                health.learn(error, site, task.sitekey, creating=True)
+                if error.code == "ERROR_THREADS_MAXIMUM":
+                    self._narrow()
+                raise
+            health.created(sent.type)
+            return task_id
+
+    def _proxy_for(self, task: Task) -> Proxy | None:
+        """Return the proxy to send with *task*, as ``ONECAPTCHA_TASK_PROXY`` says."""
+        config = self._config
+        proxy = task.proxy if config.task_proxy == "request" else config.task_proxy
+        if not isinstance(proxy, Proxy):
+            return None
+        if proxy.is_local and not config.loopback:
+            self._tell_once(
+                "local proxy",
+                logging.WARNING,
+                f"The service cannot reach {proxy}, which is local to this machine or "
+                f"network: tasks are created without it ({PREFIX}TASK_PROXY).",
+            )
+            return None
+        self._tell_once(
+            "proxy",
+            logging.INFO,
+            f"The proxy's address and credentials are sent to {config.api_url} with "
+            f"each task ({PREFIX}TASK_PROXY).",
+        )
+        return proxy
+
+    def _tell_once(self, kind: str, level: int, message: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            self._report.tell(level, message)
+
+    def _narrow(self) -> None:
+        """Have one task less open at once."""
+        self._open.limit = max(1, self._open.taken - 1)
+        self._widen_at = self._clock.seconds() + WIDEN_SECONDS
+        self._tell_once(
+            "threads",
+            logging.WARNING,
+            f"The service takes at most {counted(self._open.limit, 'task')} at once; "
+            f"one more is tried every {WIDEN_SECONDS:.0f} s. If nobody else uses the "
+            f"account, lower {PREFIX}CONCURRENT_TASKS.",
+        )
+
+    def _widen(self) -> None:
+        """Raise the limit step by step: other users of the account may have stopped."""
+        now = self._clock.seconds()
+        if self._open.limit < self._config.concurrent_tasks and now >= self._widen_at:
+            self._open.limit += 1
+            self._widen_at = now + WIDEN_SECONDS
+
+    # Waiting for its result
 
     async def _poll(
         self, task_id: str, started: float, task: Task, site: str
     ) -> Solution:
+        """Ask for the result until it comes.
+
+        Raises:
+            _Lost: there will be none, or not in time.
+        """
         config = self._config
         give_up = started + config.solve_timeout
         unready = started
@@ -191,116 +268,88 @@ class Solver:
         pause = config.poll_delay
         while True:
             if self._clock.seconds() + pause > give_up or polls == config.max_polls:
-                raise SolveTimeout(
-                    f"The service had no token for task {task_id} within "
-                    f"{self._clock.seconds() - started:.0f} s "
-                    "(ONECAPTCHA_SOLVE_TIMEOUT)."
-                )
+                raise self._timed_out(task_id, started)
             await sleep(self._clock, self._until_tick(pause))
             pause = config.poll_interval
-            self._check_account()
+            try:
+                self.health.check_calls()
+            except ServiceError as error:
+                # It was said of another task; this one may be solved, and billed.
+                raise _Lost(error, charged=True) from None
             asked = self._clock.seconds()
             polls += 1
             self._report.count("polls")
-            try:
-                result = await self._heed(
-                    self._client.get_task_result(task_id), task, site
-                )
-            except Unavailable as error:
-                # The task goes on at the service: asking again loses nothing.
-                logger.debug("Task %s: %s", task_id, error)
-                continue
+            result = await self._ask(task_id, task, site)
+            if isinstance(result, Unavailable):
+                continue  # the task goes on at the service: asking again loses nothing
             if result is not None:
-                return Solution(
-                    token=result.token,
-                    user_agent=result.user_agent,
-                    resp_key=result.resp_key,
-                    task_id=task_id,
-                    issued_at=unready,
-                    seconds=self._clock.seconds() - started,
-                )
+                return self._solution(result, task_id, started, unready)
             unready = asked
 
+    async def _ask(
+        self, task_id: str, task: Task, site: str
+    ) -> TaskResult | Unavailable | None:
+        """Return the result, ``None`` while there is none, or a passing fault."""
+        try:
+            return await self._client.get_task_result(task_id)
+        except ServiceError as error:
+            self.health.learn(error, site, task.sitekey, creating=False)
+            if error.code == "ERROR_THREADS_MAXIMUM":
+                self._narrow()
+            if isinstance(error, Unavailable):
+                logger.debug("Task %s: %s", task_id, error)
+                return error
+            # Tasks without a result are not charged, the service says. An answer that
+            # is none of its errors may have been its result.
+            raise _Lost(error, charged=not error.answered) from None
+
+    def _solution(
+        self, result: TaskResult, task_id: str, started: float, unready: float
+    ) -> Solution:
+        for name in result.ignored:
+            self._report.tell(
+                logging.WARNING,
+                f"The service returned a {name} that cannot be sent to a site; it is "
+                "ignored, and the site may refuse the token for it.",
+            )
+        return Solution(
+            token=result.token,
+            user_agent=result.user_agent,
+            resp_key=result.resp_key,
+            task_id=task_id,
+            issued_at=unready,
+            seconds=self._clock.seconds() - started,
+            cost=result.cost,
+        )
+
+    def _timed_out(self, task_id: str, started: float) -> _Lost:
+        seconds = self._clock.seconds() - started
+        error = SolveTimeout(
+            f"The service had no token for task {task_id} within {seconds:.0f} s "
+            f"({PREFIX}SOLVE_TIMEOUT)."
+        )
+        # Given up earlier than by the service, it may still be solved, and billed.
+        return _Lost(error, charged=self._config.solve_timeout < TASK_SECONDS)
+
     def _until_tick(self, pause: float) -> float:
-        """Return *pause*, or a little more."""
+        """Return *pause*, or a little more, so that it ends at a tick."""
         now = self._clock.seconds()
         return math.ceil((now + pause) / TICK) * TICK - now
 
-    # What the service has said of us
-
-    async def _heed(self, call: Coroutine[Any, Any, _T], task: Task, site: str) -> _T:
-        """Return what *call* does; what its error says of us is known at once."""
-        try:
-            return await call
-        except ServiceError as error:
-            self._learn(error, site, task.sitekey)
-            raise
-
-    def _learn(self, error: ServiceError, site: str, sitekey: str) -> None:
-        if isinstance(error, AccountError) and self._account is None:
-            self._account = copy.copy(error)  # the page's own gets its response
-            logger.critical(
-                "No further call to the service in this crawl, every gated page fails: "
-                "%s",
-                error,
-            )
-        elif isinstance(error, BlockedError) and not self._is_blocked():
-            self._blocked = copy.copy(error)
-            self._blocked_until = self._clock.seconds() + error.seconds
-            logger.error("No call to the service for %.0f s: %s", error.seconds, error)
-        elif isinstance(error, SiteRefusedError):
-            self._learn_refused(error, site, sitekey)
-        elif error.code == "ERROR_THREADS_MAXIMUM":
-            self._narrow()
-
-    def _narrow(self) -> None:
-        self._open.limit = max(1, self._open.taken - 1)
-        self._widen_at = self._clock.seconds() + WIDEN_SECONDS
-        self._report.warn_once(
-            "threads",
-            f"The service takes no more tasks at once: at most {self._open.limit}, and "
-            f"one more for each {WIDEN_SECONDS:.0f} s in which it does. If nobody else "
-            "uses the account, lower ONECAPTCHA_CONCURRENT_TASKS.",
-        )
-
-    def _widen(self) -> None:
-        """Take back a limit step by step: what else used the account may have ended."""
-        now = self._clock.seconds()
-        if self._open.limit < self._config.concurrent_tasks and now >= self._widen_at:
-            self._open.limit += 1
-            self._widen_at = now + WIDEN_SECONDS
-
-    def _learn_refused(self, error: SiteRefusedError, site: str, sitekey: str) -> None:
-        if site not in self._refused and len(self._refused) >= MAX_REFUSED:
-            del self._refused[next(iter(self._refused))]
-        self._refused.setdefault(site, {})[sitekey] = copy.copy(error)
-
-    def _is_blocked(self) -> bool:
-        return self._clock.seconds() < self._blocked_until
-
-    def _check(self, site: str, sitekey: str) -> None:
-        self._check_account()
-        refused = self._refused.get(site, {})
-        # A site may name a new sitekey in each of its gates.
-        wholly = len(refused) >= self._config.max_failures
-        if sitekey in refused or wholly:
-            raise copy.copy(refused.get(sitekey) or next(iter(refused.values())))
-
-    def _check_account(self) -> None:
-        """Raise what forbids any call; a copy, for each page adds its own response."""
-        if self._account is not None:
-            raise copy.copy(self._account)
-        if self._blocked is not None and (self._probing or self._is_blocked()):
-            raise copy.copy(self._blocked)
-
-    def _begin_probe(self) -> bool:
-        """Make the first task after a block a probe; tell whether this one is."""
-        probe = self._blocked is not None
-        self._probing = self._probing or probe
-        return probe
-
-    # Waiting
-
-    async def _unpaused(self) -> None:
+    async def _wait_while_paused(self) -> None:
         while self._is_paused():
             await sleep(self._clock, PAUSE_LOOK)
+
+
+class _Lost(Exception):
+    """A task that was created has given no token.
+
+    Attributes:
+        error: why.
+        charged: whether it may have been billed.
+    """
+
+    def __init__(self, error: OneCaptchaError, *, charged: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.charged = charged

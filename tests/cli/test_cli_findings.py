@@ -15,10 +15,12 @@ from scrapy_onecaptcha.addon import ORDER
 from scrapy_onecaptcha.cli.check import effective, in_words
 from scrapy_onecaptcha.cli.checks.finding import SEVERITIES, Finding
 from scrapy_onecaptcha.cli.checks.project import find
+from scrapy_onecaptcha.scripts import engine
 from scrapy_onecaptcha.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 KEY = "a-key-that-is-not-to-be-seen"
 PATH = "scrapy_onecaptcha.OneCaptchaMiddleware"
@@ -29,6 +31,7 @@ GOOD: Mapping[str, Any] = {
     MIDDLEWARES: {PATH: ORDER},
     "ONECAPTCHA_API_KEY": KEY,
     "ONECAPTCHA_MAX_TASKS": 50,
+    "REMOTE_CONTROL_ENABLED": False,
     "ROBOTSTXT_OBEY": True,
 }
 
@@ -65,6 +68,7 @@ def found(
     spider: type[Spider] | None = Bound,
     environ: Mapping[str, str] | None = None,
     zero_hangs: bool = False,
+    problem: str | None = None,
     **settings: Any,
 ) -> list[Finding]:
     """Return what is found in good settings, these changed."""
@@ -73,6 +77,7 @@ def found(
         spider,
         environ or {},
         zero_hangs=zero_hangs,
+        engine_problem=lambda: problem,
     )
 
 
@@ -98,8 +103,9 @@ def test_nothing_is_found_with_the_add_on_and_a_cache() -> None:
     project = {**GOOD, MIDDLEWARES: {}, "ADDONS": {Addon: 500}}
     project["HTTPCACHE_ENABLED"] = True
     settings, kept = effective(Settings(project), Bound)
-    assert (kept, find(settings, Bound, {})) == ([], [])
-    assert find(Settings(project), Bound, {}) != []
+    assert kept == []
+    assert find(settings, Bound, {}, engine_problem=lambda: None) == []
+    assert find(Settings(project), Bound, {}, engine_problem=lambda: None) != []
 
 
 def test_the_spiders_own_settings_count() -> None:
@@ -108,7 +114,7 @@ def test_the_spiders_own_settings_count() -> None:
 
     settings, kept = effective(Settings(dict(GOOD)), Own)
     assert kept == []
-    (finding,) = find(settings, Own, {})
+    (finding,) = find(settings, Own, {}, engine_problem=lambda: None)
     assert brief(finding) == ("risk", "COOKIES_ENABLED")
 
 
@@ -173,6 +179,27 @@ def test_a_setting_that_does_not_exist() -> None:
     finding = the_one(ONECAPTCHA_MAX_TASK=50)
     assert brief(finding) == ("error", "ONECAPTCHA_MAX_TASK")
     assert "did you mean ONECAPTCHA_MAX_TASKS?" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("proxy", "what"),
+    [
+        ("request", "The proxy of each gated request"),
+        ("http://me:secret@p.example:3128", "The proxy http://p.example:3128"),
+    ],
+)
+def test_a_proxy_that_is_handed_to_the_service(proxy: str, what: str) -> None:
+    finding = the_one(ONECAPTCHA_TASK_PROXY=proxy)
+    assert brief(finding) == ("hint", "ONECAPTCHA_TASK_PROXY")
+    assert finding.what.startswith(what)
+    assert "https://api.1captcha.vip" in finding.what
+    assert "secret" not in repr(finding)
+
+
+def test_a_proxy_that_the_service_cannot_reach() -> None:
+    finding = the_one(ONECAPTCHA_TASK_PROXY="http://me:secret@127.0.0.1:3128")
+    assert brief(finding) == ("error", "ONECAPTCHA_TASK_PROXY")
+    assert "secret" not in repr(finding)
 
 
 @pytest.mark.parametrize("name", ["POLL_INTERVAL", "POLL_DELAY"])
@@ -294,6 +321,25 @@ def test_no_budget() -> None:
     assert brief(finding) == ("hint", "ONECAPTCHA_MAX_TASKS")
 
 
+class Broad(Spider):
+    name = "broad"
+    allowed_domains = [f"shop{n}.example" for n in range(20)]  # noqa: RUF012
+
+
+@pytest.mark.parametrize(
+    ("spider", "severity"),
+    [(Bound, "hint"), (Broad, "risk"), (Unbound, "risk"), (None, "hint")],
+)
+def test_a_budget_for_each_of_many_sites(
+    spider: type[Spider] | None, severity: str
+) -> None:
+    """A broad crawl may spend it as often as it meets a site."""
+    said = found(spider=spider, ONECAPTCHA_MAX_TASKS=0, ONECAPTCHA_MAX_TASKS_PER_SITE=3)
+    (finding,) = (each for each in said if each.setting == "ONECAPTCHA_MAX_TASKS")
+    assert finding.severity == severity
+    assert ("sites are many" in finding.what) == (severity == "risk")
+
+
 @pytest.mark.parametrize(("spider", "severity"), [(None, "hint"), (Unbound, "risk")])
 def test_no_scope(spider: type[Spider] | None, severity: str) -> None:
     finding = the_one(spider=spider)
@@ -322,6 +368,9 @@ def test_closing_without_a_place_to_keep_what_waits() -> None:
         ({"DOWNLOAD_DELAY": 40}, ("risk", "DOWNLOAD_DELAY")),
         ({"DOWNLOAD_SLOTS": {"shop": {"delay": 90}}}, ("risk", "DOWNLOAD_SLOTS")),
         ({"AUTOTHROTTLE_ENABLED": True}, ("hint", "AUTOTHROTTLE_MAX_DELAY")),
+        ({"TELNETCONSOLE_HOST": "0.0.0.0"}, ("risk", "TELNETCONSOLE_HOST")),
+        ({"TELNETCONSOLE_HOST": ""}, ("risk", "TELNETCONSOLE_HOST")),
+        ({"REMOTE_CONTROL_ENABLED": True}, ("hint", "REMOTE_CONTROL_ENABLED")),
     ],
 )
 def test_scrapys_settings(settings: dict[str, Any], wanted: tuple[str, str]) -> None:
@@ -336,6 +385,9 @@ def test_scrapys_settings(settings: dict[str, Any], wanted: tuple[str, str]) -> 
         {"AUTOTHROTTLE_ENABLED": True, "AUTOTHROTTLE_MAX_DELAY": 20},
         {"TWISTED_REACTOR_ENABLED": False},
         {"RETRY_ENABLED": False, "REDIRECT_ENABLED": False},
+        {"TELNETCONSOLE_HOST": "::1"},
+        {"TELNETCONSOLE_HOST": "localhost"},
+        {"TELNETCONSOLE_HOST": "0.0.0.0", "TELNETCONSOLE_ENABLED": False},
         {
             "HTTPCACHE_ENABLED": True,
             "HTTPCACHE_POLICY": "scrapy_onecaptcha.httpcache.GatelessDummyPolicy",
@@ -350,6 +402,87 @@ def test_no_concurrency_hangs_an_old_scrapy() -> None:
     (finding,) = found(CONCURRENT_REQUESTS=0, zero_hangs=True)
     assert brief(finding) == ("error", "CONCURRENT_REQUESTS")
     assert found(CONCURRENT_REQUESTS=0) == []
+
+
+# Scripts
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "No script engine is installed: pip install 'scrapy-onecaptcha[scripts]'",
+        engine.problem(),
+    ],
+)
+def test_scripts_without_an_engine(problem: str | None) -> None:
+    said = found(problem=problem)
+    if problem is None:
+        assert said == []
+        return
+    (finding,) = said
+    assert brief(finding) == ("risk", "ONECAPTCHA_SCRIPTS")
+    assert finding.what == "No script engine is installed."
+    assert finding.do.startswith("Run pip install 'scrapy-onecaptcha[scripts]', or")
+    assert about("ONECAPTCHA_SCRIPTS", problem=problem, ONECAPTCHA_SCRIPTS="off") == []
+
+
+# What is shared or left behind
+
+
+def about(setting: str, **settings: Any) -> list[Finding]:
+    return [
+        each
+        for each in found(**settings)
+        if each.setting == setting and not each.what.startswith("There is no such")
+    ]
+
+
+def test_a_ledger_in_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    name = "ONECAPTCHA_LEDGER"
+    for good in (tmp_path / "new.jsonl", "captchas.jsonl", None):
+        assert about(name, ONECAPTCHA_LEDGER=good) == []
+    (finding,) = about(name, ONECAPTCHA_LEDGER=str(tmp_path / "no" / "new.jsonl"))
+    assert finding.severity == "error"
+    assert f"{tmp_path / 'no'} does not exist" in finding.what
+    assert finding.do == f"Make it: mkdir -p {tmp_path / 'no'}."
+
+
+def test_a_store_behind_a_pool_of_proxies() -> None:
+    pool = {MIDDLEWARES: {PATH: ORDER, RotatingProxies: 400}}
+    name, store = "ONECAPTCHA_EGRESS", {"ONECAPTCHA_STORE": "sqlite:///c.db"}
+    (finding,) = about(name, **store, **pool)
+    assert finding.severity == "risk"
+    assert "RotatingProxies uses proxies" in finding.what
+    assert about(name, **pool) == []
+    assert about(name, **store) == []
+    assert about(name, **store, **pool, ONECAPTCHA_EGRESS="pool-1") == []
+
+
+@pytest.mark.parametrize(
+    ("store", "in_the_clear"),
+    [
+        ("redis://cache.example:6379/0", True),
+        ("redis://:hush@cache.example", True),
+        ("redis://[2001:db8::1]/0", True),
+        ("redis://127.0.0.1:6379", False),
+        ("redis://[::1]:6379", False),
+        ("redis://localhost", False),
+        ("rediss://cache.example", False),
+        ("unix:///run/redis.sock", False),
+        ("sqlite:///c.db", False),
+        ("redis://[", False),
+    ],
+)
+def test_a_store_whose_connection_is_not_encrypted(
+    store: str, in_the_clear: bool
+) -> None:
+    said = [
+        each
+        for each in about("ONECAPTCHA_STORE", ONECAPTCHA_STORE=store)
+        if each.severity == "risk"
+    ]
+    assert bool(said) == in_the_clear
+    assert "hush" not in repr(said)
 
 
 # All of it

@@ -18,7 +18,8 @@ from scrapy.http import HtmlResponse
 import scrapy_onecaptcha
 from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha.pages.classifier import weigh
-from scrapy_onecaptcha.pages.detection import Hints, detect
+from scrapy_onecaptcha.pages.detection import detect
+from scrapy_onecaptcha.request_options import RequestOptions
 from tests.docs.pages import EXAMPLE, GATE, PAGES, config, fences, page, rows, words
 
 PACKAGE = Path(scrapy_onecaptcha.__file__).parent
@@ -86,8 +87,11 @@ def patterns() -> tuple[re.Pattern[str], ...]:
 
 @cache
 def logged(level: str) -> frozenset[str]:
-    """Return the modules that log at *level* (``warn_once`` logs a WARNING)."""
-    calls = {"WARNING": ("warning", "warn_once")}.get(level, (level.lower(),))
+    """Return the modules that log at *level*.
+
+    ``warn_once`` logs a WARNING, ``log`` at any level.
+    """
+    calls = ("log", level.lower(), *(("warn_once",) if level == "WARNING" else ()))
     return frozenset(
         ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
         for path in PACKAGE.rglob("*.py")
@@ -160,14 +164,27 @@ def rows_of_faq() -> list[list[str]]:
 def warnings() -> frozenset[str]:
     """Return what is logged as a WARNING or above."""
     found = set()
-    for path in sorted(PACKAGE.glob("*.py")):
+    for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 at = {"warn_once": 1, "warning": 0, "error": 0, "critical": 0}
+                at |= {
+                    "tell": 1,
+                    "_tell": 1,
+                    "_tell_once": 2,
+                }  # their level goes before
                 where = at.get(node.func.attr)
-                if where is not None and len(node.args) > where:
+                if where is not None and len(node.args) > where and is_loud(node):
                     found.add(text_of(node.args[where]))
     return frozenset(found - {""})
+
+
+def is_loud(call: ast.Call) -> bool:
+    """Tell whether *call* may log a WARNING or above."""
+    levels = {
+        argument.attr for argument in call.args if isinstance(argument, ast.Attribute)
+    }
+    return not levels & {"INFO", "DEBUG"}
 
 
 def named(text: str, told: str) -> bool:
@@ -232,5 +249,5 @@ def test_whose_word_decides(
 ) -> None:
     page = HtmlResponse("https://shop.example/", body=body)
     own = None if decide is None else lambda *_: decide
-    challenge = detect(page, Hints(decide=own, **said))
+    challenge = detect(page, RequestOptions(decide=own, **said))
     assert (challenge.kind if challenge else None) == kind

@@ -131,11 +131,12 @@ def test_what_check_prints() -> None:
         "ADDONS": {Addon: 500},
         "DOWNLOADER_MIDDLEWARES": {OneCaptchaMiddleware: 595},
         "ONECAPTCHA_API_KEY": "key",
+        "REMOTE_CONTROL_ENABLED": False,
         "ROBOTSTXT_OBEY": True,
     }
     spider = type("Shop", (Spider,), {"allowed_domains": ["shop.example"]})
     settings, kept = effective(Settings(project), spider)
-    found = [*kept, *find(settings, spider, {})]
+    found = [*kept, *find(settings, spider, {}, engine_problem=lambda: None)]
     counts = {
         f"{severity}s": sum(each.severity == severity for each in found)
         for severity in SEVERITIES

@@ -158,7 +158,7 @@ def test_the_progress_line_comes_while_anything_is_parked(
     crawl.run()
     lines = [r.getMessage() for r in caplog.records if "parked" in r.getMessage()]
     assert len(lines) == 3
-    assert "2 requests parked, 1 tasks open" in lines[1]
+    assert "2 requests parked, 1 task open" in lines[1]
     crawl.finish()
 
 

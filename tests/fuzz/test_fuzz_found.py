@@ -17,8 +17,9 @@ from scrapy_onecaptcha.cli.page_fetch import Look
 from scrapy_onecaptcha.crawl.sessions import session_key
 from scrapy_onecaptcha.crawl.submission import submit
 from scrapy_onecaptcha.models import Challenge, Form
-from scrapy_onecaptcha.pages.detection import Hints, detect
+from scrapy_onecaptcha.pages.detection import detect
 from scrapy_onecaptcha.pages.html import join
+from scrapy_onecaptcha.request_options import RequestOptions
 from tests.unit.helpers import configure
 
 from .test_fuzz_pages import SOLUTION, TOKEN, check_page
@@ -137,7 +138,7 @@ def test_a_page_writes_nothing_to_the_terminal() -> None:
         f'{API}<form method=post>{WIDGET}<input name="a\u202e\u2028" value=b><button>'
     )
     response = gate(page, "\x1b[2J")
-    look = Look("page.html", response, detect(response, Hints(gate=True)))
+    look = Look("page.html", response, detect(response, RequestOptions(gate=True)))
     shown = show(tell(look), as_json=False)
     assert all(line.isprintable() for line in shown.split("\n"))
 

@@ -19,8 +19,8 @@ from scrapy_onecaptcha.crawl.scope import Scope
 from scrapy_onecaptcha.crawl.submission import submit, without_token
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 from scrapy_onecaptcha.models import REASONS, Challenge, Solution, valid_sitekey
-from scrapy_onecaptcha.pages.detection import NO_HINTS, Hints
 from scrapy_onecaptcha.pages.detection import detect as detect_with
+from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 
 from .fuzzing import ends, fuzzed
 from .mutation import JSON_PAGES, LABELLED, mutated, response_of, scripted
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 TOKEN = "P1_eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9"
 SOLUTION = Solution(token=TOKEN, user_agent="solver/1.0", resp_key="E0_key")
 ANYWHERE = Scope(lambda: ("example", "test", "invalid", "com", "net", "org"))
-HINTS = st.sampled_from([NO_HINTS] * 4) | st.builds(
-    Hints,
+HINTS = st.sampled_from([UNSET] * 4) | st.builds(
+    RequestOptions,
     gate=st.sampled_from([None, True, False]),
     expect=st.sampled_from([None, "#content", "h1 > *", ":contains('a')"]),
     sitekey=st.sampled_from([None, "338af34c-7bcb-4c7c-900b-acbec73d7d43", "abc"]),
@@ -43,7 +43,9 @@ HINTS = st.sampled_from([NO_HINTS] * 4) | st.builds(
 )
 
 
-def check_page(response: TextResponse, hints: Hints = NO_HINTS) -> Challenge | None:
+def check_page(
+    response: TextResponse, hints: RequestOptions = UNSET
+) -> Challenge | None:
     """Do all that a crawl and the command do with a page; return what was seen."""
     with ends():
         challenge = detect_with(response, hints)
@@ -89,7 +91,7 @@ def check_submission(response: TextResponse, challenge: Challenge) -> None:
 
 @fuzzed(500)
 @given(label=st.sampled_from(LABELLED), seed=st.integers(0, 2**32), hints=HINTS)
-def test_any_page_is_read(label: object, seed: int, hints: Hints) -> None:
+def test_any_page_is_read(label: object, seed: int, hints: RequestOptions) -> None:
     dice = random.Random(seed)
     body = mutated(dice, label)  # type: ignore[arg-type]
     check_page(response_of(dice, label, body), hints)  # type: ignore[arg-type]
@@ -97,7 +99,9 @@ def test_any_page_is_read(label: object, seed: int, hints: Hints) -> None:
 
 @fuzzed(300)
 @given(label=st.sampled_from(JSON_PAGES), seed=st.integers(0, 2**32), hints=HINTS)
-def test_any_reply_of_an_api_is_read(label: object, seed: int, hints: Hints) -> None:
+def test_any_reply_of_an_api_is_read(
+    label: object, seed: int, hints: RequestOptions
+) -> None:
     dice = random.Random(seed)
     body = mutated(dice, label)  # type: ignore[arg-type]
     check_page(response_of(dice, label, body), hints)  # type: ignore[arg-type]
@@ -105,7 +109,7 @@ def test_any_reply_of_an_api_is_read(label: object, seed: int, hints: Hints) -> 
 
 @fuzzed(500)
 @given(seed=st.integers(0, 2**32), hints=HINTS)
-def test_any_script_is_read(seed: int, hints: Hints) -> None:
+def test_any_script_is_read(seed: int, hints: RequestOptions) -> None:
     dice = random.Random(seed)
     url = "https://shop.example/page?a=b"
     check_page(

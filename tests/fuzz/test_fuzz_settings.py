@@ -150,7 +150,7 @@ def test_meta_that_cannot_be_shown(value: int) -> None:
 def check_meta(value: Any) -> None:
     with ends():
         try:
-            options = RequestOptions.from_meta(value, CONFIG)
+            options = RequestOptions.from_meta(value, CONFIG.options)
         except ValueError as error:
             check_refusal(error, 'meta["onecaptcha"]')
         else:

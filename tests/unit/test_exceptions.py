@@ -48,6 +48,7 @@ PARENTS = {
     "BadTaskError": "ServiceError",
     "SiteRefusedError": "ServiceError",
     "TaskFailed": "ServiceError",
+    "ProxyFailed": "TaskFailed",
     "Unavailable": "ServiceError",
     "SolveTimeout": "OneCaptchaError",
 }
@@ -123,6 +124,10 @@ def test_the_message_is_what_is_shown() -> None:
     assert str(error) == "no sitekey"
     assert error.response is GATE
     assert error.challenge is CHALLENGE
+
+
+def test_what_a_page_or_a_reply_says_cannot_forge_a_log_line() -> None:
+    assert str(OneCaptchaError("a\r\nb\x1b[2J\u2028c")) == "a  b [2J c"
 
 
 def pickled(error: OneCaptchaError) -> OneCaptchaError:

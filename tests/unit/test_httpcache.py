@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy import Request
 from scrapy.extensions.httpcache import DummyPolicy, RFC2616Policy
-from scrapy.http import HtmlResponse, Response
+from scrapy.http import HtmlResponse, JsonResponse, Response
 from scrapy.settings import Settings
 
 from scrapy_onecaptcha.httpcache import (
@@ -18,14 +18,18 @@ from scrapy_onecaptcha.httpcache import (
 )
 from tests.flow.virtual import GATE, PAGE, SITEKEY
 
+if TYPE_CHECKING:
+    from scrapy_onecaptcha import Challenge
+
 URL = "https://shop.example/0"
 GATE_PAGE = GATE.format(action="", ticket=1, sitekey=SITEKEY).encode()
+DATED = {"Date": "Mon, 01 Jan 2024 00:00:00 GMT"}
 CONTENT = PAGE.format(path="/0").encode()
 
 
 def response(body: bytes, encoding: str = "", **options: Any) -> Response:
     """Return a response as the cache sees it."""
-    headers = {"Content-Type": "text/html", "Date": "Mon, 01 Jan 2024 00:00:00 GMT"}
+    headers = {"Content-Type": "text/html", **DATED}
     if encoding == "gzip":
         body = gzip.compress(body)
         headers["Content-Encoding"] = "gzip"
@@ -66,6 +70,45 @@ def test_the_users_word_on_a_page_holds() -> None:
     for said in (False, {"gate": False}, {"expect": "h1"}):
         request = Request(URL, meta={"onecaptcha": said})
         assert cache.should_cache_response(gate, request)
+
+
+def test_a_policy_asks_what_the_middleware_asks() -> None:
+    asked: list[Response] = []
+
+    def decide(page: Response, _: Challenge) -> bool:
+        asked.append(page)
+        return page.request is not None and "no-gate" in page.request.meta
+
+    cache = GatelessDummyPolicy(Settings({"ONECAPTCHA_GATE": decide}))
+    assert cache.should_cache_response(response(GATE_PAGE), Request(URL))
+    gate = Request(URL, meta={"no-gate": True})
+    assert not cache.should_cache_response(response(GATE_PAGE), gate)
+    assert [page.body for page in asked] == [GATE_PAGE] * 2
+    # A reply that names no sitekey is a gate where the user knows it.
+    said = JsonResponse(
+        URL, status=403, body=b'{"error": "captcha_required"}', headers=DATED
+    )
+    cache = GatelessDummyPolicy(Settings())
+    known = {"sitekey": SITEKEY, "field": "token"}
+    assert cache.should_cache_response(said, Request(URL))
+    known_request = Request(URL, meta={"onecaptcha": known})
+    assert not cache.should_cache_response(said, known_request)
+    with pytest.raises(ValueError, match="field"):
+        cache.should_cache_response(
+            said, Request(URL, meta={"onecaptcha": {"field": 1}})
+        )
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_gate_makes_no_stored_page_valid(status: int) -> None:
+    cache = GatelessRFC2616Policy(Settings())
+    request = Request(URL)
+    stored = response(CONTENT)
+    assert not cache.is_cached_response_valid(
+        stored, response(GATE_PAGE, status=status), request
+    )
+    error = response(b"<p>down", status=503)
+    assert cache.is_cached_response_valid(stored, error, request)
 
 
 def test_broken_compression_is_the_policys_business() -> None:

@@ -76,16 +76,58 @@ def test_nothing_else_is(other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("again", "written"), [("\\", "u007e"), ("25", "7e"), ("0", "126;"), ("0", "7e;")]
+    ("secret", "written"),
+    [
+        ("a\\b", "a\\\\b"),
+        ("a\\b", r"a\u005cb"),
+        ("a&b", "a&amp;amp;b"),
+        ("a%41b", "a%252541b"),
+        ("%\\41", "%25%5C41"),
+        ("&#65;", "&amp;#65;"),
+        ("\u00e9a", "\u00e9A"),
+        ("ab", "\\" * 40 + "a" + "\\" * 40 + "b"),
+        ("\u00e9a", "%C3%A9A"),
+        ("\u00e9a", r"\u00e9A"),
+        ("\u00e9a", "%26%23233;a"),
+        ("a\U0001f600", "a&#128512;"),
+        ("ab", "&#x" + "0" * 99 + "61;b"),
+        ("ab", "%" + "25" * 99 + "61b"),
+    ],
 )
-def test_no_text_takes_long_to_search(again: str, written: str) -> None:
-    """What may be repeated may be so a few times, whatever the text is made of."""
-    before = {"u007e": "", "7e": "%", "126;": "&#", "7e;": "&#x"}[written]
-    least = 1 if again == "\\" else 0
-    found = [
-        times
-        for times in range(50)
-        if any_spelling("~").fullmatch(f"{before}{again * times}{written}")
-    ]
-    assert found == list(range(least, len(found) + least))
-    assert 2 < len(found) < 10
+def test_it_is_found_in_any_depth_of_encoding(secret: str, written: str) -> None:
+    said = any_spelling(secret).sub("-", f"<{written}>")
+    assert said.replace("\\", "") == "<->"
+    assert any_spelling(secret).search(written)
+
+
+def test_each_echo_is_replaced_and_the_rest_is_kept() -> None:
+    said = any_spelling("abc").sub(
+        "-", r"x %41bc y \u0061BC \n &eacute; ABC&#99999999;"
+    )
+    assert said == r"x - y - \n &eacute; -&#99999999;"
+
+
+def test_no_secret_is_found_nowhere() -> None:
+    assert any_spelling("").sub("-", "text") == "text"
+    assert not any_spelling("\\").search("\\")
+
+
+LONG = 32 * 1024
+
+
+@pytest.mark.parametrize(
+    ("secret", "text"),
+    [
+        ("\\" * LONG, "\\" * 2 * LONG + "x"),
+        (f"a{chr(92) * LONG}b", f"a{chr(92) * 2 * LONG}c"),
+        ("a\\" * LONG + "b", "a\\" * 2 * LONG),
+        ("%25" * LONG + "z", "%25" * 2 * LONG),
+        ("k" * LONG, f"&#{'0' * 2 * LONG}1234567890"),
+        ("&amp;" * LONG + "q", "&amp;" * 2 * LONG),
+        ("a" * LONG + "b", "a" * 2 * LONG),
+    ],
+)
+def test_the_work_is_linear_in_the_text(secret: str, text: str) -> None:
+    """A search that tries each way to write each character would not end."""
+    assert not any_spelling(f"{secret}\x00").search(text)
+    assert any_spelling(f"!{secret}").sub("-", f"{text}!{secret}").endswith("-")

@@ -6,13 +6,15 @@ import dataclasses
 import json
 import logging
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import Settings
 
-from scrapy_onecaptcha.request_options import KEYS, MAX_RQDATA
+from scrapy_onecaptcha.models import MAX_RQDATA
+from scrapy_onecaptcha.request_options import KEYS
 from scrapy_onecaptcha.settings import (
     DEFAULTS,
     SETTINGS,
@@ -63,6 +65,8 @@ def test_defaults() -> None:
         "ONECAPTCHA_API_KEY": None,
         "ONECAPTCHA_API_URL": "https://api.1captcha.vip",
         "ONECAPTCHA_ENABLED": True,
+        "ONECAPTCHA_TASK_TYPE": "auto",
+        "ONECAPTCHA_TASK_PROXY": None,
         "ONECAPTCHA_ALLOWED_DOMAINS": None,
         "ONECAPTCHA_EXPECT": None,
         "ONECAPTCHA_GATE": None,
@@ -232,6 +236,46 @@ def test_switches(name: str, value: Any, parsed: bool) -> None:
 def test_bad_switches(name: str, value: Any) -> None:
     message = refusal(**{name: value})
     assert message == f"ONECAPTCHA_{name} is {value!r}; allowed: True or False."
+
+
+@pytest.mark.parametrize("value", ["auto", "HCaptchaTaskProxyless", "HCaptchaTask"])
+def test_task_type(value: str) -> None:
+    assert value_of("TASK_TYPE", value) == value
+
+
+@pytest.mark.parametrize("value", ["Auto", "", "HCaptcha", True, ["auto"], {}])
+def test_bad_task_type(value: Any) -> None:
+    assert '"auto" or "HCaptchaTaskProxyless" or' in refusal(TASK_TYPE=value)
+
+
+def test_task_proxy() -> None:
+    assert value_of("TASK_PROXY", "request") == "request"
+    assert value_of("TASK_PROXY", None) is None
+    proxy = value_of("TASK_PROXY", " socks5://me:secret@p.example:9 ")
+    assert (str(proxy), proxy.password) == ("socks5://p.example:9", "secret")
+    assert "secret" not in repr(configure(TASK_PROXY="http://secret@p.example"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "Request", "ftp://me:secret@p.example", "http://me:secret@", 5, True),
+        *(["request"], {}, b"request", "http://me:secret@p.example:99999"),
+    ],
+)
+def test_a_bad_task_proxy_is_not_shown(value: Any) -> None:
+    message = refusal(TASK_PROXY=value)
+    assert message.startswith("ONECAPTCHA_TASK_PROXY is a value not shown here")
+    assert "secret" not in message
+
+
+def test_a_task_proxy_has_to_be_one_that_the_service_can_reach() -> None:
+    local = "http://me:secret@127.0.0.1:3128"
+    message = refusal(TASK_PROXY=local)
+    assert message.startswith("ONECAPTCHA_TASK_PROXY is a proxy that only this machine")
+    assert "secret" not in message
+    sandbox = configure(API_URL="http://127.0.0.1:1", TASK_PROXY=local)
+    assert str(sandbox.task_proxy) == "http://127.0.0.1:3128"
 
 
 @pytest.mark.parametrize("value", ["Error", "", "raise", True, ["error"], {}])
@@ -625,22 +669,22 @@ def test_a_long_value_is_cut() -> None:
 
 
 def options(value: Any, **settings: Any) -> RequestOptions:
-    return RequestOptions.from_meta(value, configure(**settings))
+    return RequestOptions.from_meta(value, configure(**settings).options)
 
 
 def test_a_request_that_says_nothing_allocates_nothing() -> None:
     config = configure(EXPECT="h1", MAX_ATTEMPTS=2)
-    found = RequestOptions.from_meta(None, config)
+    found = RequestOptions.from_meta(None, config.options)
     assert found is config.options
-    assert found is RequestOptions.from_meta(True, config)
+    assert found is RequestOptions.from_meta(True, config.options)
     assert found == RequestOptions(expect="h1", max_attempts=2)
     assert found.enabled
 
 
 def test_a_request_to_leave_alone() -> None:
     config = configure()
-    assert RequestOptions.from_meta(False, config) is config.ignored
-    assert not config.ignored.enabled
+    ignored = RequestOptions.from_meta(False, config.options)
+    assert ignored == replace(config.options, enabled=False)
 
 
 def test_all_keys() -> None:

@@ -116,6 +116,8 @@ def do_everything(desk: Desk) -> None:
         report.task_failed(SITE, error)
         report.lost(SITE, PAGE, error)
     report.task_created(SITE)
+    report.task_failed(SITE, TaskFailed("no"), charged=False)
+    report.task_created(SITE)
     report.task_refunded(SITE)
     report.task_created(SITE)
     report.task_abandoned()
@@ -157,6 +159,8 @@ def test_each_error_has_a_place_among_the_lost() -> None:
         (Unavailable("no", code="HTTP_503"), "other"),
         (Unavailable("no"), "other"),
         (SolveTimeout("no"), "timeout"),
+        (TaskFailed("no", code="ERROR_PROXY_BANNED"), "ERROR_PROXY"),
+        (TaskFailed("no", code="ERROR_NO_SLOT_AVAILABLE_X"), "ERROR_NO_SLOT_AVAILABLE"),
     ],
 )
 def test_a_task_that_failed_counts_by_its_code(
@@ -188,7 +192,8 @@ def test_numbers_add_up() -> None:
     stats = desk.stats
     failed = sum(stats[name] for name in stats if name.startswith("tasks/failed/"))
     assert stats["tasks"] == stats["tasks/ready"] + failed
-    assert stats["points"] == 2.5 * stats["tasks"]
+    assert stats["points/unbilled"] == 2.5
+    assert stats["points"] + 2.5 == 2.5 * stats["tasks"]
     assert desk.report._open_tasks == 0
     lost = sum(stats[name] for name in stats if name.startswith("failed/"))
     assert lost == desk.report.site(SITE).lost
@@ -264,7 +269,7 @@ def test_a_line_at_every_interval_while_anything_waits(
     advance(desk.clock, 30)
     first, second = lines.messages
     assert first == second
-    for told in ("2 requests parked", "1 tasks open", "2 tasks", "14 points"):
+    for told in ("2 requests parked", "1 task open", "2 tasks", "14 points"):
         assert told in first
 
 
@@ -325,11 +330,11 @@ def test_a_summary_for_each_site(lines: pytest.LogCaptureFixture) -> None:
         "1 passed",
         "3 failed",
         "5 pages shared",
-        "1 pages lost",
+        "1 page lost",
         "28 points (0.028 CNY)",
     ):
         assert told in one
-    for told in ("1 tasks", "1 passed", "0 failed", "0 pages shared", "0 pages lost"):
+    for told in ("1 task,", "1 passed", "0 failed", "0 pages shared", "0 pages lost"):
         assert told in other
     for told in ("5 tasks", "2 passed", "3 failed", "35 points (0.035 CNY)"):
         assert told in all_

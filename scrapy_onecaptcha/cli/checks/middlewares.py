@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from scrapy.settings import BaseSettings
 
-__all__ = ["place"]
+__all__ = ["place", "proxy_middlewares"]
 
 _MIDDLEWARES = "DOWNLOADER_MIDDLEWARES"
 _PATH = "scrapy_onecaptcha.OneCaptchaMiddleware"
@@ -53,9 +53,10 @@ _AFTER = (
         "the first request to a site would have no User-Agent yet when it is noted",
     ),
 )
+_PROXY = re.compile(r"prox(y|ies)", re.IGNORECASE)
 #: What a middleware may not set after ours has looked, told by its name.
 _LATE = (
-    (re.compile(r"prox(y|ies)", re.IGNORECASE), "proxy", "gate and token"),
+    (_PROXY, "proxy", "gate and token"),
     (re.compile(r"user_?agent", re.IGNORECASE), "User-Agent", "page and token"),
 )
 
@@ -88,6 +89,21 @@ def place(settings: BaseSettings) -> list[Finding]:
     return [
         *_misplaced(orders[0], placed, settings),
         *_late(orders[0], placed),
+    ]
+
+
+def proxy_middlewares(settings: BaseSettings) -> list[str]:
+    """Return middlewares of the project that use proxies, told by their names."""
+    try:
+        stack = _stack(settings)
+    except Exception:  # noqa: BLE001 - `place` tells of it
+        return []
+    return [
+        getattr(cls, "__name__", repr(cls))
+        for cls, order in stack
+        if isinstance(order, int | float)
+        and not getattr(cls, "__module__", "").startswith("scrapy.")
+        and _PROXY.search(f"{getattr(cls, '__module__', '')}.{cls!r}")
     ]
 
 

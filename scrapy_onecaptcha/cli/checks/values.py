@@ -45,6 +45,8 @@ def read(
     found += [_unknown(name, meant) for name, meant in unknown(settings)]
     if config is not None and not config.polite:
         found.append(_impolite(config))
+    if config is not None and config.task_proxy is not None:
+        found.append(_shared_proxy(config))
     if config is not None and config.loopback:
         found.append(
             Finding(
@@ -113,7 +115,22 @@ def _unknown(name: str, meant: str | None) -> Finding:
         what="There is no such setting"
         + (f"; did you mean {meant}?" if meant else "."),
         why="It has no effect; what it was meant to set is at its default.",
-        do="Spell it as the README does, or take it out.",
+        do="Spell it as the documentation does, or remove it.",
+    )
+
+
+def _shared_proxy(config: Config) -> Finding:
+    whose = (
+        "The proxy of each gated request"
+        if config.task_proxy == "request"
+        else f"The proxy {config.task_proxy}"
+    )
+    return Finding(
+        severity="hint",
+        setting=f"{PREFIX}TASK_PROXY",
+        what=f"{whose} is sent to {config.api_url}, with its credentials.",
+        why="A third party then holds them, and may use the proxy.",
+        do="Leave it unset unless a site accepts only tokens from the crawl's address.",
     )
 
 

@@ -1,8 +1,9 @@
 // Built-in functions, taken before a script of the page can replace them, and the state
 // that all files share. The files are joined in the order of engine.py, in one scope.
 
-const { apply, defineProperty, getOwnPropertyDescriptor, setPrototypeOf } = Reflect;
+const { apply, construct, defineProperty, get: getProperty, getOwnPropertyDescriptor, setPrototypeOf } = Reflect;
 const objectKeys = Object.keys;
+const assign = Object.assign;
 const createObject = Object.create;
 const isArray = Array.isArray;
 const parseJSON = JSON.parse;
@@ -112,6 +113,7 @@ const STYLE = Symbol('style');
 const RUN = Symbol('run');
 const INERT = Symbol('inert');
 const PRESSED = Symbol('pressed');
+const WRITTEN = Symbol('last node that a script wrote');
 const WAS_DISABLED = Symbol('was disabled');
 
 // What one visit knows. `token` is empty until the captcha counts as solved.

@@ -158,7 +158,7 @@ each(objectKeys(queries), (name) => {
 // `document.gate` is the form, frame or image of that name.
 setPrototypeOf(Document.prototype, new NativeProxy(Node.prototype, {
   get(target, key, self) {
-    if (typeof key !== 'string' || key in target || self !== root) return Reflect.get(target, key, self);
+    if (typeof key !== 'string' || key in target || self !== root) return getProperty(target, key, self);
     return namedInDocument(key);
   },
   has: (target, key) => key in target || (typeof key === 'string' && root !== null && namedInDocument(key) !== undefined),
@@ -187,9 +187,11 @@ function writeMarkup(markup) {
   each(descendants(fragment, isScript), (script) => { script[INERT] = false; });
   const at = currentScript && currentScript[PARENT] ? currentScript : null;
   const parent = at ? at[PARENT] : root.body || root.documentElement;
-  insert(parent, fragment, at && (at[WRITTEN] ? sibling(at[WRITTEN], 1) : sibling(at, 1)));
+  const last = fragment[CHILDREN][fragment[CHILDREN].length - 1];
+  const after = at && (at[WRITTEN] && at[WRITTEN][PARENT] === parent ? at[WRITTEN] : at);
+  insert(parent, fragment, after && sibling(after, 1));
+  if (at && last) at[WRITTEN] = last;
 }
-const WRITTEN = Symbol('last node that a script wrote');
 
 function setCookie(text) {
   const found = execRegExp(/^\s*([^=;]*?)\s*=\s*([^;]*)/, text);

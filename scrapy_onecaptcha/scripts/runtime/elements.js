@@ -160,13 +160,23 @@ function compileHandler(element, name) {
   const code = element[ATTRIBUTES][name];
   let handler;
   try {
-    handler = new NativeFunction('event', `with(document){with(this.form||{}){with(this){\n${code}\n}}}`);
+    handler = new NativeFunction('event', `with(document){with(arguments[1]){with(this){\n${code}\n}}}`);
   } catch (error) {
     fail(error);
     return;
   }
   const target = element.localName === 'body' && hasWindowHandler(name) ? G : element;
-  target[name] = function (event) { return apply(handler, element, [event]); };
+  target[name] = function (event) { return apply(handler, element, [event, formScope(element)]); };
+}
+
+// The controls of an element's form as names for its handlers.
+function formScope(element) {
+  const form = isControl(element) ? formOf(element) : null;
+  if (!form) return {};
+  return new NativeProxy({}, {
+    has: (target, name) => typeof name === 'string' && (name in form || namedControl(form, name) !== undefined),
+    get: (target, name) => form[name],
+  });
 }
 
 const hasWindowHandler = (name) => positionOf(words('onload onunload onbeforeunload onmessage onpageshow onerror onhashchange onresize'), name) >= 0;

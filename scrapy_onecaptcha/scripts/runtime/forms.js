@@ -167,7 +167,7 @@ class HTMLSelectElement extends Control {
 reflectFlags(HTMLSelectElement.prototype, { multiple: 'multiple' });
 
 // A function, because the prototype of a class cannot be replaced; see below.
-function HTMLFormElement(tag) { return Reflect.construct(HTMLElement, [tag], HTMLFormElement); }
+function HTMLFormElement(tag) { return construct(HTMLElement, [tag], HTMLFormElement); }
 class FormMembers extends HTMLElement {
   get elements() { return collection(controlsOf(this)); }
 
@@ -209,8 +209,9 @@ HTMLFormElement.prototype = new NativeProxy(FormMembers.prototype, {
       const named = matches(/^\d+$/, key) ? controlsOf(form)[Number(key)] : namedControl(form, key);
       if (named) return named;
     }
-    return Reflect.get(target, key, form);
+    return getProperty(target, key, form);
   },
+  has: (target, key) => key in target,
 });
 hide(FormMembers.prototype, { constructor: HTMLFormElement });
 

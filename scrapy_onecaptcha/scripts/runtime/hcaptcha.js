@@ -50,7 +50,7 @@ function render(where, given) {
 }
 
 function addFields(widget, container) {
-  const { frame } = Object.assign(widget, { frame: makeElement('iframe') });
+  const { frame } = assign(widget, { frame: makeElement('iframe') });
   setAttribute(frame, 'data-hcaptcha-widget-id', widget.id);
   setAttribute(frame, 'data-hcaptcha-response', '');
   insert(container, frame, null);
@@ -70,7 +70,9 @@ function widgetOf(id) {
   return find(widgets, same) || widgets[0];
 }
 
-function execute(id, options) {
+function execute(first, second) {
+  const withoutId = second === undefined && first && typeof first === 'object' && !first.nodeType;
+  const [id, options] = withoutId ? [undefined, first] : [first, second];
   const widget = widgetOf(id);
   const asynchronous = Boolean(options && options.async);
   if (!widget) return asynchronous ? NativePromise.reject(new Error('missing-captcha')) : undefined;
@@ -128,7 +130,7 @@ const renderImplicit = () => each(
 function loadAPI(address) {
   if (apiOptions.loaded) return;
   const query = new URLSearchParams(replace(substring(address, textIndex(address, '?') + 1 || address.length), /&amp;/g, '&'));
-  Object.assign(apiOptions, {
+  assign(apiOptions, {
     loaded: true, explicit: query.get('render') === 'explicit', onload: query.get('onload'),
     compatible: query.get('recaptchacompat') !== 'off',
   });

@@ -2,6 +2,7 @@
 
 const VOID = words('area base br col embed hr img input link meta param source track wbr');
 const RAW = words('script style textarea title');
+const MAX_DEPTH = 200; // elements within elements
 const isVoid = (tag) => positionOf(VOID, tag) >= 0;
 const NAMED_CHARACTERS = { __proto__: null, amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0' };
 const MARKUP = /<!--[\s\S]*?-->|<![a-z][^>]*>|<\/([a-z][\w:-]*)[^>]*>|<([a-z][\w:-]*)((?:\s+[^\s=>\/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]*))?|\s|\/)*)>/gi;
@@ -25,13 +26,15 @@ function parseMarkup(text, into) {
   for (let tag = execRegExp(pattern, text); tag; tag = execRegExp(pattern, text)) {
     addText(substring(text, end, tag.index));
     end = pattern.lastIndex;
+    if (substring(tag[0], 0, 4) === '<!--') insert(top(), new Comment(substring(tag[0], 4, -3)), null);
     if (tag[1]) closeElement(open, lower(tag[1]));
     if (!tag[2]) continue;
     const element = markupElement(tag[2], tag[3] || '');
     insert(top(), element, null);
     if (isVoid(element.localName)) continue;
-    if (positionOf(RAW, element.localName) < 0) push(open, element);
-    else {
+    if (positionOf(RAW, element.localName) < 0) {
+      if (open.length < MAX_DEPTH) push(open, element);
+    } else {
       const close = textIndex(lower(text), `</${element.localName}`, end);
       const inner = substring(text, end, close < 0 ? text.length : close);
       const raw = matches(/^(?:script|style)$/, element.localName);

@@ -15,8 +15,8 @@ function formsOf(token) {
     const coded = encodeBase64(`${substring('  ', 0, offset)}${token}`);
     return substring(coded, offset ? 4 : 0, -4);
   });
-  const hex = join(map(split(token, ''), (char) => `0${codeAt(char, 0).toString(16)}`.slice(-2)), '');
-  return [...shifted, hex];
+  const hex = join(map(split(token, ''), (char) => substring(`0${codeAt(char, 0).toString(16)}`, -2)), '');
+  return filter([...shifted, hex], (form) => form.length >= 16); // a few letters prove nothing
 }
 
 const carriesToken = (request) => holdsToken(request.url) || holdsToken(request.body)
@@ -214,7 +214,7 @@ class XMLHttpRequest extends EventTarget {
   constructor() {
     super();
     hide(this, { readyState: 0, status: 0, statusText: '', responseText: '', response: '', responseURL: '', responseXML: null });
-    Object.assign(this, { responseType: '', timeout: 0, withCredentials: false });
+    assign(this, { responseType: '', timeout: 0, withCredentials: false });
     hide(this, { upload: new EventTarget() });
     this[DATA] = { method: 'GET', url: '', headers: new Headers(), answer: null, gone: false };
   }

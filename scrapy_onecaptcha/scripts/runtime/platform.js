@@ -61,11 +61,11 @@ class QuietObserver {
 }
 
 class AbortController {
-  constructor() { hide(this, { signal: Object.assign(new EventTarget(), { aborted: false, reason: undefined, throwIfAborted: nothing }) }); }
+  constructor() { hide(this, { signal: assign(new EventTarget(), { aborted: false, reason: undefined, throwIfAborted: nothing }) }); }
 
   abort(reason) {
     if (this.signal.aborted) return;
-    Object.assign(this.signal, { aborted: true, reason });
+    assign(this.signal, { aborted: true, reason });
     dispatch(this.signal, trusted('abort'));
   }
 }
@@ -79,7 +79,7 @@ class Worker extends EventTarget {
 }
 
 function postMessage(data) {
-  later(() => dispatch(G, Object.assign(trusted('message', {}, G.MessageEvent), { data, origin: pageURL.origin, source: G })), 0);
+  later(() => dispatch(G, assign(trusted('message', {}, G.MessageEvent), { data, origin: pageURL.origin, source: G })), 0);
 }
 
 function copy(value) {

@@ -59,12 +59,12 @@ function buildTree(plain, owners) {
 
 function boot(options) {
   pageURL = new URL(options.url);
-  external = Object.assign(createObject(null), options.external);
+  external = assign(createObject(null), options.external);
   visit.charset = options.charset || 'UTF-8';
   visit.assumedAPI = options.assumedAPI || null;
   visit.respKey = options.respKey || '';
   if (options.userAgent) navigator.userAgent = options.userAgent;
-  Object.assign(visit.cookies, options.cookies);
+  assign(visit.cookies, options.cookies);
   const top = buildTree(options.tree, createObject(null));
   push(root[CHILDREN], top);
   top[PARENT] = root;

@@ -20,7 +20,9 @@ function parseSelector(selector) {
   let group = [];
   let tests = [];
   let combinator = ' ';
+  const bad = () => { throw new DOMException(`'${text}' is not a valid selector`, 'SyntaxError'); };
   const close = () => {
+    if (!tests.length && combinator && combinator !== ' ') bad();
     if (tests.length) push(group, { combinator: combinator || ' ', tests });
     tests = [];
     combinator = null;
@@ -28,7 +30,7 @@ function parseSelector(selector) {
   TOKENS.lastIndex = 0;
   while (TOKENS.lastIndex < text.length) {
     const token = execRegExp(TOKENS, text);
-    if (!token) throw new DOMException(`'${text}' is not a valid selector`, 'SyntaxError');
+    if (!token) bad();
     if (token[1] === ',') {
       close();
       push(groups, group);
@@ -45,9 +47,7 @@ function parseSelector(selector) {
   }
   close();
   push(groups, group);
-  if (some(groups, (one) => one.length === 0)) {
-    throw new DOMException(`'${text}' is not a valid selector`, 'SyntaxError');
-  }
+  if (some(groups, (one) => one.length === 0)) bad();
   parsed.set(text, groups);
   return groups;
 }

@@ -42,7 +42,7 @@ function stepTimers(limit) {
 
 class MessagePort extends EventTarget {
   postMessage(data) {
-    later(() => { if (this[DATA]) dispatch(this[DATA], Object.assign(new Event('message'), { data })); }, 0);
+    later(() => { if (this[DATA]) dispatch(this[DATA], assign(new Event('message'), { data })); }, 0);
   }
 
   start() {}
@@ -60,9 +60,9 @@ class MessageChannel {
 }
 
 const PageDate = new NativeProxy(NativeDate, {
-  construct: (target, args, self) => Reflect.construct(target, args.length ? args : [EPOCH + visit.now], self === PageDate ? target : self),
+  construct: (target, args, self) => construct(target, args.length ? args : [EPOCH + visit.now], self === PageDate ? target : self),
   apply: () => new NativeDate(EPOCH + visit.now).toString(),
-  get: (target, key, self) => (key === 'now' ? () => Math.floor(EPOCH + visit.now) : Reflect.get(target, key, self)),
+  get: (target, key, self) => (key === 'now' ? () => Math.floor(EPOCH + visit.now) : getProperty(target, key, self)),
 });
 defineProperty(NativeDate.prototype, 'constructor', { value: PageDate, writable: true, configurable: true });
 

@@ -6,6 +6,7 @@ import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse
 
+from scrapy_onecaptcha._values import parse_proxy
 from scrapy_onecaptcha.crawl.gate import Gate, task_of, user_agent_of
 from scrapy_onecaptcha.crawl.sessions import Session, session_key
 from scrapy_onecaptcha.models import Challenge
@@ -32,6 +33,13 @@ def met(challenge: Challenge) -> Gate:
 def test_a_gate_names_its_site_and_sitekey(sitekey: str | None, named: str) -> None:
     gate = met(Challenge(kind="gate", url=URL, sitekey=sitekey))
     assert (gate.site, gate.sitekey) == (SITE, named)
+
+
+def test_a_task_names_the_proxy_of_its_request() -> None:
+    challenge = Challenge(kind="gate", url=URL, sitekey=SITEKEY)
+    request = Request(URL, meta={"proxy": "http://me:pw@p.example:1"})
+    assert task_of(challenge, request).proxy == parse_proxy("http://me:pw@p.example:1")
+    assert task_of(challenge, Request(URL)).proxy is None
 
 
 def test_a_task_asks_for_what_the_page_shows() -> None:

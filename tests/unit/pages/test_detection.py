@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, Response, TextResponse, XmlResponse
 
+from scrapy_onecaptcha.models import MAX_RQDATA
 from scrapy_onecaptcha.pages.classifier import Signs, weigh
-from scrapy_onecaptcha.pages.detection import MAX_RQDATA, Hints, detect
-from scrapy_onecaptcha.pages.html import MAX_ATTRIBUTES, MAX_BYTES, parse
+from scrapy_onecaptcha.pages.detection import detect
+from scrapy_onecaptcha.pages.html import MAX_BYTES, parse
+from scrapy_onecaptcha.pages.markup import MAX_ATTRIBUTES
+from scrapy_onecaptcha.request_options import RequestOptions
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.models import Challenge
@@ -36,8 +39,8 @@ def response_of(html: str, url: str = URL, **options: Any) -> HtmlResponse:
     return HtmlResponse(url, body=body, encoding=encoding, **options)
 
 
-def read(html: str, hints: Hints | None = None, **options: Any) -> Challenge:
-    challenge = detect(response_of(html, **options), hints or Hints())
+def read(html: str, hints: RequestOptions | None = None, **options: Any) -> Challenge:
+    challenge = detect(response_of(html, **options), hints or RequestOptions())
     assert challenge is not None
     return challenge
 
@@ -1075,28 +1078,34 @@ def test_evidence_names_what_is_asked() -> None:
 
 
 def test_the_user_says_gate() -> None:
-    challenge = read(LOGIN, Hints(gate=True))
+    challenge = read(LOGIN, RequestOptions(gate=True))
     assert (challenge.kind, challenge.solvable) == ("gate", True)
 
 
 def test_the_user_says_no_gate() -> None:
-    assert read(CROWDSEC, Hints(gate=False)).kind == "widget"
+    assert read(CROWDSEC, RequestOptions(gate=False)).kind == "widget"
 
 
 def test_the_user_says_no_gate_of_a_page_without_hcaptcha() -> None:
-    assert detect(response_of("<p>hello"), Hints(gate=False)) is None
+    assert detect(response_of("<p>hello"), RequestOptions(gate=False)) is None
 
 
 def test_the_user_says_gate_of_a_page_without_hcaptcha() -> None:
     # The content that follows a gate is read with the same hints.
-    assert detect(response_of("<p>The captcha is passed"), Hints(gate=True)) is None
+    assert (
+        detect(response_of("<p>The captcha is passed"), RequestOptions(gate=True))
+        is None
+    )
     html = f"<head>{API}</head><div id=root></div>"
-    assert detect(response_of(html), Hints(gate=True)) is None
-    assert detect(JsonResponse(URL, body=b'{"captcha": 1}'), Hints(gate=True)) is None
+    assert detect(response_of(html), RequestOptions(gate=True)) is None
+    assert (
+        detect(JsonResponse(URL, body=b'{"captcha": 1}'), RequestOptions(gate=True))
+        is None
+    )
 
 
 def test_the_user_says_gate_of_a_page_without_the_content() -> None:
-    hints = Hints(gate=True, expect=".price")
+    hints = RequestOptions(gate=True, expect=".price")
     html = "<form method=post action=/b></form>"
     challenge = read(html, hints)
     assert (challenge.kind, challenge.reason) == ("gate", "no_sitekey")
@@ -1108,17 +1117,17 @@ def test_the_user_says_gate_of_a_page_without_the_content() -> None:
 
 def test_a_page_with_the_content_is_no_gate() -> None:
     html = gate(more="<pre class=price>7</pre>")
-    assert read(html, Hints(expect=".price::text")).kind == "widget"
-    assert read(html, Hints(expect=".colour")).kind == "gate"
+    assert read(html, RequestOptions(expect=".price::text")).kind == "widget"
+    assert read(html, RequestOptions(expect=".colour")).kind == "gate"
 
 
 def test_the_content_is_sought_only_where_there_is_hcaptcha() -> None:
-    assert detect(response_of("<p>hi"), Hints(expect="p")) is None
+    assert detect(response_of("<p>hi"), RequestOptions(expect="p")) is None
 
 
 def test_a_broken_selector_is_the_caller_s() -> None:
     with pytest.raises(SelectorError):
-        detect(response_of(gate()), Hints(expect="div["))
+        detect(response_of(gate()), RequestOptions(expect="div["))
 
 
 def test_the_user_decides() -> None:
@@ -1128,9 +1137,9 @@ def test_the_user_decides() -> None:
         seen.append((response.url, challenge.kind, challenge.sitekey))
         return challenge.kind == "widget"
 
-    assert read(CROWDSEC, Hints(decide=decide)).kind == "widget"
-    assert read(LOGIN, Hints(decide=decide)).kind == "gate"
-    assert detect(response_of("<p>hi"), Hints(decide=decide)) is None
+    assert read(CROWDSEC, RequestOptions(decide=decide)).kind == "widget"
+    assert read(LOGIN, RequestOptions(decide=decide)).kind == "gate"
+    assert detect(response_of("<p>hi"), RequestOptions(decide=decide)) is None
     assert seen == [(URL, "gate", KEY), (URL, "widget", KEY)]
 
 
@@ -1139,28 +1148,28 @@ def test_an_error_of_the_user_s_own_is_raised() -> None:
         raise KeyError(response.url)
 
     with pytest.raises(KeyError):
-        detect(response_of(gate()), Hints(decide=decide))
+        detect(response_of(gate()), RequestOptions(decide=decide))
 
 
 def test_the_user_knows_the_task() -> None:
-    hints = Hints(sitekey=OTHER_KEY, rqdata="abc", invisible=True)
+    hints = RequestOptions(sitekey=OTHER_KEY, rqdata="abc", invisible=True)
     challenge = read(CROWDSEC, hints)
     assert challenge.sitekey == OTHER_KEY
     assert (challenge.rqdata, challenge.invisible) == ("abc", True)
 
 
 def test_the_user_s_key_must_be_one() -> None:
-    assert read(CROWDSEC, Hints(sitekey="abc")).reason == "bad_sitekey"
+    assert read(CROWDSEC, RequestOptions(sitekey="abc")).reason == "bad_sitekey"
 
 
 def test_the_user_knows_the_field() -> None:
-    form = read(CROWDSEC, Hints(field="captcha")).form
+    form = read(CROWDSEC, RequestOptions(field="captcha")).form
     assert form is not None
     assert form.token_fields == ("captcha",)
 
 
 def test_the_user_knows_the_field_of_a_page_without_a_form() -> None:
-    challenge = read(NO_WAY, Hints(field="captcha"), status=503)
+    challenge = read(NO_WAY, RequestOptions(field="captcha"), status=503)
     assert challenge.solvable
     assert challenge.form is not None
     assert (challenge.form.url, challenge.form.method) == (URL, "POST")
@@ -1194,7 +1203,7 @@ def test_no_page_raises(parts: list[str], status: int) -> None:
     for encoding in ("utf-8", "gb18030", "utf-16"):
         response = HtmlResponse(URL, body=body, encoding=encoding, status=status)
         detect(response)
-        detect(response, Hints(gate=True, field="a"))
+        detect(response, RequestOptions(gate=True, field="a"))
 
 
 @given(st.binary(max_size=200))
@@ -1263,7 +1272,7 @@ def test_a_charset_that_is_none_is_no_error(charset: str, declared: str) -> None
     kind = f"text/html; charset={charset}" if declared == "header" else "text/html"
     html = gate() if declared == "header" else gate().replace("utf-8", charset)
     response = HtmlResponse(URL, headers={"Content-Type": kind}, body=html.encode())
-    challenge = detect(response, Hints(expect=".content"))
+    challenge = detect(response, RequestOptions(expect=".content"))
     assert challenge is not None
     assert challenge.form is not None
     assert (challenge.sitekey, challenge.form.encoding) == (KEY, "utf-8")

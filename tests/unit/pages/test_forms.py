@@ -83,7 +83,7 @@ def asked_by(html: str) -> list[str]:
             id="disabled, by itself or its fieldset",
         ),
         pytest.param(
-            "<input type=image name=a><input type=reset name=b value=1>"
+            "<input type=reset name=b value=1>"
             "<input type=button name=c value=1><button type=button name=d value=1>"
             "x</button><button type=reset name=e>x</button>",
             [],
@@ -110,8 +110,23 @@ def asked_by(html: str) -> list[str]:
         pytest.param("<input type=file name=a>", [("a", "")], id="file"),
         pytest.param(
             "<input type=hidden name=_charset_ value=x>",
-            [("_charset_", "utf-8")],
+            [("_charset_", "UTF-8")],
             id="_charset_",
+        ),
+        pytest.param(
+            "<input type=image name=go src=/b.png><input type=hidden name=a value=1>",
+            [("go.x", "0"), ("go.y", "0"), ("a", "1")],
+            id="an image that submits",
+        ),
+        pytest.param(
+            "<input type=image src=/b.png>",
+            [("x", "0"), ("y", "0")],
+            id="an image without a name",
+        ),
+        pytest.param(
+            "<button name=b value=1>x</button><input type=image name=a>",
+            [("b", "1")],
+            id="the first button is pressed",
         ),
     ],
 )

@@ -10,7 +10,8 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, Response, TextResponse
 
 from scrapy_onecaptcha.models import Challenge, Form
-from scrapy_onecaptcha.pages.detection import Hints, detect
+from scrapy_onecaptcha.pages.detection import detect
+from scrapy_onecaptcha.request_options import RequestOptions
 
 KEY = "1b2c3d4e-0a0b-4c0d-8e0f-a1b2c3d4e5f6"
 URL = "https://api.test/v1/items"
@@ -31,15 +32,17 @@ def reply(said: Any, status: int = 400, **request: Any) -> JsonResponse:
     return JsonResponse(asked.url, status=status, body=body, request=asked)
 
 
-def read(said: Any, status: int = 400, hints: Hints | None = None) -> Challenge:
+def read(
+    said: Any, status: int = 400, hints: RequestOptions | None = None
+) -> Challenge:
     asked = {"method": "POST", "body": b'{"a": 1}'}
-    challenge = detect(reply(said, status, **asked), hints or Hints())
+    challenge = detect(reply(said, status, **asked), hints or RequestOptions())
     assert challenge is not None
     return challenge
 
 
 def form(said: Any, field: str | None = None, **request: Any) -> Form | None:
-    challenge = detect(reply(said, **request), Hints(field=field))
+    challenge = detect(reply(said, **request), RequestOptions(field=field))
     assert challenge is not None
     assert challenge.solvable is (challenge.form is not None)
     return challenge.form
@@ -70,7 +73,7 @@ def test_a_demand(status: int) -> None:
     ],
 )
 def test_shapes_of_a_demand(said: dict[str, Any]) -> None:
-    challenge = read(said, 403, Hints(field="token"))
+    challenge = read(said, 403, RequestOptions(field="token"))
     assert (challenge.kind, challenge.sitekey) == ("gate", KEY)
     assert challenge.solvable
 
@@ -133,7 +136,7 @@ def test_a_demand_without_a_key(sitekey: str | None, reason: str) -> None:
 
 
 def test_the_user_knows_the_key() -> None:
-    hints = Hints(sitekey=KEY, field="captcha")
+    hints = RequestOptions(sitekey=KEY, field="captcha")
     challenge = read({"error": "captcha required"}, 403, hints)
     assert (challenge.kind, challenge.sitekey, challenge.solvable) == (
         "gate",
@@ -144,14 +147,14 @@ def test_the_user_knows_the_key() -> None:
 
 
 def test_the_user_decides() -> None:
-    assert read(DEMAND, hints=Hints(gate=False)).kind == "widget"
+    assert read(DEMAND, hints=RequestOptions(gate=False)).kind == "widget"
     said = {"hcaptchaSiteKey": KEY, **DATA}
-    assert read(said, 200, Hints(gate=True)).kind == "gate"
-    assert read(DEMAND, hints=Hints(decide=lambda *_: False)).kind == "widget"
+    assert read(said, 200, RequestOptions(gate=True)).kind == "gate"
+    assert read(DEMAND, hints=RequestOptions(decide=lambda *_: False)).kind == "widget"
 
 
 def test_expect_is_not_sought_in_json() -> None:
-    assert read(DEMAND, hints=Hints(expect=".price")).kind == "gate"
+    assert read(DEMAND, hints=RequestOptions(expect=".price")).kind == "gate"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +250,7 @@ def test_a_page_whose_request_is_repeated_with_a_header() -> None:
     html = f"<form><div class=h-captcha data-sitekey={KEY}></div></form>"
     request = Request(URL, method="POST", body=b"{}")
     response = HtmlResponse(URL, status=403, body=html.encode(), request=request)
-    challenge = detect(response, Hints(field="header:X-Token"))
+    challenge = detect(response, RequestOptions(field="header:X-Token"))
     assert challenge is not None
     assert challenge.form is not None
     assert (challenge.form.kind, challenge.form.header) == ("repeat", "X-Token")

@@ -14,10 +14,10 @@ from scrapy_onecaptcha._headers import is_settable
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.submission import submit, without_token
 from scrapy_onecaptcha.models import Form, Solution
-from scrapy_onecaptcha.pages.detection import Hints, detect
+from scrapy_onecaptcha.pages.detection import detect
 from scrapy_onecaptcha.pages.script_callbacks import MAX_CALLS
 from scrapy_onecaptcha.pages.script_reader import Script
-from scrapy_onecaptcha.request_options import KEYS
+from scrapy_onecaptcha.request_options import KEYS, RequestOptions
 
 KEY = "1b2c3d4e-0a0b-4c0d-8e0f-a1b2c3d4e5f6"
 API = '<script src="https://js.hcaptcha.com/1/api.js"></script>'
@@ -36,7 +36,7 @@ def page(script: str, before: str = "", after: str = "", more: str = "") -> str:
 
 def plan(html: str, **hints: Any) -> Form | None:
     response = HtmlResponse(URL, status=503, body=html.encode())
-    challenge = detect(response, Hints(**hints))
+    challenge = detect(response, RequestOptions(**hints))
     assert challenge is not None
     assert challenge.kind == "gate"
     assert challenge.reason == (None if challenge.form else "no_submission")

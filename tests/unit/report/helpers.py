@@ -45,7 +45,7 @@ def many(count: int, seed: int = 1) -> list[Record]:
     draw = random.Random(seed)
     found = []
     for number in range(count):
-        outcome = draw.choices(tuple(OUTCOMES), (70, 6, 2, 3, 1, 18))[0]
+        outcome = draw.choices(tuple(OUTCOMES), (70, 6, 2, 3, 1, 18, 2))[0]
         found.append(
             record(
                 time=MIDNIGHT + draw.random() * 60 * count,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scrapy_onecaptcha.report import ledger
-from scrapy_onecaptcha.report.ledger import Entry, Fault, Ledger, read
+from scrapy_onecaptcha.report.ledger import Fault, Ledger, Line, read
 from tests.unit.report.helpers import many, record
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
-def appended(path: Path, *records: Record) -> list[Entry]:
+def appended(path: Path, *records: Record) -> list[Line]:
     written = Ledger(path)
     entries = [written.append(each) for each in records]
     written.close()

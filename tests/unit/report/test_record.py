@@ -175,5 +175,6 @@ def test_every_outcome_but_those_that_say_more_has_advice() -> None:
     assert [name for name, advice in OUTCOMES.items() if not advice] == [
         "accepted",
         "failed",
+        "handed_over",
     ]
     assert all(advice.endswith(".") for advice in OUTCOMES.values() if advice)

@@ -8,7 +8,7 @@ import statistics
 
 import pytest
 
-from scrapy_onecaptcha.report.record import OUTCOMES
+from scrapy_onecaptcha.report.record import CODES, OUTCOMES
 from scrapy_onecaptcha.report.summary import MAX_SENTENCES, of_site, quantile
 from tests.unit.report.helpers import MIDNIGHT, SITE, SITES, many, record, summary
 
@@ -32,7 +32,9 @@ def test_the_total_is_the_sum() -> None:
     assert total.accepted == len(accepted)
     assert total.points == 2800
     assert total.opened == sum(each.opened for each in accepted)
-    assert total.pass_rate == len(accepted) / 400
+    judged = [each for each in records if each.outcome != "handed_over"]
+    assert 0 < len(judged) < 400
+    assert total.pass_rate == len(accepted) / len(judged)
     assert total.points_per_accepted == 2800 / len(accepted)
     assert total.pages_per_clearance == statistics.mean(e.opened for e in accepted)
     for groups in (told.days, told.sites):
@@ -98,6 +100,17 @@ def test_what_failed_most() -> None:
     assert first.advice == "Advice for timeout."
     assert (second.name, second.tasks) == ("rejected", 1)
     assert second.advice == OUTCOMES["rejected"]
+
+
+def test_a_token_for_a_callback_is_no_failure() -> None:
+    told = summary(record(), record(outcome="handed_over"))
+    assert told.failures == []
+    assert told.total.pass_rate == 1.0
+
+
+def test_codes_of_our_own_have_their_advice() -> None:
+    (failure,) = summary(record(outcome="failed", code="page_error")).failures
+    assert failure.advice == CODES["page_error"]
 
 
 def test_the_evidence_of_a_site() -> None:

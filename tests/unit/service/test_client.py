@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import html
 import json
-import logging
 import subprocess
 import sys
 import traceback
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from service_identity import VerificationError
 from treq.client import HTTPClient
 from treq.testing import StringStubbingResource, StubTreq
 from twisted.internet import error
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorPluggableNameResolver
 from twisted.internet.task import Clock
@@ -30,10 +31,13 @@ from twisted.web.http import PotentialDataLoss
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 import scrapy_onecaptcha
+from scrapy_onecaptcha._redact import Secret
+from scrapy_onecaptcha._values import Proxy
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BadTaskError,
     BlockedError,
+    ProxyFailed,
     ServiceError,
     SiteRefusedError,
     TaskFailed,
@@ -41,7 +45,7 @@ from scrapy_onecaptcha.exceptions import (
 )
 from scrapy_onecaptcha.service.client import Client, Task, TaskResult
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, rule, stated_seconds
-from scrapy_onecaptcha.service.http import CONNECTIONS, MAX_REPLY
+from scrapy_onecaptcha.service.http import CONNECTIONS, MAX_HEAD, MAX_REPLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -53,6 +57,7 @@ URL = "https://service.example"
 SITEKEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
 TASK = Task(url="https://shop.example/page", sitekey=SITEKEY)
 TOKEN = "P1_eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9"
+PASS = "pä ss%&word"
 
 #: With all that URLs, JSON and HTML write in other ways.
 ODD_KEY = "k9+/=&<>\"'%\\~"
@@ -83,22 +88,27 @@ NO_TOKENS: list[Any] = [
 # The table of the protocol, written out anew: a row lost or moved in the code shows.
 CODES: dict[type[ServiceError], str] = {
     AccountError: """ERROR_KEY_DOES_NOT_EXIST ERROR_ZERO_BALANCE ERROR_SETTLEMENT_FAILED
+        ERROR_ZERO_POINT
         ERROR_CLIENTKEY_UNAUTHORIZED ERROR_KEY_BANNED ERROR_KEY_DENIED_ACCESS
         ERROR_WRONG_USER_KEY ERROR_IP_NOT_ALLOWED ERROR_ACCOUNT_SUSPENDED""",
     BlockedError: """ERROR_IP_BANNED ERROR_IP_BLOCKED ERROR_IP_BLOCKED_5MIN
         ERROR_KEY_TEMP_BLOCKED""",
     BadTaskError: """ERROR_REQUIRED_FIELDS ERROR_BAD_REQUEST ERROR_PAGE_NOT_FOUND
         ERROR_INVALID_TASK_DATA ERROR_TASK_ABSENT ERROR_NO_SUCH_METHOD
-        ERROR_BAD_PARAMETERS""",
+        ERROR_BAD_PARAMETERS ERROR_TOO_BIG_CAPTCHA_FILESIZE
+        ERROR_IMAGE_TYPE_NOT_SUPPORTED""",
     SiteRefusedError: """ERROR_TASK_NOT_SUPPORTED ERROR_TASK_TYPE_DEPRECATED
         ERROR_DOMAIN_NOT_ALLOWED ERROR_RECAPTCHA_INVALID_SITEKEY
         ERROR_RECAPTCHA_INVALID_DOMAIN""",
     Unavailable: """ERROR_NO_SLOT_AVAILABLE ERROR_NO_SLOT_AVAILABLE_NOW
         ERROR_THREADS_MAXIMUM ERROR_SERVICE_UNAVALIABLE ERROR_SERVICE_UNAVAILABLE
-        ERROR_INTERNAL_SERVER_ERROR ERROR_RATE_LIMIT ERROR_TOO_MUCH_REQUESTS""",
+        ERROR_INTERNAL_SERVER_ERROR ERROR_RATE_LIMIT ERROR_TOO_MUCH_REQUESTS
+        ERROR_INVOCATION_SERVICE""",
     TaskFailed: """ERROR_CAPTCHA_UNSOLVABLE ERROR_TASK_TIMEOUT ERROR_TASKID_INVALID
         ERROR_NO_SUCH_CAPCHA_ID WRONG_CAPTCHA_ID ERROR_TOKEN_EXPIRED
         ERROR_FAILED_LOADING_WIDGET ERROR_MAXIMUM_TIME_EXCEED""",
+    ProxyFailed: """ERROR_PROXY_CONNECT_REFUSED ERROR_PROXY_CONNECT_TIMEOUT
+        ERROR_PROXY_BANNED ERROR_PROXY_NOT_AUTHORISED""",
     ServiceError: "ERROR_NOBODY_KNOWS ERROR_IP_BLOCKE IP_BLOCKED",
 }
 EVERY_CODE = [(code, kind) for kind, row in CODES.items() for code in row.split()]
@@ -337,15 +347,22 @@ def test_ready(
     "value",
     ["a\r\nX-Evil: 1", "a\x00", "ü", "x" * 40_000, 1.5, True, ["a"], {"a": 1}],
 )
-def test_what_cannot_be_sent_is_ignored_aloud(
-    name: str, value: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_cannot_be_sent_is_left_out(name: str, value: Any) -> None:
     result = poll(ready(gRecaptchaResponse=TOKEN, **{name: value}))
-    assert result == TaskResult(token=TOKEN)
-    ((_, level, message),) = caplog.record_tuples
-    assert level == logging.WARNING
-    assert "ignored" in message
-    assert "Evil" not in message
+    called = {"userAgent": "User-Agent"}.get(name, name)
+    assert result == TaskResult(token=TOKEN, ignored=(called,))
+
+
+@pytest.mark.parametrize(
+    ("cost", "points"),
+    [
+        *((7, 7), (0, 0), ("3.5", 3.5), (None, None), (-1, None), ("free", None)),
+        *((True, None), ([], None), ({}, None), ("nan", None), (10**400, None)),
+    ],
+)
+def test_the_cost_of_a_result(cost: Any, points: float | None) -> None:
+    result = poll({**ready(gRecaptchaResponse=TOKEN), "cost": cost})
+    assert result == TaskResult(token=TOKEN, cost=points)
 
 
 @pytest.mark.parametrize(
@@ -445,17 +462,24 @@ def test_a_code_counts_where_the_error_id_is_left_out() -> None:
         create({"errorCode": "error_zero_balance"})
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
+@pytest.mark.parametrize("status", [302, 400, 401, 404, 413, 429, 500, 503])
 def test_the_code_goes_before_the_status_of_http(status: int) -> None:
     with pytest.raises(AccountError) as caught:
         create(refused("ERROR_ZERO_BALANCE"), status)
     assert caught.value.answered
 
 
-def test_an_unknown_code_with_a_passing_status_passes() -> None:
-    with pytest.raises(Unavailable) as caught:
-        create(refused("ERROR_NOBODY_KNOWS"), 503)
+@pytest.mark.parametrize("status", [302, 400, 401, 413, 500, 503])
+def test_an_unknown_code_is_unknown_whatever_the_status(status: int) -> None:
+    with pytest.raises(ServiceError) as caught:
+        create(refused("ERROR_NOBODY_KNOWS"), status)
+    assert type(caught.value) is ServiceError
     assert (caught.value.code, caught.value.answered) == ("ERROR_NOBODY_KNOWS", True)
+
+
+def test_an_error_without_a_code_and_with_a_passing_status_passes() -> None:
+    with pytest.raises(Unavailable):
+        create(refused(""), 503)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", {"taskId": "t"}, {"errorId": 0}])
@@ -560,7 +584,7 @@ def everything_said(found: BaseException | None) -> str:
 def our_frames(found: BaseException) -> list[FrameType]:
     """Return the frames of the package that an error came through."""
     frames = [frame for frame, _ in traceback.walk_tb(found.__traceback__)]
-    return [frame for frame in frames if Path(frame.f_code.co_filename).parent == HOME]
+    return [frame for frame in frames if HOME in Path(frame.f_code.co_filename).parents]
 
 
 def frames_are_kept() -> bool:
@@ -649,6 +673,30 @@ def test_a_key_across_the_cut_is_scrubbed() -> None:
         create(refused("ERROR_X", "x" * 280 + KEY + "y" * 100))
     assert KEY[:8] not in everything_said(caught.value)
     assert len(caught.value.description) == 300
+
+
+@pytest.mark.parametrize("written", ["pä ss%&word", "p%C3%A4 ss%25&amp;word"])
+def test_the_credentials_of_a_proxy_are_scrubbed_as_the_key_is(written: str) -> None:
+    proxy = Proxy(
+        scheme="http", host="p", port=1, login=Secret("me-too"), password=Secret(PASS)
+    )
+    body = refused("ERROR_PROXY_BANNED", f"ME-TOO:{written}@p {KEY} is bad")
+    with pytest.raises(ProxyFailed) as caught:
+        create(body, task=replace(TASK, proxy=proxy))
+    said = everything_said(caught.value)
+    assert "me-too" not in said.lower()
+    assert KEY not in said
+    if written == PASS:
+        assert caught.value.description == "***:***@p *** is bad"
+    assert "%&word" not in said
+    assert "%25&amp;word" not in said
+
+
+def test_a_login_of_two_letters_is_no_reason_to_spoil_a_sentence() -> None:
+    proxy = Proxy(scheme="http", host="p", port=1, login="is", password="bad")
+    with pytest.raises(ProxyFailed) as caught:
+        create(refused("ERROR_PROXY_X", "it is bad"), task=replace(TASK, proxy=proxy))
+    assert caught.value.description == "it is ***"
 
 
 def test_a_short_key_leaves_the_codes_alone() -> None:
@@ -895,10 +943,16 @@ class Resolver:
     """Knows addresses as they are."""
 
     def resolveHostName(  # noqa: N802
-        self, receiver: Any, name: str, port: int = 0, *_: Any, **__: Any
+        self,
+        receiver: Any,
+        name: str,
+        portNumber: int = 0,  # noqa: N803
+        *_: Any,
+        **__: Any,
     ) -> None:
         receiver.resolutionBegan(None)
-        receiver.addressResolved(IPv4Address("TCP", name, port))
+        kind = IPv6Address if ":" in name else IPv4Address
+        receiver.addressResolved(kind("TCP", name, portNumber))
         receiver.resolutionComplete()
 
 
@@ -922,7 +976,7 @@ def connected() -> tuple[Any, Client]:
 class Connection:
     """The service's end of a connection that the client opened."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, client: int = -1) -> None:
         class Socket(StringTransport):
             aborted = False
 
@@ -930,46 +984,60 @@ class Connection:
                 self.aborted = True
 
         self.socket = new(Socket)
-        factory = reactor.tcpClients[-1][2]
+        factory = reactor.tcpClients[client][2]
         self.protocol = factory.buildProtocol(None)
         self.protocol.makeConnection(self.socket)
 
     def answer(self, body: bytes, *, length: int | None = None, more: str = "") -> None:
         length = length or len(body)
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{more}\r\n"
-        self.protocol.dataReceived(head.encode() + body)
+        self.receive(head.encode() + body)
+
+    def receive(self, data: bytes) -> None:
+        """Hand *data* to the client, as much at once as a socket does."""
+        for begin in range(0, len(data), 65536):
+            if not self.socket.aborted:
+                self.protocol.dataReceived(data[begin : begin + 65536])
+
+    def lose(self, reason: Any = None) -> None:
+        reason = new(error.ConnectionDone) if reason is None else reason
+        self.protocol.connectionLost(new(Failure, reason))
+
+
+PROCESSING = b'{"errorId": 0, "status": "processing"}'
 
 
 def test_over_network_reuses_its_connection_and_closes_it() -> None:
     reactor, client = connected()
-    outcome = outcome_of(client.create_task(TASK))
+    outcome = outcome_of(client.get_task_result("t"))
     connection = Connection(reactor)
-    assert connection.socket.value().startswith(b"POST /createTask HTTP/1.1")
-    connection.answer(b'{"errorId": 0, "taskId": "t"}')
-    assert outcome == ["t"]
+    assert connection.socket.value().startswith(b"POST /getTaskResult HTTP/1.1")
+    connection.answer(PROCESSING)
+    assert outcome == [None]
 
     again = outcome_of(client.get_task_result("t"))
-    connection.answer(b'{"errorId": 0, "status": "processing"}')
+    connection.answer(PROCESSING)
     assert again == [None]
     assert len(reactor.tcpClients) == 1
+    assert not connection.socket.aborted
 
     closed = outcome_of(client.close())
     assert connection.socket.disconnecting
-    connection.protocol.connectionLost(new(Failure, error.ConnectionDone()))
+    connection.lose()
     assert closed == [None]
     assert not reactor.getDelayedCalls()
 
 
 def test_close_does_not_wait_for_a_peer_that_stalls() -> None:
     reactor, client = connected()
-    outcome_of(client.create_task(TASK))
+    outcome_of(client.get_task_result("t"))
     connection = Connection(reactor)
-    connection.answer(b'{"errorId": 0, "taskId": "t"}')
+    connection.answer(PROCESSING)
     closed = outcome_of(client.close())
     assert not closed
     reactor.advance(1)
     assert closed == [None]
-    connection.protocol.connectionLost(new(Failure, error.ConnectionDone()))
+    connection.lose()
 
 
 def test_close_without_a_pool() -> None:
@@ -986,28 +1054,53 @@ def test_over_network_aborts_a_body_that_stalls() -> None:
     assert connection.socket.aborted
 
 
+def test_over_network_a_task_has_a_connection_of_its_own() -> None:
+    reactor, client = connected()
+    outcome_of(client.get_task_result("t"))
+    Connection(reactor).answer(PROCESSING)
+    outcomes = []
+    for number in range(2):
+        outcomes.append(outcome_of(client.create_task(TASK)))
+        connection = Connection(reactor)
+        sent = connection.socket.value()
+        assert sent.startswith(b"POST /createTask HTTP/1.1\r\nConnection: close\r\n")
+        assert sent.lower().count(b"connection:") == 1
+        # A server that would keep it is not asked.
+        connection.answer(f'{{"taskId": "t{number}"}}'.encode())
+        assert connection.socket.disconnecting
+    assert outcomes == [["t0"], ["t1"]]
+    assert len(reactor.tcpClients) == 3
+
+
 def test_over_network_never_sends_a_task_twice() -> None:
     reactor, client = connected()
-    outcome_of(client.create_task(TASK))
-    connection = Connection(reactor)
-    connection.answer(b'{"errorId": 0, "taskId": "t"}')
     outcome = outcome_of(client.create_task(TASK))
-    connection.protocol.connectionLost(new(Failure, error.ConnectionDone()))
+    Connection(reactor).lose()
     assert isinstance(outcome[0], Unavailable)
     assert not outcome[0].answered
     assert len(reactor.tcpClients) == 1
 
 
+def test_over_network_never_repeats_a_call_on_a_kept_connection() -> None:
+    reactor, client = connected()
+    outcome_of(client.get_task_result("t"))
+    connection = Connection(reactor)
+    connection.answer(PROCESSING)
+    outcome = outcome_of(client.get_task_result("t"))
+    connection.lose()
+    assert isinstance(outcome[0], Unavailable)
+    assert len(reactor.tcpClients) == 1
+
+
 def test_over_network_keeps_no_cookie() -> None:
     reactor, client = connected()
-    outcome_of(client.create_task(TASK))
+    outcome_of(client.get_task_result("t"))
     connection = Connection(reactor)
-    cookie = "Set-Cookie: id=7; Path=/; Max-Age=99\r\n"
-    connection.answer(b'{"errorId": 0, "taskId": "t"}', more=cookie)
+    connection.answer(PROCESSING, more="Set-Cookie: id=7; Path=/; Max-Age=99\r\n")
     connection.socket.clear()
-    outcome_of(client.create_task(TASK))
+    outcome_of(client.get_task_result("t"))
     sent = connection.socket.value().lower()
-    assert sent.startswith(b"post /createtask")
+    assert sent.startswith(b"post /gettaskresult")
     assert b"cookie" not in sent
 
 
@@ -1031,6 +1124,177 @@ def test_over_network_a_url_is_sent_in_its_normal_form_each_time() -> None:
         connection.answer(b'{"errorId": 0, "status": "processing"}')
         outcome_of(client.get_task_result("t"))
     assert len(reactor.tcpClients) == 1
+
+
+# Bounds on the wire
+
+BOMB = gzip.compress(gzip.compress(bytes(10_000_000)))
+
+
+def test_over_network_only_plain_replies_are_asked_for() -> None:
+    reactor, client = connected()
+    outcome_of(client.get_task_result("t"))
+    sent = Connection(reactor).socket.value().lower()
+    assert sent.count(b"accept-encoding:") == 1
+    assert b"\r\naccept-encoding: identity\r\n" in sent
+
+
+@pytest.mark.parametrize(
+    "encoding", ["gzip", "gzip, gzip", "br", "x", "identity, gzip"]
+)
+@pytest.mark.parametrize("call", ["create_task", "get_task_result"])
+def test_over_network_nothing_is_unpacked(
+    call: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twisted.web.client.GzipDecoder", None)  # to be called
+    reactor, client = connected()
+    outcome = outcome_of(
+        client.create_task(TASK)
+        if call == "create_task"
+        else client.get_task_result("")
+    )
+    connection = Connection(reactor)
+    connection.answer(BOMB, more=f"Content-Encoding: {encoding}\r\n")
+    assert isinstance(outcome[0], Unavailable)
+    assert f"an encoding that it was not asked for ({encoding})" in str(outcome[0])
+    assert connection.socket.aborted
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_over_network_identity_is_no_encoding(encoding: str) -> None:
+    reactor, client = connected()
+    outcome = outcome_of(client.get_task_result("t"))
+    Connection(reactor).answer(PROCESSING, more=f"Content-Encoding: {encoding}\r\n")
+    assert outcome == [None]
+
+
+def headers_of(size: int) -> bytes:
+    """Return a status line and headers of *size* bytes, without the end."""
+    lines = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(PROCESSING)
+    while len(lines) < size:
+        lines += b"X: %s\r\n" % (b"y" * min(1000, size - len(lines) - 5))
+    return lines
+
+
+def test_over_network_headers_at_the_limit() -> None:
+    reactor, client = connected()
+    outcome = outcome_of(client.get_task_result("t"))
+    head = headers_of(MAX_HEAD - 2)
+    assert len(head) == MAX_HEAD - 2
+    Connection(reactor).receive(head + b"\r\n" + PROCESSING)
+    assert outcome == [None]
+
+
+@pytest.mark.parametrize("end", [b"\r\n" + PROCESSING, b"X: y\r\n" * 100_000])
+def test_over_network_headers_beyond_the_limit_end_the_connection(end: bytes) -> None:
+    reactor, client = connected()
+    outcome = outcome_of(client.create_task(TASK))
+    connection = Connection(reactor)
+    connection.receive(headers_of(MAX_HEAD - 1) + end)
+    assert isinstance(outcome[0], Unavailable)
+    assert f"more than {MAX_HEAD} bytes of headers" in str(outcome[0])
+    assert outcome[0].sent
+    assert connection.socket.aborted
+    connection.lose(error.ConnectionAborted())  # as the reactor says afterwards
+
+
+def test_over_network_interim_replies_without_end_are_headers() -> None:
+    reactor, client = connected()
+    outcome = outcome_of(client.get_task_result("t"))
+    connection = Connection(reactor)
+    connection.receive(b"HTTP/1.1 102 Processing\r\n\r\n" * 10_000)
+    assert "bytes of headers" in str(outcome[0])
+    assert connection.socket.aborted
+
+
+def test_over_network_each_call_has_the_whole_limit() -> None:
+    reactor, client = connected()
+    outcome_of(client.get_task_result("t"))
+    connection = Connection(reactor)
+    for _ in range(3):
+        connection.receive(headers_of(MAX_HEAD - 2) + b"\r\n" + PROCESSING)
+        assert not connection.socket.aborted
+        outcome = outcome_of(client.get_task_result("t"))
+    assert not outcome
+    assert len(reactor.tcpClients) == 1
+
+
+def test_over_network_a_body_beyond_the_limit_ends_the_connection() -> None:
+    reactor, client = connected()
+    outcome = outcome_of(client.get_task_result("t"))
+    connection = Connection(reactor)
+    connection.answer(bytes(MAX_REPLY + 1))
+    assert f"more than {MAX_REPLY} bytes" in str(outcome[0])
+    assert connection.socket.aborted
+
+
+@pytest.mark.parametrize("chunk", [b"1;" + b"x" * 900 + b"\r\n \r\n", b"1\r\n \r\n"])
+def test_over_network_chunks_are_bounded_as_they_come(chunk: bytes) -> None:
+    reactor, client = connected()
+    outcome = outcome_of(client.get_task_result("t"))
+    connection = Connection(reactor)
+    connection.receive(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    connection.receive(chunk * (1_000_000 // len(chunk)))
+    assert f"more than {MAX_REPLY} bytes" in str(outcome[0])
+    assert connection.socket.aborted
+
+
+STRAY = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n" + b'{"taskId": "x"}'
+
+
+@pytest.mark.parametrize("stray", [b"\n", b"x", STRAY])
+@pytest.mark.parametrize("together", [True, False])
+def test_over_network_a_byte_too_many_ends_the_connection(
+    stray: bytes, together: bool
+) -> None:
+    """It would be taken for the beginning of the next call's answer."""
+    reactor, client = connected()
+    outcome = outcome_of(client.get_task_result("t"))
+    connection = Connection(reactor)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+    answer %= (len(PROCESSING), PROCESSING)
+    if together:
+        connection.receive(answer + stray)
+    else:
+        connection.receive(answer)
+        assert not connection.socket.aborted
+        connection.receive(stray)
+    assert outcome == [None]
+    assert connection.socket.aborted
+    outcome_of(client.get_task_result("t"))
+    assert len(reactor.tcpClients) == 2  # another connection
+    connection.lose(error.ConnectionAborted())
+
+
+def test_over_network_a_call_that_was_waiting_gets_no_stray_reply() -> None:
+    """It begins on the connection while the rest of what came is still to be read."""
+    reactor, client = connected()
+    outcomes = [outcome_of(client.get_task_result("t")) for _ in range(CONNECTIONS + 1)]
+    connections = [Connection(reactor, number) for number in range(CONNECTIONS)]
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+    answer %= (len(PROCESSING), PROCESSING)
+    ready = b'{"status": "ready", "solution": {"gRecaptchaResponse": "stray"}}'
+    stray = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(ready), ready)
+    connections[0].receive(answer + stray)
+    assert outcomes[0] == [None]
+    assert connections[0].socket.aborted
+    assert isinstance(outcomes[-1][0], Unavailable)
+
+
+@pytest.mark.parametrize("port", [":8080", ""])
+def test_over_network_an_ipv6_address_is_an_address(port: str) -> None:
+    reactor = Reactor()
+    client = Client.over_network(
+        KEY, f"http://[::1]{port}/v\xe4", reactor=reactor, timeout=30
+    )
+    outcome = outcome_of(client.get_task_result("t"))
+    assert reactor.tcpClients[0][:2] == ("::1", 8080 if port else 80)
+    connection = Connection(reactor)
+    sent = connection.socket.value()
+    assert sent.startswith(b"POST /v%C3%A4/getTaskResult HTTP/1.1\r\n")
+    assert f"\r\nHost: [::1]{port}\r\n".encode() in sent
+    connection.answer(PROCESSING)
+    assert outcome == [None]
 
 
 # How many calls at once

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from scrapy.http import HtmlResponse
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
+from scrapy_onecaptcha._values import parse_proxy
 from scrapy_onecaptcha.crawl.budget import Allowance, Policy
 from scrapy_onecaptcha.exceptions import (
     AccountError,
@@ -19,14 +21,16 @@ from scrapy_onecaptcha.exceptions import (
     BlockedError,
     BudgetExceeded,
     CircuitOpen,
+    ProxyFailed,
     ServiceError,
     SiteRefusedError,
     SolveTimeout,
     TaskFailed,
     Unavailable,
 )
-from scrapy_onecaptcha.service import solver as solving
+from scrapy_onecaptcha.service import health
 from scrapy_onecaptcha.service.client import Task
+from scrapy_onecaptcha.service.protocol import TaskResult
 from scrapy_onecaptcha.service.solver import Solver
 from scrapy_onecaptcha.stats import Report
 from tests.unit.helpers import (
@@ -660,12 +664,12 @@ def test_a_site_is_refused_wholly_once_it_was_for_many_sitekeys() -> None:
 
 
 def test_so_many_refused_sites_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solving, "MAX_REFUSED", 3)
+    monkeypatch.setattr(health, "MAX_REFUSED", 3)
     world = World()
     for number in range(10):
         world.service.on_create.append(SiteRefusedError("no", answered=True))
         world.solve(f"https://a{number}.shop.example")
-    assert len(world.solver._refused) == 3
+    assert world.solver.health.snapshot()["refused"] == 3
     assert world.solve("https://a9.shop.example").failed
     assert len(world.created) == 10
 
@@ -707,7 +711,7 @@ def test_too_many_tasks_lower_their_number(caplog: pytest.LogCaptureFixture) -> 
     fifth = world.solve()
     assert len(world.created) == 4  # three are open, which is all that there may be
     [line] = [one for one in caplog.records if one.levelno == logging.WARNING]
-    assert "at most 3" in line.getMessage()
+    assert "at most 3 tasks at once" in line.getMessage()
     world.pass_time(50)
     assert all(run.done for run in first)
     world.pass_time(50)
@@ -735,7 +739,7 @@ def test_the_number_of_tasks_rises_again_step_by_step(
     assert at_once() == 1 + 2  # those that were refused
     assert at_once() == 3
     assert at_once() == 3  # and no further than the setting
-    assert sum("no more tasks at once" in line.message for line in caplog.records) == 1
+    assert sum("at most 1 task at once" in line.message for line in caplog.records) == 1
 
 
 def test_a_lowered_number_of_tasks_rises_once_a_minute() -> None:
@@ -848,14 +852,39 @@ def test_a_site_whose_breaker_is_open_costs_no_call() -> None:
     assert len(world.created) == 1
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_what_a_task_that_failed_tells_of_its_site(told: bool) -> None:
+@pytest.mark.parametrize("created", [True, False])
+@pytest.mark.parametrize(
+    "error",
+    [
+        TaskFailed("no", answered=True),
+        ProxyFailed("no", answered=True),
+        BadTaskError("no", answered=True),
+        ServiceError("no"),
+    ],
+)
+def test_a_failure_of_the_service_is_not_the_sites(
+    created: bool, error: ServiceError
+) -> None:
     world = World(max_failures=1)
-    error = TaskFailed("no", answered=True)
-    (world.service.on_poll if told else world.service.on_create).append(error)
-    world.solve()
+    (world.service.on_poll if created else world.service.on_create).append(error)
+    failed = world.solve()
     world.pass_time(5)
-    assert world.solve().failed is told
+    assert type(failed.error) is type(error)
+    run = world.solve()
+    world.pass_time(20)
+    assert run.value
+
+
+def test_a_task_that_never_ends_is_not_the_sites_failure() -> None:
+    world = World(max_failures=1, solve_timeout=10)
+    assert isinstance(_after(world, 10, world.solve()).error, SolveTimeout)
+    world.service.seconds = 5
+    assert _after(world, 10, world.solve()).value
+
+
+def _after(world: World, seconds: float, run: Solve) -> Solve:
+    world.pass_time(seconds)
+    return run
 
 
 def test_who_waits_for_a_verdict_holds_no_place() -> None:
@@ -1019,3 +1048,230 @@ def test_a_poll_that_is_not_sent_is_not_counted() -> None:
     world.pass_time(20)
     assert world.polled == []
     assert world.stat("polls") == 0
+
+
+# Types of task
+
+
+def type_refused() -> SiteRefusedError:
+    return SiteRefusedError("no", code="ERROR_TASK_NOT_SUPPORTED", answered=True)
+
+
+def types(world: World) -> list[str]:
+    return [task.type for _, task in world.service.created]
+
+
+def test_a_type_that_is_refused_gives_way_to_the_other_at_once() -> None:
+    world = World()
+    world.service.on_create.append(type_refused())
+    run = world.solve()
+    assert world.created == [0, 0]
+    assert types(world) == ["HCaptchaTaskProxyless", "HCaptchaTask"]
+    world.pass_time(20)
+    assert run.value
+    again = world.solve(OTHER_SITE)
+    world.pass_time(20)
+    assert again.value
+    assert types(world)[2:] == ["HCaptchaTask"]
+    assert world.policy.tasks == 2
+    assert world.stat("tasks") == 2
+
+
+def test_where_both_types_are_refused_the_site_is() -> None:
+    world = World()
+    world.service.on_create.extend([type_refused(), type_refused()])
+    assert isinstance(world.solve().error, SiteRefusedError)
+    assert isinstance(world.solve().error, SiteRefusedError)
+    assert len(world.created) == 2
+    assert world.policy.tasks == 0
+    world.service.on_create.append(type_refused())
+    assert isinstance(world.solve(OTHER_SITE).error, SiteRefusedError)
+    assert len(world.created) == 3  # the other type was tried once, not for each site
+
+
+def test_a_type_that_is_named_is_the_only_one_tried() -> None:
+    world = World(task_type="HCaptchaTask")
+    world.service.on_create.append(type_refused())
+    assert isinstance(world.solve().error, SiteRefusedError)
+    assert types(world) == ["HCaptchaTask"]
+
+
+# The same unknown code time after time
+
+
+def test_an_unknown_code_over_all_sites_ends_the_calls_for_a_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(cooldown=600)
+    for number in range(20):
+        error = ServiceError("E: what?", code="ERROR_WHAT", answered=True)
+        world.service.on_create.append(error)
+        run = world.solve(f"https://{number}.example")
+        kind = ServiceError if number < 5 else BlockedError
+        assert type(run.error) is kind
+        assert run.error.code == "ERROR_WHAT"
+    assert len(world.created) == 5
+    [line] = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert line.levelno == logging.WARNING
+    assert "E: what?" in line.getMessage()
+    world.service.on_create.clear()
+    world.pass_time(600)
+    run = world.solve()
+    world.pass_time(20)
+    assert run.value
+
+
+# The proxy of a task
+
+
+def solve_by(world: World, proxy: str | None) -> Any:
+    """Return the proxy that the service is sent for a request that went by *proxy*."""
+    task = Task(url=f"{SITE}/page", sitekey=SITEKEY)
+    if proxy is not None:
+        task = replace(task, proxy=parse_proxy(proxy))
+    Run(world.solver.solve(task, SITE, Allowance(task.url, 3)))
+    return world.service.created[-1][1].proxy
+
+
+THEIRS = "http://me:secret@p.example:8080"
+
+
+def test_no_proxy_is_sent_unless_the_user_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert solve_by(World(), THEIRS) is None
+    assert not caplog.records
+
+
+def test_the_requests_own_proxy_is_sent_and_that_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    world = World(task_proxy="request")
+    assert solve_by(world, None) is None
+    assert not caplog.records
+    for _ in range(3):
+        assert solve_by(world, THEIRS) == parse_proxy(THEIRS)
+    [line] = caplog.records
+    assert line.levelno == logging.INFO
+    assert "credentials are sent to https://api.1captcha.vip" in line.getMessage()
+    assert "secret" not in line.getMessage()
+
+
+@pytest.mark.parametrize("proxy", [None, THEIRS])
+def test_a_fixed_proxy_is_sent_with_each_task(proxy: str | None) -> None:
+    world = World(task_proxy="socks5://x:y@fixed.example:1")
+    assert solve_by(world, proxy) == parse_proxy("socks5://x:y@fixed.example:1")
+
+
+def test_a_proxy_of_this_machine_is_not_sent(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(task_proxy="request")
+    for _ in range(3):
+        assert solve_by(world, "http://me:secret@127.0.0.1:3128") is None
+    [line] = caplog.records
+    assert line.levelno == logging.WARNING
+    assert "http://127.0.0.1:3128" in line.getMessage()
+    assert "secret" not in line.getMessage()
+    sandbox = World(task_proxy="request", api_url="http://127.0.0.1:1")
+    assert solve_by(sandbox, "http://127.0.0.1:3128") is not None
+
+
+def test_a_proxy_that_fails_fails_its_task_only() -> None:
+    world = World(max_failures=1, task_proxy="request")
+    code = "ERROR_PROXY_CONNECT_REFUSED"
+    world.service.on_poll.append(ProxyFailed("no", code=code, answered=True))
+    run = world.solve()
+    world.pass_time(5)
+    assert isinstance(run.error, ProxyFailed)
+    assert world.stat("tasks/failed/ERROR_PROXY") == 1
+    assert world.stat("points/unbilled") == 7
+    run = world.solve()
+    world.pass_time(20)
+    assert run.value
+
+
+# What it costs
+
+
+def test_the_service_says_what_a_task_has_cost() -> None:
+    world = World(task_cost=7)
+    world.service.on_poll.append(_ready(TaskResult(token=TOKEN, cost=4.5)))
+    run = world.solve()
+    world.pass_time(5)
+    assert run.value[0].cost == 4.5
+    assert world.stat("points") == 4.5
+    other = world.solve()
+    world.pass_time(20)
+    assert other.value[0].cost is None
+    assert world.stat("points") == 11.5
+    assert world.stat("points/unbilled") == 0
+
+
+def _ready(result: TaskResult) -> Deferred[TaskResult]:
+    done: Deferred[TaskResult] = Deferred()
+    done.callback(result)
+    return done
+
+
+def test_a_value_that_no_site_can_be_sent_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    result = TaskResult(token=TOKEN, ignored=("User-Agent",))
+    world.service.on_poll.append(_ready(result))
+    run = world.solve()
+    world.pass_time(5)
+    assert run.value
+    [line] = [one for one in caplog.records if one.levelno == logging.WARNING]
+    assert "User-Agent that cannot be sent to a site; it is ignored" in line.message
+
+
+@pytest.mark.parametrize(
+    ("error", "unbilled"),
+    [
+        (TaskFailed("no", code="ERROR_CAPTCHA_UNSOLVABLE", answered=True), True),
+        (BadTaskError("no", answered=True), True),
+        (TaskFailed("no usable token", code="INVALID_SOLUTION"), False),
+        (ServiceError("no", code="UNKNOWN_STATUS"), False),
+    ],
+)
+def test_what_gave_no_token_is_kept_apart_where_the_service_says_so(
+    error: ServiceError, unbilled: bool
+) -> None:
+    world = World(task_cost=7)
+    world.service.on_poll.append(error)
+    world.solve()
+    world.pass_time(5)
+    assert world.stat("points") == (0 if unbilled else 7)
+    assert world.stat("points/unbilled") == (7 if unbilled else 0)
+    assert world.policy.tasks == world.stat("tasks") == 1  # the budget counts it
+
+
+@pytest.mark.parametrize(("timeout", "unbilled"), [(300, 7), (60, 0)])
+def test_a_task_given_up_before_the_service_does_may_be_billed(
+    timeout: float, unbilled: float
+) -> None:
+    world = World(solve_timeout=timeout)
+    world.service.seconds = 10_000
+    world.solve()
+    world.pass_time(timeout)
+    assert world.stat("points/unbilled") == unbilled
+    assert world.stat("points") == 7 - unbilled
+
+
+def test_a_task_lost_to_the_account_may_be_billed() -> None:
+    world = World()
+    world.solve()
+    world.service.on_poll.append(account())
+    world.solve(OTHER_SITE)
+    world.pass_time(10)
+    assert world.stat("tasks/failed/ERROR_ZERO_BALANCE") == 2
+    assert world.stat("points/unbilled") == 7  # of the task that was refused itself
+
+
+def test_a_task_of_which_nobody_heard_may_be_billed() -> None:
+    world = World(max_attempts=1)
+    world.service.on_create.append(silence())
+    world.solve(allowance=Allowance("https://shop.example/", 1))
+    world.pass_time(1000)
+    assert (world.stat("points"), world.stat("points/unbilled")) == (7, 0)

@@ -1,0 +1,202 @@
+"""Follows each paid task from its creation to its verdict, and writes it down.
+
+Each task has an `Entry` here. When its verdict is known the entry becomes a line of the
+ledger, if there is one, and whoever listens is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Protocol
+
+from scrapy_onecaptcha.report.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from scrapy_onecaptcha.report.ledger import Ledger, Line
+
+__all__ = ["Entry", "Journal", "Listener", "Subject"]
+
+#: Bytes of the hash that names a session.
+SESSION_BYTES = 6
+
+
+class Listener(Protocol):
+    """Is told what happens to tasks."""
+
+    def solved(self, task: str, site: str, seconds: float) -> None:
+        """Note that *task* gave a token."""
+
+    def verdict(self, task: str, site: str, outcome: str) -> None:
+        """Note what *task* came to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What tasks are created for.
+
+    Attributes:
+        site: scheme, host and port of the gate.
+        sitekey: of its captcha.
+        session: what tells the session from others. It is written as a hash only.
+        evidence: why the page was taken for a gate.
+    """
+
+    site: str
+    sitekey: str
+    session: Hashable = field(repr=False)
+    evidence: tuple[str, ...] = ()
+
+
+class Journal:
+    """Has an entry for each open task.
+
+    Args:
+        run: names the crawl.
+        spider: its name.
+        secret: keys the hashes of sessions, so that nobody finds out by trying what a
+            session was, its proxy's password say.
+        now: seconds of a clock that never goes back.
+        today: seconds since 1970.
+        ledger: takes the lines, if there is one.
+        listener: is told what happens, if there is one.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: str,
+        spider: str,
+        secret: bytes,
+        now: Callable[[], float],
+        today: Callable[[], float],
+        ledger: Ledger | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        self.run = run
+        self.spider = spider
+        self.now = now
+        self.today = today
+        self.listener = listener
+        self.ledger = ledger
+        self._secret = secret
+        self._open: dict[Entry, None] = {}
+
+    def begin(self, subject: Subject, attempt: int) -> Entry:
+        """Return the entry of a task that is created now.
+
+        Args:
+            subject: what it is for.
+            attempt: how many tasks its page has taken, this one included.
+        """
+        entry = Entry(self, subject, attempt)
+        self._open[entry] = None
+        return entry
+
+    def forget(self, entry: Entry) -> None:
+        """Drop the entry of a task that was not created, or is written already."""
+        self._open.pop(entry, None)
+
+    def session(self, subject: Subject) -> str:
+        """Return the name of a session, which is the same throughout the run."""
+        text = repr(subject.session).encode("utf-8", "backslashreplace")
+        return blake2b(text, digest_size=SESSION_BYTES, key=self._secret).hexdigest()
+
+    def close(self) -> None:
+        """Write the tasks that are still open: they are paid for."""
+        for entry in list(self._open):
+            entry.end("abandoned")
+        if self.ledger is not None:
+            self.ledger.close()
+
+
+class Entry:
+    """One task, from its creation on."""
+
+    def __init__(self, journal: Journal, subject: Subject, attempt: int) -> None:
+        self._journal = journal
+        self._subject = subject
+        self._attempt = attempt
+        self._begun = journal.now()
+        self._seconds: float | None = None
+        self._points = 0.0
+        self._task = ""
+        self._type = ""
+        self._ended = False
+        self._line: Line | None = None
+
+    def created(self, task: str, kind: str, points: float) -> None:
+        """Note that the service has taken the task.
+
+        Args:
+            task: its name there.
+            kind: its type.
+            points: what it costs.
+        """
+        self._task, self._type, self._points = task, kind, points
+
+    def solved(self, points: float) -> None:
+        """Note that there is a token, and what it cost."""
+        self._seconds = self._journal.now() - self._begun
+        self._points = points
+        if self._journal.listener is not None:
+            self._journal.listener.solved(self._task, self._subject.site, self._seconds)
+
+    def drop(self) -> None:
+        """Forget a task that the service refused to create."""
+        self._ended = True
+        self._journal.forget(self)
+
+    def end(
+        self,
+        outcome: str,
+        code: str = "",
+        *,
+        points: float | None = None,
+        opened: int = 0,
+    ) -> None:
+        """Say what the task came to; only the first word counts.
+
+        Args:
+            outcome: one of `OUTCOMES`.
+            code: of a failed task, what it failed by.
+            points: what it cost, where that is known better by now.
+            opened: pages that were delivered for it so far.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        journal, subject = self._journal, self._subject
+        journal.forget(self)
+        if self._seconds is None:
+            self._seconds = journal.now() - self._begun
+        if journal.listener is not None:
+            journal.listener.verdict(self._task, subject.site, outcome)
+        if journal.ledger is None:
+            return
+        self._line = journal.ledger.append(
+            Record(
+                time=journal.today(),
+                run=journal.run,
+                spider=journal.spider,
+                site=subject.site,
+                sitekey=subject.sitekey,
+                session=journal.session(subject),
+                attempt=self._attempt,
+                task=self._task,
+                type=self._type,
+                seconds=self._seconds,
+                points=self._points if points is None else points,
+                outcome=outcome,
+                code=code,
+                opened=opened,
+                evidence=subject.evidence,
+            )
+        )
+
+    def opened(self, pages: int) -> None:
+        """Write how many pages its clearance has opened by now."""
+        if self._journal.ledger is not None and self._line is not None:
+            self._line = self._journal.ledger.update(self._line, pages)

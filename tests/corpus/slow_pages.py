@@ -1,0 +1,133 @@
+"""Pages made to be slow: each multiplies two things that a page can have many of.
+
+Each took seconds or minutes once. They are written here, not stored, because most have
+hundreds of kilobytes.
+"""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from scrapy import Request
+from scrapy.http import HtmlResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["CONTENT", "SLOW", "page"]
+
+KEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
+API = '<script src="https://js.hcaptcha.com/1/api.js"></script>'
+WIDGET = f'<div class="h-captcha" data-sitekey="{KEY}"></div>'
+CONFIGURED = f'<script>var config = {{"hcaptchaSiteKey": "{KEY}"}}</script>'
+PARAGRAPH = (
+    "<p class='entry'>A paragraph of some length, with <a href='/a/b'>a link</a> in it "
+    "and a few words more, as articles have them.</p>\n"
+)
+
+
+def fieldsets() -> str:
+    forms = [f"<form>{'<input name=a>' * 199}</form>" for _ in range(9)]
+    first = f"<form>{WIDGET}{'<input name=a>' * 199}</form>"
+    return "<fieldset disabled>" * 1900 + first + "".join(forms)
+
+
+def leaves() -> str:
+    data = json.dumps({"k" * 200: {"j" * 200: ["s"] * 500}})
+    script = f'<script type="application/json">{data}</script>'
+    return "<div class=h-captcha></div>" * 128 + script * 16
+
+
+def ends_of_forms() -> str:
+    return WIDGET + "x</form>" * 60_000
+
+
+def templates() -> str:
+    return WIDGET + "x<template>y</template>" * 45_000
+
+
+def styles() -> str:
+    divs = f'<div style="{"x" * 2000}">' * 31
+    fields = "<input name=a>" * 199
+    return f"{divs}<form>{WIDGET}{fields}</form>{'</div>' * 31}" * 15
+
+
+def attributes() -> str:
+    names = " ".join(f"a{number}=b" for number in range(60_000))
+    return f"{WIDGET}<p {names}>"
+
+
+def attributes_behind_quotes() -> str:
+    names = " ".join(f'a{number}=">"' for number in range(60_000))
+    return f"{WIDGET}<p b=x\"y z='<' {names}>"
+
+
+def depth() -> str:
+    return "<form>" + "<div>" * 90_000 + WIDGET + "<input name=a>" * 30_000
+
+
+def legends() -> str:
+    return f"<fieldset disabled>{WIDGET}" + "<legend><input name=a></legend>" * 28_000
+
+
+def owners() -> str:
+    forms = "".join(f"<form id=f{n}></form>" for n in range(9_000))
+    return WIDGET + forms + "".join(f"<input form=f{n} name=a>" for n in range(9_000))
+
+
+def links() -> str:
+    return WIDGET + "<a href=x><span>" * 50_000
+
+
+def quotes() -> str:
+    return WIDGET + "<a b='" * 150_000
+
+
+#: What each page is made of: two things of which there are many.
+SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "fieldsets by controls": fieldsets,
+        "widgets by JSON leaves": leaves,
+        "texts by ends of forms": ends_of_forms,
+        "texts by templates": templates,
+        "styles by controls": styles,
+        "attributes of a tag": attributes,
+        "attributes behind quotes": attributes_behind_quotes,
+        "controls by depth": depth,
+        "legends by fields": legends,
+        "forms by controls": owners,
+        "links in links": links,
+        "tags without an end": quotes,
+    }
+)
+
+
+def _script(size: int) -> str:
+    lines = (
+        f"function f{n}(a, b) {{ var x = {{key{n}: 'value', b: [1, 2]}}; return a; }}\n"
+        for n in range(size // 50)
+    )
+    return f"<script>{''.join(lines)[:size]}</script>"
+
+
+def _article(scripts: int, more: str) -> str:
+    return f"<head>{_script(scripts)}</head><body>{PARAGRAPH * 750}{more}</body>"
+
+
+#: Content with scripts, which is no possible gate.
+CONTENT: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "100 KB, 100 KB of scripts": lambda: _article(100_000, CONFIGURED),
+        "100 KB, 430 KB of scripts": lambda: _article(430_000, CONFIGURED),
+    }
+)
+
+
+def page(html: str) -> HtmlResponse:
+    """Return *html* as it would come."""
+    url = "https://shop.example/page"
+    loaded = API if "h-captcha" in html else ""
+    body = f"<!doctype html>{loaded}{html}".encode()
+    return HtmlResponse(url, body=body, encoding="utf-8", request=Request(url))

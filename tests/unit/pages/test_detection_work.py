@@ -1,0 +1,88 @@
+"""The work on a page does not grow faster than the page.
+
+Calls are counted, not seconds: the count is the same on any machine. What a call into
+C does inside is bounded by the size of what it is given, which the limits of
+`markup` and `embedded_json` bound in turn.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scrapy_onecaptcha import detect
+from scrapy_onecaptcha.pages import detection, script_reader, widgets
+from tests.corpus.slow_pages import API, CONTENT, SLOW, WIDGET, page
+
+if TYPE_CHECKING:
+    from scrapy.http import HtmlResponse
+
+#: Calls for one page of the full size. A page that multiplies its parts takes millions.
+MOST = 400_000
+#: Calls for content that is no possible gate.
+FEW = 300
+
+
+def calls(response: HtmlResponse) -> int:
+    """Count the calls that ``detect`` makes, of Python and of C."""
+    response.text  # noqa: B018  (decoded once, and not counted)
+    count = 0
+
+    def tally(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(tally)
+    try:
+        detect(response)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_page_made_to_be_slow_takes_little_work(name: str) -> None:
+    assert calls(page(SLOW[name]())) < MOST
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_content_with_scripts_takes_next_to_none(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detection, "parse", None)  # it is not even parsed
+    assert calls(page(CONTENT[name]())) < FEW
+
+
+def test_work_grows_with_the_page_and_not_with_its_square() -> None:
+    def nested(count: int) -> HtmlResponse:
+        return page(f"<form>{WIDGET}" + "<div><input name=a>" * count)
+
+    small, large = calls(nested(1_000)), calls(nested(4_000))
+    assert large < 5 * small
+
+
+def test_scripts_that_do_not_name_the_captcha_are_left_unread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+    whole = script_reader.Script
+
+    def script(texts: Any) -> Any:
+        texts = list(texts)
+        read.extend(texts)
+        return whole(texts)
+
+    monkeypatch.setattr(widgets, "Script", script)
+    large = f"<script>{'other(); ' * 5_000}</script>"
+    links = "<p>Some text of an article.</p><a href=x>link</a>" * 300
+    comment = f"<form><textarea name=a></textarea>{WIDGET}</form>"
+    named = "<script>captcha = 1</script>"
+    challenge = detect(page(f"{API}{large}{named}{links}{comment}"))
+    assert challenge is not None
+    assert challenge.kind == "widget"
+    assert read == ["captcha = 1"]
+    # Where it may be a gate, any script may send its token.
+    detect(page(f"{API}{large}{named}<h1>Are you human?</h1><form>{WIDGET}</form>"))
+    assert len(read) > 3
