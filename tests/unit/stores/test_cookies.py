@@ -162,7 +162,8 @@ def good(**changes: Any) -> dict[str, Any]:
 )
 def test_what_is_no_cookie_of_the_site_is_left_out(cookie: dict[str, Any]) -> None:
     browser = Browser()
-    assert inject(browser.jar, HOST, [cookie, good(name="fine")])
+    put = inject(browser.jar, HOST, [cookie, good(name="fine")])
+    assert [key.name for key in put] == ["fine"]
     assert browser.sent == "fine=1"
 
 
