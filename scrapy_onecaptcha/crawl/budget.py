@@ -168,6 +168,13 @@ class Policy:
         state.pending += 1
         return Unit(self, site)
 
+    def cooldown_left(self, site: str) -> float:
+        """Return the seconds until the next task of *site* is tried."""
+        state = self._sites.get(site)
+        if state is None:
+            return 0.0
+        return max(0.0, state.failed_at + self._config.cooldown - self._now())
+
     def _closed(self, state: _Site) -> bool:
         limit = self._config.max_failures
         if state.accepted:
