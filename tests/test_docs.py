@@ -115,6 +115,13 @@ def test_every_command_is_documented() -> None:
     }
 
 
+def test_the_rooms_that_are_named_exist() -> None:
+    table = rows("Where things live", DEVELOPMENT)
+    assert len(table) > 20
+    for _, module in table:
+        assert (ROOT / "scrapy_onecaptcha" / code(module)).is_file(), module
+
+
 def test_every_folder_of_tests_is_documented() -> None:
     folders = {path.parent for path in (ROOT / "tests").glob("*/*.py")}
     assert {code(row[0]) for row in rows("Tests", DEVELOPMENT)} == {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from twisted.internet.defer import Deferred
 
+from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
     BudgetExceeded,
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
+    from scrapy_onecaptcha.exceptions import OneCaptchaError
+    from scrapy_onecaptcha.models import Solution
+    from scrapy_onecaptcha.report.journal import Entry, Journal, Subject
     from scrapy_onecaptcha.settings import Config
     from scrapy_onecaptcha.stores.base import Reservation
 
@@ -48,13 +52,22 @@ class Unit:
     """One task, from the right to create it to the site's verdict on its token.
 
     Used as a context manager, it ends as failed unless something else was said.
+
+    Attributes:
+        entry: the task's entry in the journal, where there is one.
     """
 
     def __init__(
-        self, policy: Policy, site: str, shared: Reservation | None = None
+        self,
+        policy: Policy,
+        site: str,
+        cost: float,
+        shared: Reservation | None = None,
     ) -> None:
+        self.entry: Entry | None = None
         self._policy = policy
         self._site = site
+        self._cost = cost
         self._shared = shared
         self._allowance: Allowance | None = None
         self._settled = False
@@ -67,8 +80,10 @@ class Unit:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.settle("failed")
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, CrawlClosing):
+            self.settle("failed", "abandoned")
+        self.settle("failed", "failed", "error")
 
     def spend(self, allowance: Allowance) -> None:
         """Count the task, before it is created.
@@ -81,6 +96,7 @@ class Unit:
         self._policy.spend(self._site)
         allowance.spent += 1
         self._allowance = allowance
+        self.entry = allowance.begin()
 
     def refund(self) -> None:
         """Give the task back: the service refused to create it."""
@@ -88,10 +104,46 @@ class Unit:
             self._policy.refund(self._site)
             self._allowance.spent -= 1
             self._allowance = None
+        if self.entry is not None:
+            self.entry.drop()
         self.settle("void")
 
-    def settle(self, verdict: Verdict) -> None:
-        """Say what the task came to; only the first word counts."""
+    # What the service made of it
+
+    def created(self, task_id: str, task_type: str) -> None:
+        """Note that the service has created the task."""
+        if self.entry is not None:
+            self.entry.created(task_id, task_type, self._cost)
+
+    def solved(self, solution: Solution) -> None:
+        """Note that the task gave a token."""
+        if self.entry is not None:
+            cost = solution.cost
+            self.entry.solved(self._cost if cost is None else cost)
+
+    def failed(self, error: OneCaptchaError, *, charged: bool) -> None:
+        """Note that it gave none; *charged*: whether it may have been billed."""
+        if self.entry is not None:
+            code = error.code or error.reason
+            points = self._cost if charged else 0.0
+            self.entry.end("failed", code, points=points)
+
+    def abandoned(self) -> None:
+        """Note that the stop of the crawl left it behind."""
+        if self.entry is not None:
+            self.entry.end("abandoned")
+
+    def settle(self, verdict: Verdict, outcome: str = "", code: str = "") -> None:
+        """Say what the site made of the token; only the first word counts.
+
+        Args:
+            verdict: what it means to the rules on money.
+            outcome: what the journal says of it, if it has not ended there.
+            code: of a failed task: what it failed by.
+        """
+        if self.entry is not None and outcome:
+            opened = 1 if outcome == "accepted" else 0
+            self.entry.end(outcome, code, opened=opened)
         if not self._settled:
             self._settled = True
             if not self.spent:
@@ -114,12 +166,24 @@ class Allowance:
     Args:
         page: its URL, for the error.
         limit: tasks.
+        journal: has an entry for each task, if there is one.
+
+    Attributes:
+        subject: what the next task is for; without it there is no entry.
     """
 
-    def __init__(self, page: str, limit: int) -> None:
+    def __init__(self, page: str, limit: int, journal: Journal | None = None) -> None:
         self.page = page
         self.limit = limit
         self.spent = 0
+        self.subject: Subject | None = None
+        self._journal = journal
+
+    def begin(self) -> Entry | None:
+        """Return the entry of a task that was counted now."""
+        if self._journal is None or self.subject is None:
+            return None
+        return self._journal.begin(self.subject, self.spent)
 
     def check(self) -> None:
         """Raise AttemptsExhausted where all are spent."""
@@ -193,10 +257,11 @@ class Policy:
             state.waiting.append(verdict)
             await verdict
         state.pending += 1
+        cost = self._config.task_cost
         if self.shared is None:
-            return Unit(self, site)
+            return Unit(self, site, cost)
         try:
-            return Unit(self, site, await self.shared.reserve(site))
+            return Unit(self, site, cost, await self.shared.reserve(site))
         except BaseException:
             self.settle(site, "void")
             raise
