@@ -10,6 +10,7 @@ from scrapy import signals
 from scrapy_onecaptcha._scrapy import Engine
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.coordinator import Coordinator
+from scrapy_onecaptcha.crawl.store import open_for
 from scrapy_onecaptcha.scripts.pool import ScriptPool
 from scrapy_onecaptcha.service.transport import reach
 from scrapy_onecaptcha.settings import Config
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.store import CrawlStore
     from scrapy_onecaptcha.models import Solution
     from scrapy_onecaptcha.scripts.pool import Pool
     from scrapy_onecaptcha.service.client import Client
@@ -44,6 +46,7 @@ class OneCaptchaMiddleware:
         random: returns a number from 0 to 1.
         engine: what is asked of Scrapy; by default the crawler's.
         scripts: runs the scripts of pages; by default a child process.
+        store: shared with other processes and runs, if any.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class OneCaptchaMiddleware:
         random: Callable[[], float] = random.random,
         engine: Engine | None = None,
         scripts: Pool | None = None,
+        store: CrawlStore | None = None,
     ) -> None:
         self._client = client
         self._engine = engine or Engine(crawler)
@@ -66,6 +70,7 @@ class OneCaptchaMiddleware:
             random,
             self._engine,
             scripts or ScriptPool(),
+            store,
         )
 
     @classmethod
@@ -78,7 +83,8 @@ class OneCaptchaMiddleware:
         """
         config = Config.from_settings(crawler.settings)
         client, clock = reach(crawler, config)
-        middleware = cls(crawler, config, client, clock)
+        store = open_for(config, crawler.settings, clock, random.random)
+        middleware = cls(crawler, config, client, clock, store=store)
         connect = crawler.signals.connect
         for handler, signal in (
             (middleware.spider_opened, signals.spider_opened),
@@ -103,7 +109,7 @@ class OneCaptchaMiddleware:
 
     async def spider_closed(self) -> None:
         """Tell the summary and hang up."""
-        self._crawl.closed()
+        await self._engine.as_scrapy(self._crawl.closed())
         await self._engine.as_scrapy(self._client.close())
 
     def request_scheduled(self, request: Request) -> None:
