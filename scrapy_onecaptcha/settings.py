@@ -319,6 +319,16 @@ def request_defaults(settings: BaseSettings) -> RequestOptions:
     )
 
 
+def script_settings(settings: BaseSettings) -> tuple[bool, tuple[str, ...] | None]:
+    """Return whether scripts are run, and where external ones may come from.
+
+    Raises:
+        ValueError: names the setting, the value and what is allowed.
+    """
+    is_on = _read(settings, f"{PREFIX}SCRIPTS") == "run"
+    return is_on, _read(settings, f"{PREFIX}SCRIPT_HOSTS")
+
+
 def _find_key(settings: BaseSettings, environ: Mapping[str, str] | None) -> Secret:
     environ = os.environ if environ is None else environ
     for key in (settings.get(_API_KEY), environ.get(_API_KEY)):

@@ -168,6 +168,18 @@ class SiteClient:
         url = requests.with_query(asked.url, pairs)
         return await self._ask(asked.replace(url=url), "look", user_agent)
 
+    async def ask_with_cookies(self, gate: Gate) -> Outcome:
+        """Do as the page's scripts do: set their cookies, and load the page again."""
+        cookies = gate.challenge.free_cookies
+        scripts = self._context.scripts
+        if not scripts.may_try(gate.site, cookies):
+            return Gated(gate)
+        self._context.engine.set_cookies(gate.request, gate.response.url, [*cookies])
+        outcome = await self.ask("look")
+        if isinstance(outcome, Gated):
+            scripts.was_useless(gate.site, cookies)
+        return outcome
+
     async def recheck(self, paid_for: Request) -> bool:
         """Tell whether the page of another request still passes."""
         request = requests.replay(paid_for, "look", cached=self._context.cached)
