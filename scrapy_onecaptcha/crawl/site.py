@@ -163,7 +163,10 @@ class SiteClient:
         self._context.report.count("replayed")
         asked = self.page_request
         url = requests.with_query(asked.url, pairs)
-        return await self._ask(asked.replace(url=url), "look", user_agent)
+        outcome = await self._ask(asked.replace(url=url), "look", user_agent)
+        if isinstance(outcome, Delivered) and outcome.response.url == url:
+            return Delivered(outcome.response.replace(url=asked.url))
+        return outcome
 
     async def recheck(self, paid_for: Request) -> bool:
         """Tell whether the page of another request still passes."""
