@@ -30,7 +30,7 @@ def test_the_grid_is_of_a_size_to_be_run_each_time() -> None:
     assert 100 <= len(list(grid())) <= MOST_CELLS
 
 
-@pytest.mark.parametrize("cell", grid(), ids=str)
+@pytest.mark.parametrize("cell", list(grid()), ids=str)
 def test_a_crawl_pays_what_a_browser_would(cell: Cell) -> None:
     outcome = run(cell)
     assert not outcome.faults, str(outcome)
