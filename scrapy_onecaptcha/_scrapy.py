@@ -327,11 +327,15 @@ class Engine:
 
     def cookies(self, request: Request) -> dict[tuple[str, str, str], Any]:
         """Return the cookies of the jar of *request*, by domain, path and name."""
+        jar = self.cookie_jar(request)
+        return {} if jar is None else {(c.domain, c.path, c.name): c for c in jar}
+
+    def cookie_jar(self, request: Request) -> Any:
+        """Return the jar of *request*, or ``None`` where it uses none."""
         middleware = self._cookies_middleware()
         if middleware is None or request.meta.get("dont_merge_cookies"):
-            return {}
-        jar = middleware.jars[request.meta.get("cookiejar")]
-        return {(c.domain, c.path, c.name): c for c in jar.jar}
+            return None
+        return middleware.jars[request.meta.get("cookiejar")].jar
 
     def unsent_cookies(self, request: Request) -> frozenset[tuple[str, str]]:
         """Return names and values of what would be sent now, and was not."""

@@ -10,6 +10,7 @@ from scrapy import signals
 from scrapy_onecaptcha._scrapy import Engine
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.coordinator import Coordinator
+from scrapy_onecaptcha.crawl.store import open_for
 from scrapy_onecaptcha.service.transport import reach
 from scrapy_onecaptcha.settings import Config
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.store import CrawlStore
     from scrapy_onecaptcha.models import Solution
     from scrapy_onecaptcha.service.client import Client
 
@@ -41,6 +43,7 @@ class OneCaptchaMiddleware:
         clock: measures time and wakes up.
         random: returns a number from 0 to 1.
         engine: what is asked of Scrapy; by default the crawler's.
+        store: shared with other processes and runs, if any.
     """
 
     def __init__(
@@ -51,10 +54,13 @@ class OneCaptchaMiddleware:
         clock: Clock,
         random: Callable[[], float] = random.random,
         engine: Engine | None = None,
+        store: CrawlStore | None = None,
     ) -> None:
         self._client = client
         self._engine = engine or Engine(crawler)
-        self._crawl = Coordinator(crawler, config, client, clock, random, self._engine)
+        self._crawl = Coordinator(
+            crawler, config, client, clock, random, self._engine, store
+        )
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -66,7 +72,8 @@ class OneCaptchaMiddleware:
         """
         config = Config.from_settings(crawler.settings)
         client, clock = reach(crawler, config)
-        middleware = cls(crawler, config, client, clock)
+        store = open_for(config, crawler.settings, clock, random.random)
+        middleware = cls(crawler, config, client, clock, store=store)
         connect = crawler.signals.connect
         for handler, signal in (
             (middleware.spider_opened, signals.spider_opened),
@@ -91,7 +98,7 @@ class OneCaptchaMiddleware:
 
     async def spider_closed(self) -> None:
         """Tell the summary and hang up."""
-        self._crawl.closed()
+        await self._engine.as_scrapy(self._crawl.closed())
         await self._engine.as_scrapy(self._client.close())
 
     def request_scheduled(self, request: Request) -> None:

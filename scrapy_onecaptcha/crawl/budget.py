@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
     from scrapy_onecaptcha.exceptions import OneCaptchaError
     from scrapy_onecaptcha.models import Solution
     from scrapy_onecaptcha.report.journal import Entry, Journal, Subject
     from scrapy_onecaptcha.settings import Config
+    from scrapy_onecaptcha.stores.base import Reservation
 
 __all__ = ["Allowance", "Policy", "Unit"]
 
@@ -55,11 +57,18 @@ class Unit:
         entry: the task's entry in the journal, where there is one.
     """
 
-    def __init__(self, policy: Policy, site: str, cost: float) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        site: str,
+        cost: float,
+        shared: Reservation | None = None,
+    ) -> None:
         self.entry: Entry | None = None
         self._policy = policy
         self._site = site
         self._cost = cost
+        self._shared = shared
         self._allowance: Allowance | None = None
         self._settled = False
 
@@ -140,6 +149,15 @@ class Unit:
             if not self.spent:
                 verdict = "void"  # no task, and so nothing learnt of the site
             self._policy.settle(self._site, verdict)
+            self._settle_shared(verdict)
+
+    def _settle_shared(self, verdict: Verdict) -> None:
+        shared = self._policy.shared
+        if shared is not None and self._shared is not None:
+            if self.spent:
+                shared.settle(self._shared, verdict)
+            else:
+                shared.refund(self._shared)
 
 
 class Allowance:
@@ -182,11 +200,21 @@ class Policy:
     Args:
         config: the settings.
         now: seconds of a clock that never goes back.
+        shared: counts the tasks of all processes, if there are others.
+
+    Attributes:
+        shared: as above.
     """
 
-    def __init__(self, config: Config, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        now: Callable[[], float],
+        shared: SharedBudget | None = None,
+    ) -> None:
         self._config = config
         self._now = now
+        self.shared = shared
         self._tasks = 0
         self._sites: dict[str, _Site] = {}
         self._unsettled: list[Deferred[None]] = []
@@ -198,8 +226,9 @@ class Policy:
 
     @property
     def exhausted(self) -> bool:
-        """Whether ``ONECAPTCHA_MAX_TASKS`` is spent."""
-        return 0 < self._config.max_tasks <= self._tasks
+        """Whether the budget of this run, or of all processes, is spent."""
+        spent = self.shared is not None and self.shared.is_spent
+        return spent or 0 < self._config.max_tasks <= self._tasks
 
     async def until_settled(self) -> None:
         """Wait until every task has its verdict: what was paid for is used."""
@@ -216,6 +245,8 @@ class Policy:
 
         Raises:
             CircuitOpen: the site failed too often in a row.
+            BudgetExceeded: the tasks of all processes are spent.
+            StoreUnavailable: nobody knows whether they are.
         """
         # Looked up each time: it may have been dropped while this one waited.
         while not self._closed(state := self._sites.setdefault(site, _Site())):
@@ -226,14 +257,22 @@ class Policy:
             state.waiting.append(verdict)
             await verdict
         state.pending += 1
-        return Unit(self, site, self._config.task_cost)
+        cost = self._config.task_cost
+        if self.shared is None:
+            return Unit(self, site, cost)
+        try:
+            return Unit(self, site, cost, await self.shared.reserve(site))
+        except BaseException:
+            self.settle(site, "void")
+            raise
 
     def cooldown_left(self, site: str) -> float:
         """Return the seconds until the next task of *site* is tried."""
+        shared = self.shared.cooldown_left(site) if self.shared else 0.0
         state = self._sites.get(site)
         if state is None:
-            return 0.0
-        return max(0.0, state.failed_at + self._config.cooldown - self._now())
+            return shared
+        return max(shared, state.failed_at + self._config.cooldown - self._now())
 
     def _closed(self, state: _Site) -> bool:
         limit = self._config.max_failures

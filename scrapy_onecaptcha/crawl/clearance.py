@@ -1,4 +1,4 @@
-"""What a site granted for a token: its generation, its end, its yield, its lease.
+"""What a site granted for a token: its generation, its end, its yield.
 
 A *clearance* has a generation, a number that only grows through the crawl. Each request
 is stamped with the last one when its cookies are attached. A gate whose stamp is older
@@ -14,24 +14,12 @@ row, because only a site that wants a token for each page is solved side by side
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from http.cookiejar import Cookie
-
     from scrapy import Request
 
-    from scrapy_onecaptcha.crawl.session_key import SessionKey
-
-__all__ = [
-    "Clearance",
-    "Clearances",
-    "Earned",
-    "Imported",
-    "Lease",
-    "Leases",
-    "LocalLeases",
-]
+__all__ = ["Clearance", "Clearances"]
 
 #: Tokens in a row that opened nothing else, after which their page is not asked again.
 MAX_RECHECKS = 2
@@ -53,6 +41,8 @@ class Clearance:
         pages: other pages that have passed on it.
         judged: whether it is known what it opened.
         ended_at: when a gate told that it has ended.
+        imported: whether another process or run has earned it, maybe from another
+            address: then it may open nothing here, and that says nothing of the site.
     """
 
     generation: int
@@ -62,6 +52,7 @@ class Clearance:
     pages: int = 0
     judged: bool = False
     ended_at: float | None = None
+    imported: bool = False
 
 
 class Clearances:
@@ -145,95 +136,9 @@ class Clearances:
         if passes:
             self.unproductive = 0
             return
+        if current.imported:
+            self._in_row -= 1
+            return
         if not self.unproductive:
             self._row_since, self._in_row = generation, 1
         self.unproductive = self._in_row
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """The right to earn a session's next clearance.
-
-    Attributes:
-        key: the session's.
-        sitekey: of the gate.
-        number: grows with each lease of the session: a late owner is told by it.
-    """
-
-    key: SessionKey
-    sitekey: str
-    number: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
-    """A clearance that another process has earned; its cookies are in the jar.
-
-    Attributes:
-        user_agent: the one that it is bound to, if any.
-    """
-
-    user_agent: str | None = None
-
-
-class Leases(Protocol):
-    """Who may solve for a session, where several processes crawl the same site.
-
-    Its coroutines await Deferreds only.
-    """
-
-    async def take(
-        self, request: Request, key: SessionKey, sitekey: str
-    ) -> Lease | Imported:
-        """Wait for the right to solve, or for what another process has earned.
-
-        Args:
-            request: has met the gate; tells the jar of its cookies.
-            key: the session's.
-            sitekey: of the gate.
-        """
-        ...
-
-    async def renew(self, lease: Lease) -> None:
-        """Keep *lease* while its task is open."""
-
-    async def publish(self, lease: Lease, earned: Earned) -> None:
-        """Hand on what was earned, and end *lease*."""
-
-    async def give_up(self, lease: Lease) -> None:
-        """End *lease* without a clearance."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Earned:
-    """What a token has earned, to be handed on.
-
-    Attributes:
-        cookies: those that the site set or changed since its gate.
-        user_agent: the one that they are bound to.
-    """
-
-    cookies: tuple[Cookie, ...] = ()
-    user_agent: str | None = None
-
-
-class LocalLeases:
-    """Leases of a process that crawls alone: its waiting lines decide everything."""
-
-    async def take(
-        self,
-        request: Request,  # noqa: ARG002
-        key: SessionKey,
-        sitekey: str,
-    ) -> Lease | Imported:
-        """Return a lease at once."""
-        return Lease(key=key, sitekey=sitekey)
-
-    async def renew(self, lease: Lease) -> None:
-        """Do nothing."""
-
-    async def publish(self, lease: Lease, earned: Earned) -> None:
-        """Do nothing."""
-
-    async def give_up(self, lease: Lease) -> None:
-        """Do nothing."""

@@ -11,19 +11,21 @@ from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.addresses import GateAddresses
 from scrapy_onecaptcha.crawl.arrivals import NO_COOKIES, Arrivals
 from scrapy_onecaptcha.crawl.budget import Policy
-from scrapy_onecaptcha.crawl.clearance import LocalLeases
 from scrapy_onecaptcha.crawl.departures import Departures
 from scrapy_onecaptcha.crawl.duplicates import DroppedRedirects
 from scrapy_onecaptcha.crawl.endings import Endings
+from scrapy_onecaptcha.crawl.leases import LocalLeases
 from scrapy_onecaptcha.crawl.payment import FlowContext
 from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
 from scrapy_onecaptcha.crawl.reading import Reader
 from scrapy_onecaptcha.crawl.rules import RequestRules
 from scrapy_onecaptcha.crawl.scope import Scope
 from scrapy_onecaptcha.crawl.sessions import Sessions
+from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
 from scrapy_onecaptcha.crawl.shutdown import Waits
 from scrapy_onecaptcha.crawl.site import SiteContext
 from scrapy_onecaptcha.crawl.slots import SlotLoans
+from scrapy_onecaptcha.crawl.store_leases import StoreLeases
 from scrapy_onecaptcha.crawl.widget import solve_widget
 from scrapy_onecaptcha.httpcache import keeps_gates_out
 from scrapy_onecaptcha.service.solver import Solver
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.leases import Leases
+    from scrapy_onecaptcha.crawl.store import CrawlStore
     from scrapy_onecaptcha.models import Solution
     from scrapy_onecaptcha.service.client import Client
     from scrapy_onecaptcha.settings import Config
@@ -61,6 +65,7 @@ class Coordinator:
         clock: measures time and wakes up.
         random: returns a number from 0 to 1.
         engine: what is asked of Scrapy.
+        store: shared with other processes and runs, if any.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Coordinator:
         clock: Clock,
         random: Callable[[], float],
         engine: Engine,
+        store: CrawlStore | None = None,
     ) -> None:
         settings = crawler.settings
         auth_encoding = settings.get("HTTPPROXY_AUTH_ENCODING") or "latin-1"
@@ -82,7 +88,9 @@ class Coordinator:
         self._rules = RequestRules(config)
         self._reader = Reader()
         self._waits = Waits(clock, lambda: engine.is_closing)
-        self.policy = Policy(config, clock.seconds)
+        self._store = store
+        self._shared = _shared_budget(store, clock, random)
+        self.policy = Policy(config, clock.seconds, self._shared)
         self.loans = SlotLoans(engine, config.max_parked, _max_held(config, settings))
         self.report = Report(crawler.stats, config, clock, lambda: self.loans.parked)
         self.queues = QueuePriority(engine, clock)
@@ -117,13 +125,26 @@ class Coordinator:
             clock=clock,
             cached=keeps_gates_out(settings),
         )
+        if self._shared is not None:
+            self._shared.listen(self._solver.health)
+        self._leases: Leases = LocalLeases()
+        if store is not None and config.share_clearance:
+            self._leases = StoreLeases(
+                store,
+                self.sessions,
+                engine,
+                clock,
+                random,
+                max_age=config.clearance_max_age,
+                memory=config.cooldown,
+            )
         context = FlowContext(
             config=config,
             site=site,
             solver=self._solver,
             auth_encoding=auth_encoding,
             policy=self.policy,
-            leases=LocalLeases(),
+            leases=self._leases,
             waits=self._waits,
             drop_body=_scrapy.drop_body,
         )
@@ -159,9 +180,13 @@ class Coordinator:
         if not self._has_cookies:
             self.report.warn_once("cookies", f"COOKIES_ENABLED is off: {NO_COOKIES}")
 
-    def closed(self) -> None:
-        """Tell the summary."""
+    async def closed(self) -> None:
+        """Tell the summary, and let other processes go on."""
         self.report.closed()
+        await self._leases.close()
+        if self._shared is not None and self._store is not None:
+            await self._shared.close()
+            await self._store.store.close()
 
     def snapshot(self) -> dict[str, Any]:
         """Return what is known and held now; no secret is in it."""
@@ -243,3 +268,11 @@ def _domains(config: Config, engine: Engine) -> Any:
     """Return the hosts in scope: the setting's, or else the spider's."""
     named = config.allowed_domains
     return engine.spider_domains if named is None else named
+
+
+def _shared_budget(
+    store: CrawlStore | None, clock: Clock, random: Callable[[], float]
+) -> SharedBudget | None:
+    if store is None:
+        return None
+    return SharedBudget(store.store, clock, random, store.owner, store.account)

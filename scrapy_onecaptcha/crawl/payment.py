@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl import requests
 from scrapy_onecaptcha.crawl.budget import Allowance
-from scrapy_onecaptcha.crawl.clearance import Earned, Imported
 from scrapy_onecaptcha.crawl.gate import Delivered, Gated, task_of, user_agent_of
+from scrapy_onecaptcha.crawl.leases import Imported
 from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, stamp_of
 from scrapy_onecaptcha.crawl.sender import TokenSender
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from scrapy_onecaptcha.crawl.budget import Policy, Unit
-    from scrapy_onecaptcha.crawl.clearance import Leases
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
+    from scrapy_onecaptcha.crawl.leases import Leases
     from scrapy_onecaptcha.crawl.sessions import Session
     from scrapy_onecaptcha.crawl.shutdown import Waits
     from scrapy_onecaptcha.crawl.site import SiteClient, SiteContext
@@ -93,7 +93,7 @@ class Payment:
         self.made = False
         self._renewals = 0
         self._breaker_waits = 0
-        self._earned: Earned | None = None
+        self._has_earned = False
         self._rqdata: str | None = None
         self._last = "the service gave no token"
         self._code = ""
@@ -144,21 +144,22 @@ class Payment:
             gate = renewed.gate
         self._rqdata = gate.challenge.rqdata
         leases = self._context.leases
-        taking = leases.take(gate.request, gate.session.key, gate.sitekey)
+        taking = leases.take(gate)
         lease = await self._context.waits.until_closing(taking)
         if isinstance(lease, Imported):
             session = self._session(gate)
             session.user_agent = lease.user_agent
-            self._sessions.grant(session, None)
+            self._sessions.grant(session, None, lease.cookies, imported=True)
+            self.made = False
             return Gated(gate)  # which is older than that
-        self._earned = None
+        self._has_earned = False
         try:
             return await self._earn(gate)
         finally:
             # Nobody here waits for the other processes.
             ending = (
-                leases.publish(lease, self._earned)
-                if self._earned
+                leases.publish(lease, self._session(gate).user_agent)
+                if self._has_earned
                 else leases.give_up(lease)
             )
             Deferred.fromCoroutine(ending).addErrback(_log_fault)
@@ -283,7 +284,7 @@ class Payment:
         """Conclude for a token whose gate was gone before it was sent."""
         if page.shows_content:
             # The site will let the others pass as well.
-            self._grant(gate, page, None, self._jar(gate))
+            self._grant(gate, page, self._jar(gate))
         return self._unused(gate, page, unit)
 
     def _unused(self, gate: Gate, page: Delivered, unit: Unit) -> Outcome:
@@ -319,14 +320,12 @@ class Payment:
         session = self._session(gate)
         session.user_agent = solution.user_agent
         session.url_pass = verdict.url_pass or session.url_pass
-        self._grant(gate, outcome, solution.user_agent, before)
+        self._grant(gate, outcome, before)
         self._report.accepted(gate.site)
         unit.settle("accepted")
         return outcome
 
-    def _grant(
-        self, gate: Gate, page: Delivered, user_agent: str | None, before: Jar
-    ) -> None:
+    def _grant(self, gate: Gate, page: Delivered, before: Jar) -> None:
         """Note that the site has let the page pass, and will let others."""
         if not self._config.share_clearance:
             return
@@ -353,7 +352,7 @@ class Payment:
         self._report.clearance_begun()
         if session.clearances.unproductive > 1:
             self._report.token_for_each_page(gate.site)
-        self._earned = Earned(cookies=new, user_agent=user_agent)
+        self._has_earned = True
 
 
 def note_passed(session: Session, outcome: Delivered) -> None:

@@ -159,6 +159,8 @@ class Sessions:
         session: Session,
         paid_for: Request | None,
         cookies: frozenset[tuple[str, str]] = frozenset(),
+        *,
+        imported: bool = False,
     ) -> Clearance:
         """Note that the site has granted *session* a clearance."""
         self.granted += 1
@@ -167,6 +169,7 @@ class Sessions:
             since=self._clock.seconds(),
             cost=session.cost,
             paid_for=paid_for,
+            imported=imported,
         )
         session.cost = 0
         session.clearances.grant(clearance)

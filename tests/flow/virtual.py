@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from scrapy_onecaptcha.crawl.coordinator import Coordinator
+    from scrapy_onecaptcha.crawl.store import CrawlStore
 
 SITEKEY = "b1b2c3d4-0000-4000-8000-000000000001"
 OTHER_SITEKEY = "b1b2c3d4-0000-4000-8000-000000000002"
@@ -384,6 +385,8 @@ class Crawl:
         concurrency: ``CONCURRENT_REQUESTS``.
         per_domain: ``CONCURRENT_REQUESTS_PER_DOMAIN``; 0 for no limit.
         delay: ``DOWNLOAD_DELAY``.
+        beside: another crawl, in the same time and with the same service.
+        store: shared with others.
         settings: of the middleware, without their prefix.
     """
 
@@ -396,11 +399,13 @@ class Crawl:
         allowed_domains: Iterable[str] = (),
         seed: int = 0,
         scrapy_settings: dict[str, Any] | None = None,
+        beside: Crawl | None = None,
+        store: CrawlStore | None = None,
         **settings: Any,
     ) -> None:
-        self.clock = Clock()
+        self.clock: Clock = beside.clock if beside else Clock()
         self.concurrency = concurrency
-        self.service = Service(self.clock)
+        self.service: Service = beside.service if beside else Service(self.clock)
         self.sites: dict[str, Any] = {}
         self.events: list[Event] = []
         self.given_back: list[Request] = []
@@ -443,6 +448,7 @@ class Crawl:
             self.clock,
             random.Random(seed).random,
             self.virtual,
+            store,
         )
         self.middleware.spider_opened()
 
