@@ -182,6 +182,22 @@ class Reservation(Protocol):
         """Give the task back: the service refused to create it."""
         ...
 
+    def created(self, task_id: str, task_type: str, /) -> None:
+        """Note that the service has created the task."""
+        ...
+
+    def solved(self, solution: Solution, /) -> None:
+        """Note that the task gave a token."""
+        ...
+
+    def failed(self, error: Any, /, *, charged: bool) -> None:
+        """Note that it gave none; *charged*: whether it may have been billed."""
+        ...
+
+    def abandoned(self) -> None:
+        """Note that the stop of the crawl left it behind."""
+        ...
+
     def settle(self, verdict: Literal["accepted", "failed", "void"], /) -> None:
         """Say what the task came to; only the first verdict counts."""
         ...

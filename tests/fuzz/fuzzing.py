@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 
@@ -50,8 +50,13 @@ def ends(seconds: float = HANG) -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def fuzzed(examples: int) -> Callable[[Decorated], Decorated]:
-    """Try *examples*, the same in each run; with ``FUZZ=n`` n times as many others."""
+def fuzzed(examples: int, *, shrink: bool = True) -> Callable[[Decorated], Decorated]:
+    """Try *examples*, the same in each run; with ``FUZZ=n`` n times as many others.
+
+    Args:
+        examples: in an ordinary run.
+        shrink: whether what fails is made smaller, which takes many more tries.
+    """
     often = TIMES > 1
     return settings(
         max_examples=examples * TIMES,
@@ -60,6 +65,7 @@ def fuzzed(examples: int) -> Callable[[Decorated], Decorated]:
         # Of the wall's clock, so of no use against a hang: `ends` is for that.
         deadline=timedelta(minutes=2),
         print_blob=often,
+        phases=[phase for phase in Phase if shrink or phase is not Phase.shrink],
         suppress_health_check=[
             HealthCheck.too_slow,
             HealthCheck.data_too_large,

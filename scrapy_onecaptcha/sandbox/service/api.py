@@ -44,8 +44,9 @@ class ServiceOptions:
         latency: seconds until a task is ready, or the least and the most.
         failure_rate: share of tasks that end in ``ERROR_CAPTCHA_UNSOLVABLE``.
         refused_rate: share of tokens that look fine but that sites refuse.
-        user_agent: what a solution names as its User-Agent. ``None``: nothing;
-            ``"same"``: what was sent; any other text: that.
+        user_agent: User-Agent that a solution names. ``None``: none; ``"same"``: the
+            one that was sent; any other text: that one, with the number of the task in
+            place of ``{number}``.
         user_agent_key: what a solution calls it (other task types of the service spell
             it ``user_agent``).
         resp_key: ``respKey`` of the solutions, if any.
@@ -229,8 +230,12 @@ class Service:
         return solution
 
     def _user_agent(self, task: Task) -> str | None:
-        sent = task.text("userAgent")
-        return sent if self._options.user_agent == "same" else self._options.user_agent
+        if self._options.user_agent == "same":
+            return task.text("userAgent")
+        if self._options.user_agent is None:
+            return None
+        number = list(self._ledger.tasks).index(task.task_id) + 1
+        return self._options.user_agent.replace("{number}", str(number))
 
     def _new_token(self, task: Task) -> Token:
         # Real ones are of this length and alphabet.

@@ -25,7 +25,7 @@ BOMB = 600
 _GZIP = 16 + zlib.MAX_WBITS
 _HEADERS = b"X-Filler: " + b"y" * 1000 + b"\r\n"
 _CHUNK = 1 << 16
-_NO_CONTENT = 204
+_NO_BODY = (204, 304)
 # What was written must have been read before a reset, which discards the rest.
 _RESET_SECONDS = 0.05
 
@@ -105,9 +105,12 @@ def _raw(reply: Reply) -> bytes:
 def _head(request: Any, reply: Reply, length: int) -> None:
     request.setResponseCode(reply.status)
     request.setHeader("Cache-Control", "no-store")
-    request.setHeader("Content-Type", reply.content_type)
-    if reply.status != _NO_CONTENT and reply.manner != "endless":
+    if reply.content_type:
+        request.setHeader("Content-Type", reply.content_type)
+    if reply.status not in _NO_BODY and reply.manner != "endless":
         request.setHeader("Content-Length", str(length))
+    if any(name == "Cache-Control" for name, _ in reply.headers):
+        request.responseHeaders.removeHeader("Cache-Control")
     for name, value in reply.headers:
         request.responseHeaders.addRawHeader(name, value)
 

@@ -1,4 +1,4 @@
-"""What a gate holds against a submission before it looks at the token."""
+"""The checks of a submission, all but that of its token."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha.sandbox.sites.forms import Fields, parse_form
+from scrapy_onecaptcha.sandbox.forms import Fields, parse_form
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.sandbox.messages import Visit
     from scrapy_onecaptcha.sandbox.sites.gate import Gate
-    from scrapy_onecaptcha.sandbox.sites.tickets import Ticket
+    from scrapy_onecaptcha.sandbox.sites.one_time_fields import Ticket
 
 __all__ = [
     "PROOF_ZEROS",
@@ -31,10 +31,10 @@ _TOKEN_FIELDS = ("h-captcha-response", "g-recaptcha-response")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A form as it came.
+    """A form as it was sent.
 
     Attributes:
-        media_type: of its body; ``""`` for a GET form.
+        media_type: media type of its body; ``""`` for a GET form.
         fields: names and values, as bytes in the encoding of the page.
         malformed: whether the body is not what its type says.
     """
@@ -48,12 +48,14 @@ class Submission:
         return [value for key, value in self.fields if key == name.encode()]
 
     def text(self, name: str) -> str:
-        """Return the first value of a field, empty where it did not come."""
+        """Return the first value of a field, empty where the form has no such field."""
         return next(iter(self.values(name)), b"").decode("utf-8", "replace")
 
 
 def read_submission(gate: Gate, visit: Visit) -> Submission | None:
     """Return what was submitted, or ``None`` where the request is no submission."""
+    if gate.token_header:
+        return _read_header(gate, visit)
     read = _read(visit)
     marks = {
         *_TOKEN_FIELDS,
@@ -62,9 +64,17 @@ def read_submission(gate: Gate, visit: Visit) -> Submission | None:
     }
     if any(read.values(mark) for mark in marks):
         return read
-    # A body that cannot be read is a submission gone wrong, if it speaks of a token.
+    # An unreadable body that names a token field is a broken submission.
     garbled = read.malformed and any(mark.encode() in visit.body for mark in marks)
     return read if garbled else None
+
+
+def _read_header(gate: Gate, visit: Visit) -> Submission | None:
+    token = visit.headers.get(gate.token_header.lower())
+    if token is None:
+        return None
+    fields = tuple((name.encode(), token.encode()) for name in gate.token_fields)
+    return Submission(media_type=gate.enctype, fields=fields)
 
 
 def _read(visit: Visit) -> Submission:
@@ -81,7 +91,7 @@ def _read(visit: Visit) -> Submission:
 def form_faults(
     gate: Gate, visit: Visit, form: Submission, ticket: Ticket | None
 ) -> list[str]:
-    """Return everything that is wrong with a submission but its token and ticket."""
+    """Return each fault of a submission, apart from its token and one-time field."""
     if visit.method != gate.method:
         return ["method"]
     if form.malformed:
@@ -111,7 +121,7 @@ def _token_field_faults(gate: Gate, form: Submission) -> list[str]:
     sent = {name: form.values(name) for name in gate.token_fields}
     if not any(value for values in sent.values() for value in values):
         return ["missing-input-response"]
-    # One value in each, the same in all: so the widget fills them.
+    # The widget fills each field once, all with the same value.
     tokens = {tuple(values) for values in sent.values()}
     return [] if len(tokens) == 1 and len(tokens.pop()) == 1 else ["token-fields"]
 
@@ -139,7 +149,7 @@ def _field_faults(gate: Gate, form: Submission) -> list[str]:
 
 
 def _allowed(gate: Gate) -> set[str]:
-    # respKey may come uncalled for: the service says to submit it where it returns one.
+    # respKey is allowed everywhere: the service says to submit it where it returns one.
     optional = {
         gate.ticket_field: gate.ticketed,
         "state": bool(gate.state),
@@ -147,8 +157,8 @@ def _allowed(gate: Gate) -> set[str]:
         "next": gate.names_next,
     }
     known = {name for name, exists in optional.items() if exists}
-    # With a field of its own the widget stands outside the form, so its fields are no
-    # part of it; sending them as well does no harm.
+    # With a token field of the form's own the widget is outside of it. A browser would
+    # not send the widget's fields then; a client that does is let pass.
     widget = _TOKEN_FIELDS if gate.token_field else ()
     constants = {name for name, _ in gate.constants}
     return {*gate.token_fields, *widget, "respKey", *constants, *known}
@@ -166,14 +176,14 @@ def _ticket_faults(
 
 
 def is_proof(text: str) -> bool:
-    """Whether *text*, a challenge, ``#`` and a number, has a hash that begins right."""
+    """Whether the hash of *text* (challenge, ``#``, number) begins with zeros."""
     digest = hashlib.sha256(text.encode()).hexdigest()
     return digest.startswith("0" * PROOF_ZEROS)
 
 
 def is_local(uri: str) -> bool:
-    """Whether a URI stays on its site, so that a gate may redirect to it."""
+    """Whether a URI is a path of the same site, so that a gate may redirect to it."""
     parts = urlsplit(uri)
-    # Browsers take a backslash for a slash.
+    # Browsers read a backslash as a slash.
     local = uri.startswith("/") and "\\" not in uri
     return local and not parts.scheme and not parts.netloc

@@ -1,4 +1,4 @@
-"""The HTML of the gates, as real products write it."""
+"""The HTML and JavaScript of the gates, as real products write them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import html
 import json
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.sandbox.sites.checks import PROOF_ZEROS
 from scrapy_onecaptcha.sandbox.sites.gate import SCRIPT_PATH
+from scrapy_onecaptcha.sandbox.sites.submission_checks import PROOF_ZEROS
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.sandbox.sites.gate import Gate
-    from scrapy_onecaptcha.sandbox.sites.tickets import Ticket
+    from scrapy_onecaptcha.sandbox.sites.one_time_fields import Ticket
 
 __all__ = ["escape", "gate_page", "gate_script", "layout"]
 
@@ -101,7 +101,7 @@ _PROVING = """<h1>{heading}</h1>
 
 
 def escape(text: str) -> str:
-    """Escape for text and attributes, with the entities that servers write."""
+    """Escape for text and attributes, with the entities that servers use."""
     return html.escape(text).replace("&#x27;", "&#39;")
 
 
@@ -128,8 +128,8 @@ def gate_page(gate: Gate, site: str, ticket: Ticket, target: str) -> str:
     """Return the page of a gate.
 
     Args:
-        gate: what it is like.
-        site: its name, for the visitor.
+        gate: describes the gate.
+        site: name of the site, as the page shows it.
         ticket: the one-time values of this page.
         target: path and query of the page that was asked for.
     """
@@ -141,8 +141,7 @@ def gate_page(gate: Gate, site: str, ticket: Ticket, target: str) -> str:
             heading=escape(gate.heading), site=escape(site), widget=widget
         )
         return _page_of(gate, ticket, text)
-    # A callback that fills a field of the form is what products write whose widget
-    # stands outside of it.
+    # Products whose widget is outside of the form have a callback that fills a field.
     outside = bool(gate.token_field)
     multipart = gate.enctype == "multipart/form-data"
     fields = "\n".join(_fields(gate, ticket, target))
@@ -173,7 +172,7 @@ def _page_of(gate: Gate, ticket: Ticket, body: str) -> str:
 
 
 def gate_script(gate: Gate) -> str:
-    """Return the callback of a gate whose script is a file of its own."""
+    """Return the callback of a *bundled* gate."""
     return "\n".join(["function onSolved(token) {", *_calling(gate), "}", ""])
 
 
@@ -275,7 +274,9 @@ def _script(gate: Gate, ticket: Ticket) -> str:
 
 
 def _calling(gate: Gate) -> list[str]:
-    # The token as it is: so the products write it.
+    if gate.token_header:
+        return _calling_by_header(gate)
+    # The products do not encode the token.
     name = _quoted(f"{gate.token_fields[0]}=")
     return [
         "  var call = new XMLHttpRequest();",
@@ -287,6 +288,16 @@ def _calling(gate: Gate) -> list[str]:
         "    }",
         "  };",
         f"  call.send({name} + token);",
+    ]
+
+
+def _calling_by_header(gate: Gate) -> list[str]:
+    return [
+        "  var call = new XMLHttpRequest();",
+        f'  call.open("POST", {_quoted(gate.action)});',
+        f"  call.setRequestHeader({_quoted(gate.token_header)}, token);",
+        "  call.onload = function () { window.location.reload(); };",
+        "  call.send();",
     ]
 
 

@@ -1,17 +1,14 @@
-"""The one-time values that a gate puts into its pages."""
+"""One-time values in the pages of a gate, such as CSRF tokens."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
-
-    from scrapy_onecaptcha.sandbox.sites.api import Api
-    from scrapy_onecaptcha.sandbox.sites.gate import Gate
 
 __all__ = ["Ticket", "Tickets"]
 
@@ -20,16 +17,16 @@ _MOST = 10_000
 
 @dataclass(slots=True, kw_only=True)
 class Ticket:
-    """What one gate page was made with.
+    """The one-time values of one gate page.
 
     Attributes:
-        value: of the hidden field.
+        value: value of the hidden field.
         target: path and query of the page that was asked for.
-        user_agent: of the request for the gate page.
-        cookie: value of the CSRF cookie that it belongs to.
-        rqdata: what the page hands to its widget; ``""`` for nothing.
+        user_agent: User-Agent of the request for the gate page.
+        cookie: value of the CSRF cookie that belongs to it.
+        rqdata: value that the page gives to its widget; ``""`` for none.
         issued_at: seconds of the sandbox's clock.
-        used: whether a submission has named it.
+        used: whether a submission has used it.
     """
 
     value: str
@@ -41,17 +38,29 @@ class Ticket:
     used: bool = False
 
 
+class Issuer(Protocol):
+    """What the values depend on: a gate's page, or an API's demand."""
+
+    @property
+    def rqdata(self) -> bool:
+        """Whether the page hands rqdata to its widget."""
+
+    @property
+    def page_seconds(self) -> float:
+        """Seconds for which the values of one page are accepted."""
+
+
 class Tickets:
     """The tickets of one site.
 
     Args:
-        gate: tells what comes with a ticket, and how long it lives.
+        gate: describes the ticket and its lifetime.
         clock: returns the time in seconds.
-        rng: what one-time values are drawn from.
+        rng: one-time values are drawn from it.
     """
 
     def __init__(
-        self, gate: Gate | Api, *, clock: Callable[[], float], rng: random.Random
+        self, gate: Issuer, *, clock: Callable[[], float], rng: random.Random
     ) -> None:
         self._gate = gate
         self._clock = clock
@@ -59,13 +68,13 @@ class Tickets:
         self._tickets: dict[str, Ticket] = {}
 
     def issue(self, target: str, *, user_agent: str, cookie: str) -> Ticket:
-        """Make the ticket of a new page; an empty *cookie* gets a fresh value."""
+        """Make the ticket of a new page; an empty *cookie* gets a new value."""
         ticket = Ticket(
             value=self._drawn(18),
             target=target,
             user_agent=user_agent,
             cookie=cookie or self._drawn(18),
-            # Standard base64: its + / = are what a careless encoding destroys.
+            # Standard base64, because a careless encoding breaks its + / =.
             rqdata=self._drawn(150) if self._gate.rqdata else "",
             issued_at=self._clock(),
         )
@@ -75,7 +84,7 @@ class Tickets:
         return ticket
 
     def take(self, value: str) -> tuple[Ticket | None, str]:
-        """Use up a ticket; return it, and why it does not hold (``""`` if it does)."""
+        """Use up a ticket; return it, and why it is not valid (``""`` if it is)."""
         if not value:
             return None, "ticket-missing"
         ticket = self._tickets.get(value)

@@ -1,4 +1,4 @@
-"""A site behind a gate."""
+"""A site behind a gate: who sees which page, and what a submission does."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from scrapy_onecaptcha.sandbox.messages import (
     Reply,
     Visit,
     html_reply,
-    json_reply,
     redirect_reply,
     text_reply,
 )
-from scrapy_onecaptcha.sandbox.sites.checks import (
+from scrapy_onecaptcha.sandbox.sites.answers import answer_of, refreshed
+from scrapy_onecaptcha.sandbox.sites.clearances import Clearances, without_pass
+from scrapy_onecaptcha.sandbox.sites.content import ROBOTS, Content
+from scrapy_onecaptcha.sandbox.sites.gate import SCRIPT_PATH
+from scrapy_onecaptcha.sandbox.sites.gate_html import gate_page, gate_script
+from scrapy_onecaptcha.sandbox.sites.gate_sessions import GateSessions
+from scrapy_onecaptcha.sandbox.sites.one_time_fields import Ticket, Tickets
+from scrapy_onecaptcha.sandbox.sites.submission_checks import (
     Submission,
     form_faults,
     is_local,
     read_submission,
 )
-from scrapy_onecaptcha.sandbox.sites.clearance import Clearances, without_pass
-from scrapy_onecaptcha.sandbox.sites.content import ROBOTS, Content
-from scrapy_onecaptcha.sandbox.sites.gate import SCRIPT_PATH
-from scrapy_onecaptcha.sandbox.sites.pages import escape, gate_page, gate_script, layout
-from scrapy_onecaptcha.sandbox.sites.tickets import Ticket, Tickets
 
 if TYPE_CHECKING:
     import random
@@ -34,43 +35,21 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.sandbox.ledger import Ledger, Verdict
     from scrapy_onecaptcha.sandbox.sites.gate import Gate
 
-__all__ = ["GatedSite", "OpenSite"]
+__all__ = ["GatedSite"]
 
 _SCRIPT = "text/javascript; charset=utf-8"
 
 
-class OpenSite:
-    """A site without a gate.
-
-    Args:
-        name: of the site.
-        content: its pages.
-        ledger: counts what it does.
-    """
-
-    def __init__(self, name: str, content: Content, *, ledger: Ledger) -> None:
-        self.name = name
-        self._content = content
-        self._ledger = ledger
-
-    def answer(self, visit: Visit) -> Reply:
-        """Answer one request."""
-        if visit.path == "/robots.txt":
-            return ROBOTS
-        self._ledger.hit(self.name, visit.path, "content")
-        return self._content.answer(visit)
-
-
 class GatedSite:
-    """A site all of whose pages but robots.txt stand behind a gate.
+    """A site with a gate before all of its pages but robots.txt.
 
     Args:
-        name: of the site.
-        gate: what it is like.
+        name: name of the site.
+        gate: describes the gate.
         content: its pages.
-        ledger: knows the tokens, counts what it does.
+        ledger: knows the tokens, counts what the site does.
         clock: returns the time in seconds.
-        rng: what one-time values are drawn from.
+        rng: one-time values are drawn from it.
     """
 
     def __init__(
@@ -89,6 +68,7 @@ class GatedSite:
         self._ledger = ledger
         self._tickets = Tickets(gate, clock=clock, rng=rng)
         self._clearances = Clearances(name, gate, clock=clock, rng=rng)
+        self._sessions = GateSessions(name, rng=rng)
         self._clock = clock
         self._shown: dict[str, tuple[str, float]] = {}
 
@@ -96,17 +76,32 @@ class GatedSite:
         """Answer one request."""
         if visit.path == "/robots.txt":
             return ROBOTS
-        form = read_submission(self._gate, visit)
         if visit.path == SCRIPT_PATH and self._gate.bundled:
             return Reply(body=gate_script(self._gate).encode(), content_type=_SCRIPT)
-        if form is not None and not (self._gate.by_address or self._gate.own_forms):
+        self._ledger.see(self.name, visit)
+        return self._answered(visit)
+
+    def _answered(self, visit: Visit) -> Reply:
+        form = read_submission(self._gate, visit)
+        if form is None and visit.path.startswith(self._gate.free_paths):
+            return self._delivered(visit)
+        to_content = self._gate.by_address or self._gate.own_forms
+        if form is not None and not to_content:
             return self._submitted(visit, form)
         admitted, refusal = self._clearances.admits(visit)
         if form is not None and not admitted:
             return self._submitted(visit, form)
         if refusal:
             self._ledger.clearances_refused[refusal] += 1
-        return self._opened(visit) if admitted else self._gated(visit)
+        closed = self._has_own_captcha(visit.path) or self._refuses(visit.path)
+        return self._opened(visit) if admitted and not closed else self._gated(visit)
+
+    def _refuses(self, path: str) -> bool:
+        return path.startswith(self._gate.refused_paths)
+
+    def _has_own_captcha(self, path: str) -> bool:
+        own = self._gate.own_captcha
+        return bool(own) and path.startswith(own)
 
     def _takes_forms(self, visit: Visit) -> bool:
         if self._gate.action:
@@ -118,12 +113,15 @@ class GatedSite:
             self._gate.entered == "redirect" and visit.path == self._gate.entrance
         )
 
-    # What a visitor sees
+    # What a client sees
 
     def _opened(self, visit: Visit) -> Reply:
-        if self._is_gate_path(visit):
-            return redirect_reply(self._target(visit))
-        return self._delivered(replace(visit, uri=without_pass(visit.uri)))
+        if not self._is_gate_path(visit):
+            return self._delivered(replace(visit, uri=without_pass(visit.uri)))
+        if self._gate.cleared == "verified":
+            self._ledger.count(self.name, "verified")
+            return text_reply("You are verified.")
+        return redirect_reply(self._target(visit))
 
     def _delivered(self, visit: Visit) -> Reply:
         self._ledger.hit(self.name, visit.path, "content")
@@ -134,15 +132,25 @@ class GatedSite:
             self._ledger.hit(self.name, visit.path, "forbidden")
             return text_reply("Forbidden")
         if self._gate.entered == "redirect" and not self._is_gate_path(visit):
-            self._ledger.hit(self.name, visit.path, "redirects")
-            target = quote(without_pass(visit.uri), safe="")
-            return redirect_reply(f"{self._gate.entrance}?next={target}")
+            return self._led_to_gate(visit)
         return self._gate_shown(visit, self._target(visit))
 
+    def _led_to_gate(self, visit: Visit) -> Reply:
+        self._ledger.hit(self.name, visit.path, "redirects")
+        page = without_pass(visit.uri)
+        query = f"?next={quote(page, safe='')}" if self._gate.names_page else ""
+        reply = redirect_reply(f"{self._gate.entrance}{query}")
+        if not self._gate.by_session:
+            return reply
+        cookie = self._sessions.remember(visit, page)
+        return _with_cookie(reply, cookie) if cookie else reply
+
     def _target(self, visit: Visit) -> str:
-        """Return path and query of the page that *visit* is after."""
+        """Return path and query of the page that the client is after."""
         if not self._is_gate_path(visit):
             return without_pass(visit.uri)
+        if self._gate.by_session:
+            return self._sessions.page_of(visit)
         named = dict(visit.query).get(b"next", b"").decode("utf-8", "replace")
         return named if is_local(named) else "/"
 
@@ -164,9 +172,13 @@ class GatedSite:
     def _csrf_name(self) -> str:
         return f"csrf_{self.name}"
 
-    # What a visitor sends
+    # What a client sends
 
     def _submitted(self, visit: Visit, form: Submission) -> Reply:
+        reply = self._judged(visit, form)
+        return Reply(manner="drop") if self._gate.hangs_up else reply
+
+    def _judged(self, visit: Visit, form: Submission) -> Reply:
         target, shown_at = self._shown.get(visit.address, (visit.path, -math.inf))
         if not self._gate.by_address:
             target = self._submitted_target(visit, form)
@@ -180,13 +192,30 @@ class GatedSite:
         verdict = self._verdict(visit, form, ticket)
         if not verdict.success or verdict.token is None:
             return self._rejected(visit, target, [verdict.reason])
+        if self._refuses(target):
+            return self._rejected(visit, target, ["token-refused"])
+        user_agent = verdict.token.user_agent or visit.user_agent
+        return self._accepted(visit, user_agent, target)
+
+    def _accepted(self, visit: Visit, user_agent: str, target: str) -> Reply:
         self._ledger.hit(self.name, visit.path, "accepted")
         self._shown.pop(visit.address, None)
-        cookie, onward = self._clearances.grant(
-            visit, verdict.token.user_agent or visit.user_agent, target
-        )
-        reply = self._answer(visit, target, onward)
+        own = self._has_own_captcha(target)
+        if own and self._clearances.admits(visit)[0]:
+            return self._content_of(visit, target)
+        cookie, onward = self._clearances.grant(visit, user_agent, target)
+        in_place = own or self._gate.answer == "content"
+        if in_place:
+            reply = self._content_of(visit, target)
+        elif self._gate.answer == "gate":
+            reply = refreshed(self._gate_shown(visit, target))
+        else:
+            reply = answer_of(self._gate, onward)
         return _with_cookie(reply, cookie) if cookie else reply
+
+    def _content_of(self, visit: Visit, target: str) -> Reply:
+        asked = Visit(uri=target, headers=visit.headers, address=visit.address)
+        return self._delivered(asked)
 
     def _is_over(self, shown_at: float) -> bool:
         return self._clock() - shown_at > self._gate.page_seconds
@@ -195,7 +224,7 @@ class GatedSite:
         if self._gate.names_next:
             named = form.text("next")
             return named if is_local(named) else "/"
-        return self._target(visit)
+        return visit.path if self._gate.drops_query else self._target(visit)
 
     def _faults(
         self, visit: Visit, form: Submission
@@ -234,24 +263,6 @@ class GatedSite:
             return text_reply("bad")
         return self._gate_shown(visit, target)
 
-    def _answer(self, visit: Visit, target: str, onward: str) -> Reply:
-        if self._gate.answer == "redirect":
-            return redirect_reply(onward, status=self._gate.redirect_status)
-        if self._gate.answer == "content":
-            asked = Visit(uri=target, headers=visit.headers, address=visit.address)
-            return self._delivered(asked)
-        if self._gate.answer == "json":
-            return json_reply({"ok": True})
-        if self._gate.answer == "word":
-            return text_reply("good")
-        return Reply(status=204) if self._gate.answer == "204" else _thanks(target)
-
 
 def _with_cookie(reply: Reply, cookie: str) -> Reply:
     return replace(reply, headers=(*reply.headers, ("Set-Cookie", cookie)))
-
-
-def _thanks(target: str) -> Reply:
-    link = f'<a href="{escape(target)}">Go on</a>'
-    body = f"<h1>Thank you</h1>\n<p>You have passed the check. {link}</p>"
-    return html_reply(layout("Thank you", body))

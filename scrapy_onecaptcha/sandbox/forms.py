@@ -1,4 +1,4 @@
-"""Forms as a strict server reads them: bytes in, bytes out, nothing repaired."""
+"""A strict parser of submitted forms: bytes in, bytes out, no repairs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 __all__ = ["MULTIPART", "URLENCODED", "Fields", "parse_form", "parse_urlencoded"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
-"""Names and values in the order sent, in the encoding of the page."""
+"""Names and values in the order of the request, in the encoding of the page."""
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -24,7 +24,7 @@ def parse_form(content_type: str, body: bytes) -> tuple[str, Fields]:
     """Return the media type of a form and its fields.
 
     Raises:
-        ValueError: the body is not what its type says, or the type is no form's.
+        ValueError: the body does not fit its type, or the type is not that of a form.
     """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == URLENCODED:
@@ -32,13 +32,13 @@ def parse_form(content_type: str, body: bytes) -> tuple[str, Fields]:
     if media_type == MULTIPART:
         found = _BOUNDARY.search(content_type)
         if found is None:
-            raise ValueError("a multipart form without a boundary")
+            raise ValueError("the multipart form has no boundary")
         return media_type, parse_multipart(body, found[1].encode())
     raise ValueError(f"not the type of a form: {content_type!r}")
 
 
 def parse_urlencoded(data: bytes) -> Fields:
-    """Read ``application/x-www-form-urlencoded`` data."""
+    """Parse ``application/x-www-form-urlencoded`` data."""
     pairs = (pair.partition(b"=") for pair in data.split(b"&") if pair)
     return tuple((_decoded(name), _decoded(value)) for name, _, value in pairs)
 
@@ -48,14 +48,14 @@ def _decoded(data: bytes) -> bytes:
 
 
 def parse_multipart(body: bytes, boundary: bytes) -> Fields:
-    """Read ``multipart/form-data``; parts with a file name are files, no fields.
+    """Parse ``multipart/form-data``; parts with a file name are skipped.
 
     Raises:
-        ValueError: a delimiter, the last one or the name of a part is missing.
+        ValueError: a delimiter or the name of a part is missing.
     """
     preamble, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary)
     if preamble or not parts or not parts[-1].startswith(b"--"):
-        raise ValueError("a multipart form without its delimiters")
+        raise ValueError("the multipart form lacks a delimiter")
     read = (_part(part) for part in parts[:-1])
     return tuple(pair for pair in read if pair is not None)
 
@@ -64,5 +64,5 @@ def _part(part: bytes) -> tuple[bytes, bytes] | None:
     head, blank, value = part.partition(b"\r\n\r\n")
     found = _DISPOSITION.search(head.replace(b"\r\n", b"\n"))
     if not blank or found is None:
-        raise ValueError("a part of a multipart form without a name")
+        raise ValueError("a part of the multipart form has no name")
     return None if b"filename=" in found[2].lower() else (found[1], value)

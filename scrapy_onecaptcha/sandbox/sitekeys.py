@@ -1,4 +1,4 @@
-"""Sitekeys of the sandbox's sites."""
+"""The sitekeys of the sandbox's sites."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["sitekey_of"]
 
 
 def sitekey_of(name: str) -> str:
-    """Return the sitekey of the site called *name*: always the same UUID."""
+    """Return the sitekey of the site *name*: always the same UUID."""
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.sandbox.invalid"))

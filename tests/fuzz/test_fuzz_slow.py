@@ -1,0 +1,74 @@
+"""A search for pages that take long.
+
+A page is a few pieces, again and again, up to the size that is read. The search is led
+towards pages that take many calls: their count is the same on any machine. What takes
+its time inside of one call is interrupted.
+"""
+
+from __future__ import annotations
+
+from hypothesis import example, given, target
+from hypothesis import strategies as st
+
+from tests.corpus.slow_pages import API, WIDGET, page
+from tests.unit.pages.test_detection_work import calls
+
+from .fuzzing import ends, fuzzed
+
+#: CPU seconds. The worst page that was found takes a few tenths.
+BOUND = 10.0
+#: Calls. See the tests of the work of a detection for what a page takes.
+MOST = 2_000_000
+SIZE = 120_000
+
+PIECES = [
+    *("<div>", "</div>", "<p>", "<b>", "</b>", "<table>", "<tr><td>", "</table>"),
+    *("<form>", "<form id=f>", "</form>", "<form method=post action=/a>"),
+    *("<fieldset disabled>", "<legend>", "</legend>", "</fieldset>", "<label>"),
+    *("<input name=a>", "<input type=hidden name=a value=1>", "<input form=f name=b>"),
+    *(
+        "<input type=image name=c>",
+        "<textarea name=d></textarea>",
+        "<button>Go</button>",
+    ),
+    *("<select name=e>", "<option selected>x", "<optgroup disabled>", "</select>"),
+    *("<a href=x>", "</a>", "<h1>", "</h1>", "<title>", "</title>", "<iframe src=x>"),
+    *("<template>", "</template>", "<noscript>", "</noscript>", "<pre>", "</pre>"),
+    *("<div hidden>", "<div style='left:-9999px'>", "<div class='modal fade'>"),
+    *("<dialog>", "</dialog>", "<div role=dialog aria-hidden=true>"),
+    *("<script>", "</script>", "<script type='application/json'>", '{"a":', "[1,", "]"),
+    *('{"sitekey":"338af34c-7bcb-4c7c-900b-acbec73d7d43","rqdata":"x"}', "hcaptcha"),
+    *("hcaptcha.render('x', {sitekey: k});", "function f(t){", "fetch('/a',{body:t})"),
+    *("<!--", "-->", "<![CDATA[", "&amp;", "&#x1f600;", "x", " ", "\n", "'", '"', "="),
+    *("<a b='", '<a b="', "<a b=c d ", "data-sitekey=x ", "class='h-captcha' ", ">"),
+    *(WIDGET, API, "<div class=g-recaptcha>", "<div id=hcaptcha>", "<h-captcha>"),
+    *("Are you human? ", "captcha ", "1.234,00 € ", "人", "Warenkorb "),
+]
+PIECE = st.sampled_from(PIECES)
+
+
+@fuzzed(30, shrink=False)
+@given(
+    before=st.lists(PIECE, max_size=3),
+    unit=st.lists(PIECE, min_size=1, max_size=4),
+    middle=st.lists(PIECE, max_size=2),
+    second=st.lists(PIECE, min_size=1, max_size=3),
+)
+@example(["<form>"], ["<div>"], [WIDGET], ["<input name=a>"])
+@example([WIDGET], ["<fieldset disabled>"], [], ["<legend>", "<input name=a>"])
+@example([], ["x", "</form>"], [WIDGET], ["x", "<template>", "</template>"])
+def test_no_page_takes_long(
+    before: list[str], unit: list[str], middle: list[str], second: list[str]
+) -> None:
+    html = "".join(
+        [
+            *(WIDGET, *before),
+            *["".join(unit)] * (SIZE // len("".join(unit))),
+            *middle,
+            *["".join(second)] * (SIZE // len("".join(second))),
+        ]
+    )
+    with ends(BOUND):
+        count = calls(page(html))
+    target(float(count))
+    assert count < MOST
