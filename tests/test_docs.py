@@ -230,8 +230,8 @@ def test_the_only_flag_is_named() -> None:
     assert request_meta.KEY in words(section("What a callback sees", STATS_PAGE))
 
 
-def test_the_statuses_of_a_token_in_vain_are_named() -> None:
-    told = section("`onecaptcha/tokens/rejected`", STATS_PAGE)
+def test_the_statuses_that_show_no_content_are_named() -> None:
+    told = section("`onecaptcha/tokens/failed`", STATS_PAGE)
     assert {int(each) for each in re.findall(r"\b\d{3}\b", told)} == NO_CONTENT
 
 
