@@ -302,4 +302,4 @@ def _shared_budget(
 ) -> SharedBudget | None:
     if store is None:
         return None
-    return SharedBudget(store.store, clock, random, store.owner, store.account)
+    return SharedBudget(store.store, clock, random, store.run, store.account)

@@ -158,7 +158,7 @@ class Payment:
         lease = await self._context.waits.until_closing(taking)
         if isinstance(lease, Imported):
             session = self._session(gate)
-            session.user_agent = lease.user_agent
+            session.user_agent = lease.user_agent or session.user_agent
             self._sessions.grant(session, None, lease.cookies, imported=True)
             self.made = False
             return Gated(gate)  # which is older than that
