@@ -14,6 +14,7 @@ from benchmarks import (
     slow,
     solves,
     stall,
+    stores,
     token_age,
 )
 from benchmarks.table import show
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 BENCHMARKS: Mapping[str, Callable[[], list[Row]]] = {
     "stall": stall.rows,
     "sharing": sharing.rows,
+    "stores": stores.rows,
     "overhead": overhead.rows,
     "detection": detection.rows,
     "slow": slow.rows,

@@ -69,7 +69,7 @@ class Alarm:
 class Beat:
     """Makes a call again and again, from its start to its stop.
 
-    Twisted's ``LoopingCall`` is not to be had without a reactor.
+    Twisted's ``LoopingCall`` needs a reactor.
 
     Args:
         clock: wakes up.

@@ -1,4 +1,4 @@
-"""``scrapy onecaptcha …``: hands over to the tool that its first argument names."""
+"""``scrapy onecaptcha …``: runs the tool that its first argument names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["TOOLS", "Command"]
 _PROGRAM = "scrapy onecaptcha"
 _TOOLS = "scrapy_onecaptcha.cli"
 
-#: Each tool: its class, and what stands of it in the list.
+#: The class of each tool, and its line in the list of tools.
 TOOLS = {
     "detect": (f"{_TOOLS}.detect.Detect", "which hCaptcha a page has, and why"),
     "balance": (f"{_TOOLS}.balance.Balance", "what the account has left"),
@@ -40,14 +40,14 @@ _VERSION = f"{_TOOLS}.version.Version"
 
 
 class Command(ScrapyCommand):
-    """Parses the command line in two steps: what is common, then the tool's own.
+    """Parses the command line in two steps: common options, then the tool's own.
 
-    Nothing of a tool is loaded before it is named: Scrapy loads this module whatever
-    its user wants to do.
+    Scrapy imports this module for each of its commands. So a tool is imported only when
+    it is named.
     """
 
     requires_project = False
-    # Which would load the project's spiders; a tool makes one of its own.
+    # A crawler process would load the project's spiders; a tool makes its own.
     requires_crawler_process = False
     default_settings = {"LOG_LEVEL": "WARNING"}  # noqa: RUF012  (typed by Scrapy)
 
@@ -57,15 +57,15 @@ class Command(ScrapyCommand):
         self._arguments: list[str] = []
 
     def syntax(self) -> str:
-        """Return how the command line goes."""
+        """Return the arguments, for --help."""
         return f"{{{','.join(TOOLS)}}} [options] …"
 
     def short_desc(self) -> str:
-        """Return the line in Scrapy's list of commands."""
-        return "Look at hCaptchas, solve one, check settings and account"
+        """Return the description in Scrapy's list of commands."""
+        return "Inspect hCaptchas, solve one, check settings and account, report costs"
 
     def long_desc(self) -> str:
-        """Return what --help says."""
+        """Return the description for --help."""
         listed = "; ".join(f"{name}: {about}" for name, (_, about) in TOOLS.items())
         return (
             f"Tools of scrapy-onecaptcha. {listed}. "
@@ -73,12 +73,12 @@ class Command(ScrapyCommand):
         )
 
     def add_options(self, parser: ArgumentParser) -> None:
-        """Add what is common to all tools to Scrapy's own options."""
+        """Add the options that all tools have."""
         super().add_options(parser)
         parser.prog = _PROGRAM
         parser.epilog = (
-            "Exit status of every tool: 0 done; 1 what was asked for could not be had; "
-            "2 wrong command line or settings; 130 after Ctrl-C."
+            "Exit status of every tool: 0 done; 1 failed; 2 wrong command line or "
+            "settings; 130 after Ctrl-C."
         )
         parser.add_argument("--version", action="store_true", help="print the versions")
         _add_json(parser)
@@ -88,7 +88,7 @@ class Command(ScrapyCommand):
         tool.required = False
 
     def process_options(self, args: list[str], opts: Namespace) -> None:
-        """Parse and check the command line; for --help it ends here."""
+        """Parse and check the command line; --help exits here."""
         try:
             self._process(args, opts)
         except KeyboardInterrupt:
@@ -103,9 +103,9 @@ class Command(ScrapyCommand):
             self._tool = load_object(TOOLS[name][0])()
         else:
             other = f" (not {name!r})" if name else ""
-            raise UsageError(f"name what to do: {', '.join(TOOLS)}{other}")
+            raise UsageError(f"name a tool: {', '.join(TOOLS)}{other}")
         parser = self._parser(name, self._tool)
-        # Into what was parsed already: options may stand before the tool's name.
+        # Added to the options that came before the tool's name.
         _, self._arguments = parser.parse_known_args(rest, opts)
         try:
             _refuse_options(self._arguments)
@@ -116,10 +116,9 @@ class Command(ScrapyCommand):
         self._quieten()
 
     def _quieten(self) -> None:
-        """Log to the terminal and warnings only, unless the command line says else.
+        """Log warnings to the terminal, unless the command line says otherwise.
 
-        A project's own level is for its crawls, and so is the file, which may be
-        written anew each time.
+        The project's own level and log file are meant for its crawls.
         """
         settings = self.settings
         assert settings is not None  # noqa: S101  (set by Scrapy)
@@ -146,7 +145,7 @@ class Command(ScrapyCommand):
         try:
             self.exitcode = self._run(opts, terminal)
         except UsageError as error:
-            # Without the usage, unlike Scrapy's: the command line was right.
+            # Scrapy would print the usage as well, but the command line was right.
             terminal.say(f"{_PROGRAM} {opts.tool[0]}: error: {error}")
             self.exitcode = WRONG
         except Interrupted as stop:
@@ -154,8 +153,8 @@ class Command(ScrapyCommand):
         except KeyboardInterrupt:
             self.exitcode = INTERRUPTED
         except BrokenPipeError:
-            # Whoever read our output has left; what Python has still to write as it
-            # ends goes nowhere.
+            # The reader of the output is gone. Python flushes standard output on exit:
+            # to nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             self.exitcode = NOT_HAD
 

@@ -118,7 +118,7 @@ class CircuitOpen(PolicyError):
 
 
 class AttemptsExhausted(PolicyError):
-    """``ONECAPTCHA_MAX_ATTEMPTS`` tasks were spent on this page in vain."""
+    """``ONECAPTCHA_MAX_ATTEMPTS`` tasks were spent on this page; it stayed gated."""
 
     reason = "attempts"
     advice = (

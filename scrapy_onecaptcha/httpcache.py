@@ -15,6 +15,7 @@ from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddlewa
 from scrapy.exceptions import IgnoreRequest
 from scrapy.extensions.httpcache import DummyPolicy, RFC2616Policy
 from scrapy.signalmanager import SignalManager
+from scrapy.utils.misc import load_object
 
 from scrapy_onecaptcha._scrapy import decompress
 from scrapy_onecaptcha.pages.readings import detect_once
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from scrapy.settings import BaseSettings
 
-__all__ = ["GatelessDummyPolicy", "GatelessRFC2616Policy", "gateless"]
+__all__ = [
+    "GatelessDummyPolicy",
+    "GatelessRFC2616Policy",
+    "gateless",
+    "keeps_gates_out",
+]
 
 
 class _Gateless:
@@ -88,6 +94,14 @@ def gateless(policy: type[Any]) -> type[Any]:
     if issubclass(policy, _Gateless):
         return policy
     return type(f"Gateless{policy.__name__}", (_Gateless, policy), {})
+
+
+def keeps_gates_out(settings: BaseSettings) -> bool:
+    """Tell whether the crawl's HTTP cache is on and stores no gate."""
+    if not settings.getbool("HTTPCACHE_ENABLED"):
+        return False
+    policy = load_object(settings["HTTPCACHE_POLICY"])
+    return isinstance(policy, type) and issubclass(policy, _Gateless)
 
 
 class GatelessDummyPolicy(_Gateless, DummyPolicy):

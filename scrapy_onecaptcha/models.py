@@ -112,6 +112,8 @@ class Challenge:
         solvable: whether a token can be had and sent.
         reason: why not, where it is not.
         evidence: one sentence for each thing seen.
+        confidence: how sure it is that the page is of this kind, from 0 to 1; 1.0 where
+            the user says so.
     """
 
     kind: Kind
@@ -123,6 +125,7 @@ class Challenge:
     solvable: bool = True
     reason: Reason | None = None
     evidence: tuple[str, ...] = ()
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +183,22 @@ class Reservation(Protocol):
 
     def refund(self) -> None:
         """Give the task back: the service refused to create it."""
+        ...
+
+    def created(self, task_id: str, task_type: str, /) -> None:
+        """Note that the service has created the task."""
+        ...
+
+    def solved(self, solution: Solution, /) -> None:
+        """Note that the task gave a token."""
+        ...
+
+    def failed(self, error: Any, /, *, charged: bool) -> None:
+        """Note that it gave none; *charged*: whether it may have been billed."""
+        ...
+
+    def abandoned(self) -> None:
+        """Note that the stop of the crawl left it behind."""
         ...
 
     def settle(self, verdict: Literal["accepted", "failed", "void"], /) -> None:

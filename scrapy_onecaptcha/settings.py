@@ -31,6 +31,7 @@ from scrapy_onecaptcha._values import (
     domains,
     flag,
     function,
+    integer,
     is_loopback,
     number,
     one_of,
@@ -129,6 +130,10 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             "COOLDOWN": _seconds(600, zero=True),
             "CONCURRENT_TASKS": count(32, 1, "tasks"),
             "MAX_PARKED": count(512, 0, "requests"),
+            "MAX_HELD": Row(
+                parse=integer(0), allowed="a whole number of requests, 0 or more"
+            ),
+            "BREAKER_WAITS": count(0, 0, "cool-downs"),
             "SHARE_CLEARANCE": _switch(default=True),
             "POLL_DELAY": _seconds(5, zero=True),
             "POLL_INTERVAL": _seconds(3),
@@ -199,6 +204,8 @@ class Config:
     cooldown: float
     concurrent_tasks: int
     max_parked: int
+    max_held: int | None
+    breaker_waits: int
     share_clearance: bool
     poll_delay: float
     poll_interval: float

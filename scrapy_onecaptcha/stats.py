@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
-from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,7 +9,10 @@ from urllib.parse import urlsplit
 from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha._twisted import Beat
-from scrapy_onecaptcha.models import POINTS_PER_CNY, REASONS, plain
+from scrapy_onecaptcha.models import REASONS, plain
+from scrapy_onecaptcha.report.log_lines import Once, Quieted
+from scrapy_onecaptcha.report.stat_names import STATS
+from scrapy_onecaptcha.report.tally import Ended, Tally, price_of, total
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, family
 
 if TYPE_CHECKING:
@@ -28,53 +29,17 @@ __all__ = ["STATS", "Report"]
 
 logger = get_logger("scrapy_onecaptcha")
 
-#: Seconds for which a further loss of the same kind on the same site is only counted.
-QUIET = 60.0
-
 # A site may have hosts without end. Sites that are counted one by one, and those that
 # the summary tells one by one.
 MAX_SITES = 10_000
 MAX_TOLD = 20
 OTHERS = "other sites"
 
-#: Lines on losses of one kind within `QUIET`; sites and kinds whose lines are held
-#: back; hosts that one is warned of.
-MAX_LINES = 20
-MAX_QUIET = 1000
-MAX_WARNINGS = 100
-
 #: Sites with tasks from which on a crawl without a budget is warned.
 MANY_SITES = 100
 
 #: What a task can come to, beside a token: the service's codes and our own words.
 TASK_CODES = frozenset({*RULES, *PREFIXES, "timeout", "abandoned", "other"})
-
-#: Every stat, without the ``onecaptcha/`` that each begins with, and what it counts.
-STATS: Mapping[str, str] = MappingProxyType(
-    {
-        "gates": "gates met in scope",
-        "widgets_ignored": "pages with an hCaptcha that gates nothing",
-        "unsolvable/{reason}": "gates that no token can pass",
-        "tasks": "tasks created, those given back by the service not counted",
-        "tasks/ready": "tasks that gave a token",
-        "tasks/failed/{code}": "tasks that gave none",
-        "tokens/accepted": "tokens that let their page pass",
-        "tokens/rejected": "tokens after which the gate still stood, or an error",
-        "tokens/expired": "tokens that grew too old to be sent",
-        "tokens/unused": "tokens whose gate was gone before they were sent",
-        "shared": "pages that passed on another's clearance",
-        "replayed": "requests sent again for their page",
-        "refetched": "gates fetched again for fresh hidden fields",
-        "refused/{reason}": "gates that were left alone",
-        "failed/{reason}": "gated pages that were lost",
-        "parked/max": "requests that waited at once, at most",
-        "seconds/total": "seconds that tasks took until their tokens, together",
-        "seconds/max": "seconds of the slowest of them",
-        "polls": "calls of getTaskResult",
-        "points": "points spent, without those of the next",
-        "points/unbilled": "points of failed tasks, which the service does not charge",
-    }
-)
 
 #: What stands in the braces of `STATS`.
 VARIANTS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -87,26 +52,6 @@ VARIANTS: Mapping[str, frozenset[str]] = MappingProxyType(
         ),
     }
 )
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What happened on one site."""
-
-    tasks: int = 0
-    passed: int = 0
-    failed: int = 0
-    shared: int = 0
-    lost: int = 0
-    points: float = 0.0
-    unbilled: float = 0.0
-
-
-@dataclass(slots=True)
-class _Quiet:
-    until: float = 0.0
-    withheld: int = 0
-    lines: int = 0
 
 
 class Report:
@@ -130,11 +75,11 @@ class Report:
         self._config = config
         self._clock = clock
         self._waiting = waiting
-        self._sites: dict[str, _Tally] = {}
+        self._sites: dict[str, Tally] = {}
         self._paid_sites = 0
-        self._quiet: OrderedDict[tuple[str, str], _Quiet] = OrderedDict()
-        self._lines: defaultdict[str, _Quiet] = defaultdict(_Quiet)
-        self._warned: dict[str, set[str]] = {}
+        self._losses = Quieted(clock.seconds)
+        self._once = Once()
+        self._ended = Ended()
         self._open_tasks = 0
         self._abandoned = 0
         self._progress = Beat(clock, config.log_interval, self._tell_progress)
@@ -148,24 +93,16 @@ class Report:
 
         Of one kind there are `MAX_WARNINGS` at most.
         """
-        if self._is_first(kind, of):
+        if self._once.is_first(kind, of):
             logger.warning(message)
-            if len(self._warned[kind]) == MAX_WARNINGS:
+            if self._once.is_last(kind):
                 logger.warning("No further warnings of this kind (%s) are shown.", kind)
 
-    def _is_first(self, kind: str, of: str) -> bool:
-        """Tell whether nothing of this *kind* was told *of* it, nor too much in all."""
-        told = self._warned.setdefault(kind, set())
-        if of in told or len(told) == MAX_WARNINGS:
-            return False
-        told.add(of)
-        return True
-
-    def site(self, site: str) -> _Tally:
+    def site(self, site: str) -> Tally:
         """Return the tally of *site*, or of all others where there are too many."""
         if site not in self._sites and len(self._sites) >= MAX_SITES:
             site = OTHERS
-        return self._sites.setdefault(site, _Tally())
+        return self._sites.setdefault(site, Tally())
 
     # The crawl
 
@@ -208,10 +145,10 @@ class Report:
         )
 
     def _totals(self) -> str:
-        total = self._sum(list(self._sites))
+        total_ = self._sum(list(self._sites))
         return (
-            f"{counted(total.tasks, 'task')}, {total.passed} passed, "
-            f"{total.failed} failed, {_price(total)}"
+            f"{counted(total_.tasks, 'task')}, {total_.passed} passed, "
+            f"{total_.failed} failed, {price_of(total_)}"
         )
 
     def closed(self) -> None:
@@ -233,16 +170,10 @@ class Report:
         tally = self._sites[site]
         return tally.tasks, tally.lost, tally.shared
 
-    def _sum(self, sites: list[str]) -> _Tally:
-        tallies = [self._sites[site] for site in sites]
-        return _Tally(
-            *(
-                sum(getattr(tally, item.name) for tally in tallies)
-                for item in fields(_Tally)
-            )
-        )
+    def _sum(self, sites: list[str]) -> Tally:
+        return total(self._sites[site] for site in sites)
 
-    def _tell_site(self, site: str, tally: _Tally) -> None:
+    def _tell_site(self, site: str, tally: Tally) -> None:
         logger.info(
             "hCaptcha on %s: %s, %d passed, %d failed, %s shared another's clearance, "
             "%s lost, spent %s",
@@ -252,10 +183,15 @@ class Report:
             tally.failed,
             counted(tally.shared, "page"),
             counted(tally.lost, "page"),
-            _price(tally),
+            price_of(tally),
         )
 
     # A task
+
+    @property
+    def open_tasks(self) -> int:
+        """Tasks that wait for their token."""
+        return self._open_tasks
 
     def task_created(self, site: str) -> None:
         """Count a task, before the service is called."""
@@ -345,11 +281,48 @@ class Report:
         self.count("tokens/unused")
         logger.info("The token for %s was not needed: the site let the page pass", site)
 
-    def in_vain(self, site: str, url: str, status: int) -> None:
-        """Count and tell a token after which the site answered without the content."""
-        self.count("tokens/rejected")
+    def no_content(self, url: str, site: str, status: int) -> None:
+        """Count and tell a token after which the page answered with an error."""
+        self.count("tokens/failed")
         self.site(site).failed += 1
-        logger.info("The token for %s was in vain: %s answers %d", site, url, status)
+        logger.info("%s answered %d after a token was sent for it", url, status)
+
+    def clearance_begun(self) -> None:
+        """Count a clearance."""
+        self.count("clearances")
+
+    def clearance_ended(
+        self, site: str, *, seconds: float, pages: int, cost: int
+    ) -> None:
+        """Count and tell a clearance that has ended.
+
+        Args:
+            site: has granted it.
+            seconds: that it lasted.
+            pages: that it opened, beside the one that it was paid for.
+            cost: tasks.
+        """
+        ended = self._ended
+        ended.count += 1
+        ended.pages += pages + 1
+        ended.seconds += seconds
+        set_value = self._stats.set_value
+        set_value("onecaptcha/clearances/pages", ended.pages / ended.count)
+        set_value("onecaptcha/clearances/seconds", ended.seconds / ended.count)
+        if pages:
+            logger.info(
+                "The clearance of %s has ended: it lasted %.0f s, opened %s and cost "
+                "%s",
+                site,
+                seconds,
+                counted(pages + 1, "page"),
+                counted(cost, "task"),
+            )
+
+    def token_for_each_page(self, site: str) -> None:
+        """Tell, once, that a site wants a token for each page."""
+        if self._once.is_first("each page", site):
+            logger.info("%s wants a token for each page", site)
 
     def expired(self, site: str, age: float) -> None:
         """Count and tell a token that grew too old to be sent."""
@@ -377,33 +350,18 @@ class Report:
         """Count a page that stays gated; tell it, at a bounded rate."""
         self.count(f"failed/{error.reason}")
         self.site(site).lost += 1
-        now = self._clock.seconds()
-        here, everywhere = self._quiet_of(site, error.reason), self._lines[error.reason]
-        if now >= everywhere.until:
-            everywhere.until, everywhere.lines = now + QUIET, 0
-        if now < here.until or everywhere.lines == MAX_LINES:
-            (here if now < here.until else everywhere).withheld += 1
+        withheld = self._losses.admit(site, error.reason)
+        if withheld is None:
             return
-        withheld = here.withheld + everywhere.withheld
-        here.withheld = everywhere.withheld = 0
-        here.until = now + QUIET
-        everywhere.lines += 1
         more = f" ({withheld} more such pages since the last line)" if withheld else ""
         why = str(error).rstrip(".")
         logger.warning("Gated page lost: %s: %s. %s%s", url, why, error.advice, more)
-
-    def _quiet_of(self, site: str, reason: str) -> _Quiet:
-        quiet = self._quiet.setdefault((site, reason), _Quiet())
-        self._quiet.move_to_end((site, reason))
-        if len(self._quiet) > MAX_QUIET:
-            self._quiet.popitem(last=False)
-        return quiet
 
     def widget(self, challenge: Challenge) -> None:
         """Count and tell a widget that gates nothing; at INFO once for each host."""
         self.count("widgets_ignored")
         host = urlsplit(challenge.url).netloc
-        if self._is_first("widget", host):
+        if self._once.is_first("widget", host):
             logger.info(
                 "An hCaptcha on %s seems to gate nothing and is left alone (first: "
                 "%s). If it is a gate, say what its pages should hold: "
@@ -425,11 +383,3 @@ class Report:
     def unsolvable(self, challenge: Challenge) -> None:
         """Count a gate that is given up, for no token can pass it."""
         self.count(f"unsolvable/{challenge.reason}")
-
-
-def _price(tally: _Tally) -> str:
-    """Return what the tasks of *tally* have cost, and would have, had they worked."""
-    spent = f"{tally.points:g} points ({tally.points / POINTS_PER_CNY:.3f} CNY)"
-    if not tally.unbilled:
-        return spent
-    return f"{spent}, {tally.unbilled:g} points of failed tasks not billed"

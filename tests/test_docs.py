@@ -25,8 +25,8 @@ from scrapy_onecaptcha import (
 )
 from scrapy_onecaptcha.addon import ORDER
 from scrapy_onecaptcha.crawl import request_meta
-from scrapy_onecaptcha.crawl.flow import NO_CONTENT
-from scrapy_onecaptcha.middleware import FAILED
+from scrapy_onecaptcha.crawl.endings import FAILED
+from scrapy_onecaptcha.crawl.gate import NO_CONTENT
 from scrapy_onecaptcha.models import MAX_RQDATA, REASONS
 from scrapy_onecaptcha.pages.html import MAX_BYTES
 from scrapy_onecaptcha.request_options import KEYS
@@ -113,6 +113,13 @@ def test_every_command_is_documented() -> None:
     assert {code(row[0]) for row in rows("Development", DEVELOPMENT)} == {
         f"make {target}" for target in targets
     }
+
+
+def test_the_rooms_that_are_named_exist() -> None:
+    table = rows("Where things live", DEVELOPMENT)
+    assert len(table) > 20
+    for _, module in table:
+        assert (ROOT / "scrapy_onecaptcha" / code(module)).is_file(), module
 
 
 def test_every_folder_of_tests_is_documented() -> None:
@@ -223,8 +230,8 @@ def test_the_only_flag_is_named() -> None:
     assert request_meta.KEY in words(section("What a callback sees", STATS_PAGE))
 
 
-def test_the_statuses_of_a_token_in_vain_are_named() -> None:
-    told = section("`onecaptcha/tokens/rejected`", STATS_PAGE)
+def test_the_statuses_that_show_no_content_are_named() -> None:
+    told = section("`onecaptcha/tokens/failed`", STATS_PAGE)
     assert {int(each) for each in re.findall(r"\b\d{3}\b", told)} == NO_CONTENT
 
 

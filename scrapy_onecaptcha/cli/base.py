@@ -1,4 +1,4 @@
-"""What every tool of ``scrapy onecaptcha`` is, and how it ends."""
+"""The base class of the tools of ``scrapy onecaptcha``, and their exit status."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 __all__ = ["DONE", "INTERRUPTED", "NOT_HAD", "WRONG", "Call", "Tool", "exits"]
 
-#: Exit status: what was asked for was done.
+#: Exit status: the tool did its work.
 DONE = 0
-#: What was asked for could not be had.
+#: Exit status: the tool could not get what was asked for.
 NOT_HAD = 1
-#: The command line or a setting is wrong; argparse has the same.
+#: Exit status: the command line or a setting is wrong, as with argparse.
 WRONG = 2
-#: Ctrl-C, as a shell counts it.
+#: Exit status after Ctrl-C, as a shell counts it.
 INTERRUPTED = 130
 
 
 def exits(done: str, not_had: str) -> str:
-    """Return what --help says of the exit status.
+    """Return the sentence of --help on the exit status.
 
     Args:
-        done: when it is 0.
-        not_had: when it is 1; empty: never.
+        done: says when it is 0.
+        not_had: says when it is 1; empty if it never is.
     """
     one = f"{NOT_HAD} {not_had}; " if not_had else ""
     return (
@@ -41,13 +41,13 @@ def exits(done: str, not_had: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A tool as it was called.
+    """The command line of a tool, parsed.
 
     Attributes:
-        arguments: what stands on the command line beside the options.
-        options: by their names; ``json`` is one of every tool's.
-        settings: the project's, with those of the command line.
-        terminal: where to write.
+        arguments: the positional arguments.
+        options: the options by name; every tool has ``json``.
+        settings: the project's settings, overridden by those of the command line.
+        terminal: takes the output.
     """
 
     arguments: list[str]
@@ -57,11 +57,11 @@ class Call:
 
 
 class Tool(ABC):
-    """One tool: its part of the command line, and what it does.
+    """A tool: its options and its work.
 
     Attributes:
-        syntax: how its command line goes.
-        about: what it does, for --help.
+        syntax: its arguments, for --help.
+        about: its description, for --help.
         epilog: its exit status, for --help.
     """
 
@@ -70,10 +70,10 @@ class Tool(ABC):
     epilog: ClassVar[str]
 
     def add_options(self, parser: ArgumentParser) -> None:  # noqa: B027 - may have none
-        """Add the options that no other tool has."""
+        """Add the tool's own options."""
 
     def check(self, arguments: list[str], options: Namespace) -> None:  # noqa: B027 - may take any
-        """Refuse a command line that cannot be meant.
+        """Reject a command line that makes no sense.
 
         Raises:
             UsageError: says why.
@@ -81,9 +81,9 @@ class Tool(ABC):
 
     @abstractmethod
     def run(self, call: Call) -> int:
-        """Do it, and return the exit status.
+        """Run the tool and return its exit status.
 
         Raises:
             UsageError: a setting is wrong.
-            Interrupted: by a signal.
+            Interrupted: a signal ended it.
         """

@@ -33,7 +33,7 @@ __all__ = ["Check", "effective", "in_words"]
 
 
 class Check(Tool):
-    """Reads the settings as a crawl would, and judges them."""
+    """Reads the settings as a crawl would, and lists problems in them."""
 
     syntax = "[options] [SPIDER]"
     about = (
@@ -47,18 +47,22 @@ class Check(Tool):
     )
 
     def add_options(self, parser: ArgumentParser) -> None:
-        """Add what goes further."""
+        """Add the options."""
         add = parser.add_argument
-        add("--strict", action="store_true", help="let risks count as errors")
-        add("--balance", action="store_true", help="ask whether the service knows you")
+        add("--strict", action="store_true", help="treat risks as errors")
+        add(
+            "--balance",
+            action="store_true",
+            help="ask the service whether it knows the key",
+        )
 
     def check(self, arguments: list[str], options: Namespace) -> None:  # noqa: ARG002
-        """Refuse what cannot be meant."""
+        """Reject more than one spider."""
         if len(arguments) > 1:
             raise UsageError("one SPIDER at a time")
 
     def run(self, call: Call) -> int:
-        """Judge, and tell."""
+        """List the findings."""
         name = call.arguments[0] if call.arguments else None
         project = call.settings["BOT_NAME"] if inside_project() else None
         spider = _spider(call.settings, name) if name else None
@@ -90,7 +94,7 @@ def _spider(settings: Settings, name: str) -> type[Spider]:
         loader = load_object(settings["SPIDER_LOADER_CLASS"])
         spiders: Any = loader.from_settings(settings.frozencopy())
     except Exception as error:
-        # The project's own modules: whatever they raise is theirs.
+        # Modules of the project may raise anything.
         raise UsageError(
             f"the project's spiders cannot be loaded: {type(error).__name__}: {error}"
         ) from error
@@ -105,11 +109,11 @@ def _spider(settings: Settings, name: str) -> type[Spider]:
 def effective(
     settings: Settings, spider: type[Spider] | None
 ) -> tuple[Settings, list[Finding]]:
-    """Return the settings that a crawl would have, and what kept it from having them.
+    """Return the settings that a crawl would have, and why some could not be applied.
 
     Args:
-        settings: the project's, with those of the command line.
-        spider: the crawl's, if one was named.
+        settings: the project's, overridden by those of the command line.
+        spider: the spider of the crawl, if one was named.
     """
     try:
         crawler = Crawler(spider or Spider, settings)
@@ -133,7 +137,7 @@ def _unloadable(setting: str, error: Exception) -> Finding:
 
 
 def _may_ask(found: list[Finding]) -> bool:
-    """Tell whether the key and the address of the service are good."""
+    """Tell whether key and address of the service are valid."""
     return not any(
         finding.severity == "error" and finding.setting.startswith(PREFIX)
         for finding in found
@@ -141,7 +145,7 @@ def _may_ask(found: list[Finding]) -> bool:
 
 
 def _ask(call: Call, settings: Settings) -> tuple[dict[str, Any], list[Finding]]:
-    """Ask the service for the balance; return it, and what is wrong with it."""
+    """Ask the service for the balance; return it, and the findings on it."""
     config = read_config(settings)
     points, error = None, None
     try:
@@ -161,14 +165,14 @@ def _of_account(
             setting=f"{PREFIX}API_KEY",
             what=str(error),
             why="No captcha can be solved like this.",
-            do="Set the account right, or try again when the service answers.",
+            do=error.advice,
         )
     elif account["solves"] == 0:
         yield Finding(
             severity="error",
             setting=f"{PREFIX}API_KEY",
             what=f"The account has {balance.in_words(account)}.",
-            why="It does not pay for one captcha.",
+            why="That is not enough for one captcha.",
             do="Top it up.",
         )
 
@@ -178,7 +182,7 @@ def _count(found: list[Finding], severity: str) -> int:
 
 
 def in_words(told: dict[str, Any]) -> Iterator[str]:
-    """Return what was found, for a person."""
+    """Return the findings as text."""
     project, spider = told["project"], told["spider"]
     of = f"Project {project}" if project else "No project here"
     yield f"{of}, spider {spider}" if spider else of
@@ -189,7 +193,7 @@ def in_words(told: dict[str, Any]) -> Iterator[str]:
     if account is not None and account["points"] is not None:
         yield f"The service knows the key: {balance.in_words(account)}"
     elif account is not None and account["error"] and not told["errors"]:
-        yield f"Whether the key is known was not to be learnt: {account['error']}"
+        yield f"The service did not say whether it knows the key: {account['error']}"
     yield ", ".join(
         f"{told[f'{severity}s']} {severity}{'s' * (told[f'{severity}s'] != 1)}"
         for severity in SEVERITIES

@@ -1,4 +1,4 @@
-"""The reactor of a tool, and the signal that ends it at any moment."""
+"""Runs a tool on a reactor, and ends it when a signal comes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["Interrupted", "Stage", "run"]
 
 _T = TypeVar("_T")
 
-#: Seconds after a signal in which all ends in order. After that it ends in any way: a
-#: page that stalls, or a name that is looked up in vain, holds nobody up.
+#: Seconds that a tool has to clean up after a signal. Then the process exits: a page
+#: that stalls, or a name that is not resolved, must not delay Ctrl-C.
 GRACE = 1.0
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_SHELL = 128  # what a shell adds to a signal's number
+_SHELL = 128  # a shell adds this to the number of a signal
 
 
 class Interrupted(Exception):
@@ -47,10 +47,10 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a tool's work runs on.
+    """The environment in which a tool works.
 
     Attributes:
-        reactor: the one that the settings name, running.
+        reactor: the running reactor, the one that the settings name.
         process: runs crawls.
     """
 
@@ -61,15 +61,15 @@ class Stage:
 def run(
     settings: Settings, work: Callable[[Stage], Coroutine[Deferred[Any], Any, _T]]
 ) -> _T:
-    """Run what *work* returns on the reactor that *settings* name; return its result.
+    """Run the coroutine of *work* on the reactor of *settings*; return its result.
 
-    A project without a reactor (``TWISTED_REACTOR_ENABLED``) has one here. Its spiders
-    are not loaded.
+    A reactor is used even where the project does without one
+    (``TWISTED_REACTOR_ENABLED``). The project's spiders are not loaded.
 
     Raises:
         UsageError: Scrapy cannot be set up by these settings.
         Interrupted: a signal came; the work was cancelled.
-        Exception: what the work raised.
+        Exception: whatever the work raised.
     """
     settings.set("TWISTED_REACTOR_ENABLED", value=True, priority="cmdline")
     settings.set("SPIDER_MODULES", [], priority="cmdline")
@@ -79,7 +79,7 @@ def run(
         if name:
             install_reactor(name, settings["ASYNCIO_EVENT_LOOP"])
     except Exception as error:
-        # The project's own add-ons and settings: whatever they raise is theirs.
+        # Add-ons and settings of the project may raise anything.
         raise UsageError(
             f"Scrapy cannot be set up: {type(error).__name__}: {error}"
         ) from error
@@ -121,14 +121,14 @@ class _Run(Generic[_T]):
         self._main.addBoth(self._end)
 
     def _interrupt(self, number: int, _: Any) -> None:
-        """Handle a signal: all that is safe at any moment is to tell the reactor."""
+        """Handle a signal: telling the reactor is all that is safe at any moment."""
         if not self._number:
             self._number = number
             self._stage.reactor.callFromThread(self._cancel)
 
     def _cancel(self) -> None:
         leave = threading.Timer(GRACE, os._exit, (_SHELL + self._number,))
-        leave.daemon = True  # whoever ends in time is not waited for
+        leave.daemon = True  # does not delay a tool that ends in time
         leave.start()
         if self._main is not None:
             self._main.cancel()
@@ -139,5 +139,5 @@ class _Run(Generic[_T]):
         stopped.addBoth(lambda _: self._stop())
 
     def _stop(self) -> None:
-        with suppress(ReactorNotRunning):  # a part of the project has stopped it
+        with suppress(ReactorNotRunning):  # the project has stopped it already
             self._stage.reactor.stop()

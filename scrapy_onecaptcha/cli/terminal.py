@@ -1,4 +1,4 @@
-"""What a person sees: results on standard output, all else on standard error."""
+"""Output: results go to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Terminal"]
 
-#: Seconds between two looks at the time: on a terminal, where a line is written over,
-#: and elsewhere, where each look is a line of its own.
+#: Seconds between two lines of progress: on a terminal, where a line overwrites the one
+#: before, and in a file, where all stay.
 TICK, LINE = 1.0, 10.0
 
 _CHUNK = 4096
@@ -31,25 +31,25 @@ _KEYBOARD = 0  # the descriptor of standard input
 
 
 class Terminal:
-    """Writes to a person, or to whatever stands in for one.
+    """Writes to a terminal, a file or a pipe.
 
     Args:
         out: takes results; by default standard output.
-        err: takes progress, questions and faults; by default standard error.
+        err: takes progress, questions and errors; by default standard error.
     """
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self._out = sys.stdout if out is None else out
         self._err = sys.stderr if err is None else err
-        self._passing = 0  # characters of the line that will be written over
+        self._passing = 0  # characters of the line that will be overwritten
 
     @property
     def attended(self) -> bool:
-        """Whether there is somebody to ask."""
+        """Whether a person can be asked."""
         return os.isatty(_KEYBOARD) and self._err.isatty()
 
     def result(self, *lines: str) -> None:
-        """Write lines of what was asked for, which may come from a page."""
+        """Write lines of the result, which may hold text of a page."""
         for line in lines:
             self._out.write(f"{plain(line)}\n")
         self._out.flush()
@@ -60,14 +60,14 @@ class Terminal:
         self._out.flush()
 
     def say(self, *lines: str) -> None:
-        """Write lines about what happens."""
+        """Write messages."""
         self._clear()
         for line in lines:
             self._err.write(f"{plain(line)}\n")
         self._err.flush()
 
     def ask(self, question: str, reactor: Any) -> Deferred[str]:
-        """Return what a person answers to *question*; nothing where the input ends."""
+        """Return the answer to *question*; an empty one where the input ends."""
         self._clear()
         self._err.write(f"{plain(question)} ")
         self._err.flush()
@@ -78,20 +78,20 @@ class Terminal:
                 answer.callback(line.decode("utf-8", "replace").strip())
 
         def read() -> None:
-            # os.read, not sys.stdin: a buffered read would hold a lock that the
-            # interpreter wants when it ends.
+            # os.read, not sys.stdin: a buffered read holds a lock that the interpreter
+            # needs to exit.
             line = os.read(_KEYBOARD, _CHUNK)
             if not line:
-                self.say("")  # whose return key was not pressed
+                self.say("")  # ends the line, because return was not pressed
             reactor.callFromThread(give, line)
 
-        # A thread of our own, which nobody waits for: Ctrl-C ends the question, too.
+        # A daemon thread: Ctrl-C must end the question, too.
         threading.Thread(target=read, name="answer", daemon=True).start()
         return answer
 
     @contextmanager
     def progress(self, clock: Clock, tell: Callable[[float], str]) -> Iterator[None]:
-        """Show what *tell* says, given the seconds since now, until the block ends."""
+        """Show the text of *tell*, given the seconds so far, until the block ends."""
         start = clock.seconds()
 
         def look() -> None:

@@ -1,4 +1,4 @@
-"""``scrapy onecaptcha --version``: what a report of a fault should begin with."""
+"""``scrapy onecaptcha --version``: the first line of a bug report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Version", "versions"]
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the package, and of what it stands on."""
+    """Return the versions of the package and of its dependencies."""
     return {
         "scrapy-onecaptcha": __version__,
         "Scrapy": version("Scrapy"),
@@ -30,7 +30,7 @@ class Version(Tool):
     """Prints the versions."""
 
     syntax = "--version"
-    about = "Print the versions of scrapy-onecaptcha and of what it stands on."
+    about = "Print the versions of scrapy-onecaptcha and of its dependencies."
     epilog = ""
 
     def run(self, call: Call) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from twisted.internet.defer import Deferred
 
+from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
     BudgetExceeded,
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
+    from scrapy_onecaptcha.exceptions import OneCaptchaError
+    from scrapy_onecaptcha.models import Solution
+    from scrapy_onecaptcha.report.journal import Entry, Journal, Subject
     from scrapy_onecaptcha.settings import Config
+    from scrapy_onecaptcha.stores.base import Reservation
 
 __all__ = ["Allowance", "Policy", "Unit"]
 
@@ -46,11 +52,23 @@ class Unit:
     """One task, from the right to create it to the site's verdict on its token.
 
     Used as a context manager, it ends as failed unless something else was said.
+
+    Attributes:
+        entry: the task's entry in the journal, where there is one.
     """
 
-    def __init__(self, policy: Policy, site: str) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        site: str,
+        cost: float,
+        shared: Reservation | None = None,
+    ) -> None:
+        self.entry: Entry | None = None
         self._policy = policy
         self._site = site
+        self._cost = cost
+        self._shared = shared
         self._allowance: Allowance | None = None
         self._settled = False
 
@@ -62,8 +80,10 @@ class Unit:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.settle("failed")
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, CrawlClosing):
+            self.settle("failed", "abandoned")
+        self.settle("failed", "failed", "error")
 
     def spend(self, allowance: Allowance) -> None:
         """Count the task, before it is created.
@@ -76,6 +96,7 @@ class Unit:
         self._policy.spend(self._site)
         allowance.spent += 1
         self._allowance = allowance
+        self.entry = allowance.begin()
 
     def refund(self) -> None:
         """Give the task back: the service refused to create it."""
@@ -83,15 +104,60 @@ class Unit:
             self._policy.refund(self._site)
             self._allowance.spent -= 1
             self._allowance = None
+        if self.entry is not None:
+            self.entry.drop()
         self.settle("void")
 
-    def settle(self, verdict: Verdict) -> None:
-        """Say what the task came to; only the first word counts."""
+    # What the service made of it
+
+    def created(self, task_id: str, task_type: str) -> None:
+        """Note that the service has created the task."""
+        if self.entry is not None:
+            self.entry.created(task_id, task_type, self._cost)
+
+    def solved(self, solution: Solution) -> None:
+        """Note that the task gave a token."""
+        if self.entry is not None:
+            cost = solution.cost
+            self.entry.solved(self._cost if cost is None else cost)
+
+    def failed(self, error: OneCaptchaError, *, charged: bool) -> None:
+        """Note that it gave none; *charged*: whether it may have been billed."""
+        if self.entry is not None:
+            code = error.code or error.reason
+            points = self._cost if charged else 0.0
+            self.entry.end("failed", code, points=points)
+
+    def abandoned(self) -> None:
+        """Note that the stop of the crawl left it behind."""
+        if self.entry is not None:
+            self.entry.end("abandoned")
+
+    def settle(self, verdict: Verdict, outcome: str = "", code: str = "") -> None:
+        """Say what the site made of the token; only the first word counts.
+
+        Args:
+            verdict: what it means to the rules on money.
+            outcome: what the journal says of it, if it has not ended there.
+            code: of a failed task: what it failed by.
+        """
+        if self.entry is not None and outcome:
+            opened = 1 if outcome == "accepted" else 0
+            self.entry.end(outcome, code, opened=opened)
         if not self._settled:
             self._settled = True
             if not self.spent:
                 verdict = "void"  # no task, and so nothing learnt of the site
             self._policy.settle(self._site, verdict)
+            self._settle_shared(verdict)
+
+    def _settle_shared(self, verdict: Verdict) -> None:
+        shared = self._policy.shared
+        if shared is not None and self._shared is not None:
+            if self.spent:
+                shared.settle(self._shared, verdict)
+            else:
+                shared.refund(self._shared)
 
 
 class Allowance:
@@ -100,12 +166,24 @@ class Allowance:
     Args:
         page: its URL, for the error.
         limit: tasks.
+        journal: has an entry for each task, if there is one.
+
+    Attributes:
+        subject: what the next task is for; without it there is no entry.
     """
 
-    def __init__(self, page: str, limit: int) -> None:
+    def __init__(self, page: str, limit: int, journal: Journal | None = None) -> None:
         self.page = page
         self.limit = limit
         self.spent = 0
+        self.subject: Subject | None = None
+        self._journal = journal
+
+    def begin(self) -> Entry | None:
+        """Return the entry of a task that was counted now."""
+        if self._journal is None or self.subject is None:
+            return None
+        return self._journal.begin(self.subject, self.spent)
 
     def check(self) -> None:
         """Raise AttemptsExhausted where all are spent."""
@@ -122,11 +200,21 @@ class Policy:
     Args:
         config: the settings.
         now: seconds of a clock that never goes back.
+        shared: counts the tasks of all processes, if there are others.
+
+    Attributes:
+        shared: as above.
     """
 
-    def __init__(self, config: Config, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        now: Callable[[], float],
+        shared: SharedBudget | None = None,
+    ) -> None:
         self._config = config
         self._now = now
+        self.shared = shared
         self._tasks = 0
         self._sites: dict[str, _Site] = {}
         self._unsettled: list[Deferred[None]] = []
@@ -138,8 +226,9 @@ class Policy:
 
     @property
     def exhausted(self) -> bool:
-        """Whether ``ONECAPTCHA_MAX_TASKS`` is spent."""
-        return 0 < self._config.max_tasks <= self._tasks
+        """Whether the budget of this run, or of all processes, is spent."""
+        spent = self.shared is not None and self.shared.is_spent
+        return spent or 0 < self._config.max_tasks <= self._tasks
 
     async def until_settled(self) -> None:
         """Wait until every task has its verdict: what was paid for is used."""
@@ -156,6 +245,8 @@ class Policy:
 
         Raises:
             CircuitOpen: the site failed too often in a row.
+            BudgetExceeded: the tasks of all processes are spent.
+            StoreUnavailable: nobody knows whether they are.
         """
         # Looked up each time: it may have been dropped while this one waited.
         while not self._closed(state := self._sites.setdefault(site, _Site())):
@@ -166,7 +257,22 @@ class Policy:
             state.waiting.append(verdict)
             await verdict
         state.pending += 1
-        return Unit(self, site)
+        cost = self._config.task_cost
+        if self.shared is None:
+            return Unit(self, site, cost)
+        try:
+            return Unit(self, site, cost, await self.shared.reserve(site))
+        except BaseException:
+            self.settle(site, "void")
+            raise
+
+    def cooldown_left(self, site: str) -> float:
+        """Return the seconds until the next task of *site* is tried."""
+        shared = self.shared.cooldown_left(site) if self.shared else 0.0
+        state = self._sites.get(site)
+        if state is None:
+            return shared
+        return max(shared, state.failed_at + self._config.cooldown - self._now())
 
     def _closed(self, state: _Site) -> bool:
         limit = self._config.max_failures

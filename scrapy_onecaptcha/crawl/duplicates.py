@@ -1,4 +1,8 @@
-"""Requests that the dupefilter drops because a redirect led them all to one gate."""
+"""Redirects that the dupefilter drops because they all lead to one gate.
+
+They would end neither in their callback nor in their errback. So what the spider had
+asked for is asked for again.
+"""
 
 from __future__ import annotations
 
@@ -6,41 +10,69 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.crawl import request_meta, requests
+from scrapy_onecaptcha.crawl.addresses import chain_of
 
 if TYPE_CHECKING:
     from scrapy import Request
 
-__all__ = ["Detours"]
+    from scrapy_onecaptcha.crawl.addresses import GateAddresses
 
-#: Dropped requests that are remembered until it is known what stands at their target.
-#: Most are ordinary duplicates; the oldest are forgotten first, so that memory is
-#: bounded.
+__all__ = ["DroppedRedirects"]
+
+#: Dropped requests that are remembered until it is known what their target is. Most are
+#: ordinary duplicates; the oldest are forgotten first, so that memory is bounded.
 MAX_DROPPED = 1000
 
-#: Gates that are remembered; those are forgotten first that were not met for longest.
+#: Gates that are remembered; the least recently met are forgotten first.
 MAX_GATES = 1000
 
+#: URLs that are remembered as asked for in this run.
+MAX_SEEN = 10_000
 
-class Detours:
-    """Remembers what was dropped on the way to a URL, until a gate is met there."""
 
-    def __init__(self) -> None:
+class DroppedRedirects:
+    """Remembers what was dropped on the way to a URL, until a gate is met there.
+
+    Args:
+        addresses: knows which URLs are gate addresses.
+    """
+
+    def __init__(self, addresses: GateAddresses) -> None:
+        self._addresses = addresses
         self._gates: OrderedDict[str, None] = OrderedDict()
         self._dropped: OrderedDict[Request, str] = OrderedDict()
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._newest: Request | None = None
+
+    def scheduled(self, request: Request) -> None:
+        """Note that *request* was handed to the scheduler, which may drop it."""
+        name = hash(request.url)
+        self._newest = None if name in self._seen else request
+        self._seen[name] = None
+        if len(self._seen) > MAX_SEEN:
+            self._seen.popitem(last=False)
 
     def dropped(self, request: Request) -> list[Request]:
         """Note that *request*, a redirect, was dropped.
 
         Returns:
-            What is to be asked for now, if a gate is known to stand there.
+            What is to be asked for now: what the spider had asked for, if a gate is
+            known there; the target itself, if it was last asked for in an earlier run.
         """
+        asked = request_meta.first_of(request)["url"]
+        if request.url in self._gates:
+            self._gates.move_to_end(request.url)
+            return [self._again(request)]
+        if self._addresses.is_known(request.url) or self._addresses.strayed(
+            asked, chain_of(request)
+        ):
+            return [self._again(request)]
+        if self._newest is request:
+            return [request.replace(dont_filter=True)]
         self._dropped[request] = request.url
         if len(self._dropped) > MAX_DROPPED:
             self._dropped.popitem(last=False)
-        if request.url not in self._gates:
-            return []
-        self._gates.move_to_end(request.url)
-        return self._take(request.url)
+        return []
 
     def met(self, request: Request) -> list[Request]:
         """Note that *request* has met a gate.
@@ -60,13 +92,20 @@ class Detours:
         dropped = [request for request, led in self._dropped.items() if led == url]
         for request in dropped:
             del self._dropped[request]
-        return [_again(request) for request in dropped]
+        return [self._again(request) for request in dropped]
 
+    def _again(self, request: Request) -> Request:
+        """Return what the spider asked for; this time no redirect of it is dropped.
 
-def _again(request: Request) -> Request:
-    """Return what the spider asked for; this time no redirect of it is dropped."""
-    again = requests.original(request)
-    meta = {
-        name: value for name, value in again.meta.items() if name != request_meta.KEY
-    }
-    return again.replace(meta=meta, dont_filter=True)
+        What is not safe was processed when it was answered by a redirect: only the page
+        that it led to is asked for.
+        """
+        again = requests.original(request)
+        if not requests.is_safe(again) and not self._addresses.is_known(request.url):
+            again = request
+        meta = {
+            name: value
+            for name, value in again.meta.items()
+            if name != request_meta.KEY
+        }
+        return again.replace(meta=meta, dont_filter=True)

@@ -1,9 +1,9 @@
-"""A gate as a request met it."""
+"""A gate as a request met it, and what asking for its page comes to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from scrapy_onecaptcha.service.task import Task, proxy_of
 
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.sessions import Session
     from scrapy_onecaptcha.models import Challenge
 
-__all__ = ["Gate", "task_of", "user_agent_of"]
+__all__ = ["Delivered", "Gate", "Gated", "Outcome", "task_of", "user_agent_of"]
+
+#: Answers that show no content, though no gate stands there. A page that is missing
+#: (404, 410) is an answer like any other.
+NO_CONTENT = frozenset({400, 401, 403, 405, 407, 422, 429})
+SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +30,8 @@ class Gate:
         request: brought it.
         response: the gate itself.
         challenge: what was read from it.
-        session: whose it is.
-        generation: the last clearance that there was when its request left.
+        session: that it belonged to when it was met; it may be one with another now.
+        stamp: the last clearance that there was when its request left.
         seen_at: when it came, in seconds of the crawl's clock.
         cookies_set: the session's count of cookies when it came.
     """
@@ -35,7 +40,7 @@ class Gate:
     response: Response
     challenge: Challenge
     session: Session
-    generation: int
+    stamp: int
     seen_at: float
     cookies_set: int
 
@@ -48,6 +53,35 @@ class Gate:
     def sitekey(self) -> str:
         """The sitekey; ``""`` where the page shows none."""
         return self.challenge.sitekey or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A page, or an error, without a gate.
+
+    Attributes:
+        response: that page.
+        in_answer: whether it came in the answer to a submission.
+    """
+
+    response: Response
+    in_answer: bool = False
+
+    @property
+    def shows_content(self) -> bool:
+        """Whether it is an answer to what was asked for, and not an error."""
+        status = self.response.status
+        return status not in NO_CONTENT and status < SERVER_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """A gate still stands there."""
+
+    gate: Gate
+
+
+Outcome: TypeAlias = Delivered | Gated
 
 
 def task_of(

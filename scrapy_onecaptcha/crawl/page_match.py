@@ -1,7 +1,8 @@
-"""Is the answer to a submission the page that was asked for?"""
+"""Can the answer to a submission be the page that was asked for?"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,7 +12,22 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
 
-__all__ = ["expected", "is_page", "same_page"]
+__all__ = ["expected", "is_page", "moves_on", "same_page"]
+
+NO_CONTENT = 204
+
+#: A page with more text than this has more to say than that it moves on.
+MAX_NOTICE = 600
+
+_REFRESH = re.compile(
+    rb"<meta[^>]{1,200}http-equiv\s*=\s*[\"']?refresh\b", re.IGNORECASE
+)
+_MOVES = re.compile(
+    rb"\blocation(?:\.href)?\s*=[^=]|\blocation\.(?:replace|assign|reload)\s*\(",
+    re.IGNORECASE,
+)
+_SCRIPT = re.compile(rb"<script\b.*?</script\s*>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(rb"<[^>]{0,2000}>")
 
 
 def is_page(
@@ -24,17 +40,32 @@ def is_page(
         answer: what came after the submission, and is no gate.
         redirected: whether a redirect led to it, as after most submissions; else it is
             the site's direct answer, which may be a mere verdict on the token.
-        expect: CSS selector of the real content; where the user gave one, it decides.
+        expect: CSS selector of the real content, if the user has named one.
     """
-    if original.method != "GET":
-        return False  # what its body asked for is answered by a replay only
+    if not 200 <= answer.status < 300 or answer.status == NO_CONTENT:  # noqa: PLR2004
+        return False
+    if not answer.body.strip() or moves_on(answer):
+        return False
+    if not same_page(original.url, answer.url):
+        return False
     if expect is not None:
         return expected(answer, expect)
-    if not 200 <= answer.status < 300 or answer.status == 204:  # noqa: PLR2004
+    return redirected or (original.method == "GET" and isinstance(answer, HtmlResponse))
+
+
+def moves_on(answer: Response) -> bool:
+    """Tell whether *answer* only leads a browser on to another page."""
+    if "Refresh" in answer.headers:
+        return True
+    if not isinstance(answer, HtmlResponse):
         return False
-    return same_page(original.url, answer.url) and (
-        redirected or isinstance(answer, HtmlResponse)
-    )
+    body = answer.body[: 1 << 20]
+    if _REFRESH.search(body):
+        return True
+    if not _MOVES.search(body):
+        return False
+    text = _TAG.sub(b" ", _SCRIPT.sub(b" ", body))
+    return len(b" ".join(text.split())) <= MAX_NOTICE
 
 
 def expected(response: Response, selector: str) -> bool:
@@ -44,8 +75,8 @@ def expected(response: Response, selector: str) -> bool:
     try:
         return bool(response.css(selector))
     except (ValueError, LookupError):
-        # JSON, which has no elements, or a charset that is none; a bad selector never
-        # gets here.
+        # JSON, which has no elements, or an unknown charset; a bad selector never gets
+        # here.
         return False
 
 

@@ -1,9 +1,9 @@
 """Sends what must not grow old ahead of what can wait.
 
 With a delay of 1 s and one request at a time, the last of 1,000 queued requests leaves
-after 1,000 s; a token lives for 120. A submission, and the refetch of the gate before
-it, therefore go to the head of their download slot's queue. Delay and concurrency of
-the slot hold for them as for any request.
+after 1,000 s; a token lives for 120. So looks at a page, then submissions, then probes
+go to the head of their download slot's queue. Delay and concurrency of the slot hold
+for them as for any request.
 """
 
 from __future__ import annotations
@@ -14,45 +14,56 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta
-from scrapy_onecaptcha.crawl.site import TokenExpired
+from scrapy_onecaptcha.crawl.once import SendOnce
 
 if TYPE_CHECKING:
     from scrapy import Request
-    from scrapy.crawler import Crawler
     from scrapy.http import Response
     from twisted.internet.defer import Deferred
 
+    from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
 
-__all__ = ["Rush"]
+__all__ = ["QueuePriority", "TokenExpired"]
+
+#: The smallest goes first. A token waits for the refetch before its submission.
+RANKS = {"look": 0, "refetch": 1, "submission": 1, "replay": 2}
+LAST = 3
 
 
-URGENT = ("submission", "refetch")
+class TokenExpired(Exception):
+    """The token grew too old before its submission could leave; it was not sent."""
 
 
-class Rush:
+class QueuePriority:
     """Reaches into the queues of a crawl's download slots.
 
     Args:
-        crawler: the crawl.
+        engine: the crawl's.
         clock: measures time and wakes up.
     """
 
-    def __init__(self, crawler: Crawler, clock: Clock) -> None:
-        self._crawler = crawler
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
         self._clock = clock
+        self._once = SendOnce(engine)
         self._moments: dict[Request, float] = {}
 
     def request_reached_downloader(self, request: Request) -> None:
         """Put *request* ahead, if it is one that must not wait; a signal's handler.
 
-        The signal is sent just before the request is queued.
+        The signal is sent just before the request is queued, and may be sent at once.
         """
-        if request_meta.role_of(request) in URGENT:
+        request_meta.reached(request)
+        if request_meta.role_of(request) is None:
+            return
+        if self._is_expired(request):  # another middleware has kept it for too long
+            _scrapy.disarm(request)
+        else:
             self._clock.callLater(0, self._to_front, request)
 
     def send_by(self, request: Request, moment: float) -> Deferred[Response]:
-        """Download *request*, unless it is still queued at *moment* of the clock.
+        """Download *request* once, unless it is still queued at *moment* of the clock.
 
         Raises:
             TokenExpired: it was, and was withdrawn (from the returned Deferred).
@@ -60,42 +71,44 @@ class Rush:
         self._moments[request] = moment
         left = max(0.0, moment - self._clock.seconds())
         alarm = self._clock.callLater(left, self._withdraw, request)
+        switch_on = self._once.begin(request)
 
-        def silence(result: Any) -> Any:
+        def end(result: Any) -> Any:
+            switch_on()
+            expired = _scrapy.is_disarmed(request)
             self._moments.pop(request, None)
             if alarm.active():
                 alarm.cancel()
+            if expired:
+                raise TokenExpired from None
             return result
 
-        return _scrapy.download(self._crawler, request).addBoth(silence)
+        return self._engine.download(request).addBoth(end)
+
+    def _is_expired(self, request: Request) -> bool:
+        return self._clock.seconds() > self._moments.get(request, math.inf)
 
     def _to_front(self, request: Request) -> None:
-        if self._clock.seconds() > self._moments.get(request, math.inf):
-            self._withdraw(request)  # another middleware has kept it for too long
-            return
-        queue = self._queue(request)
-        ahead = sum(1 for _ in itertools.takewhile(_is_urgent, queue))
-        for place, (queued, _) in enumerate(queue):
-            if queued is request and place > ahead:
-                entry = queue[place]
-                del queue[place]
-                queue.insert(ahead, entry)
+        queue = self._engine.queue_of(request)
+        rank = _rank(request)
+        ahead = sum(
+            1 for _ in itertools.takewhile(lambda e: _rank(e[0]) <= rank, queue)
+        )
+        for index, entry in enumerate(queue):
+            if entry[0] is request:
+                if index > ahead:
+                    del queue[index]
+                    queue.insert(ahead, entry)
                 return
 
     def _withdraw(self, request: Request) -> None:
-        queue = self._queue(request)
-        for place, (queued, answer) in enumerate(queue):
+        queue = self._engine.queue_of(request)
+        for index, (queued, answer) in enumerate(queue):
             if queued is request:
-                del queue[place]
+                del queue[index]
                 answer.errback(TokenExpired())
                 return
 
-    def _queue(self, request: Request) -> Any:
-        downloader: Any = _scrapy.downloader_of(self._crawler)
-        key = request.meta.get("download_slot")
-        slot = getattr(downloader, "slots", {}).get(key)
-        return getattr(slot, "queue", ())
 
-
-def _is_urgent(entry: tuple[Request, object]) -> bool:
-    return request_meta.role_of(entry[0]) in URGENT
+def _rank(request: Request) -> int:
+    return RANKS.get(request_meta.role_of(request) or "", LAST)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from scrapy import Request
+    from scrapy.http import Response
 
 __all__ = [
     "KEY",
@@ -17,18 +18,22 @@ __all__ = [
     "borrow",
     "first_of",
     "forget",
+    "is_evidence",
     "keep_way",
     "mark",
     "pin",
+    "reached",
     "role_of",
     "stamp",
+    "stamp_of",
 ]
 
 #: The key of the dict.
 KEY = "_onecaptcha"
 
-#: What a request of our own is for; a crawl's request has none.
-Role = Literal["submission", "replay", "refetch"]
+#: What a request of our own is for; a crawl's request has none. A *look* asks for the
+#: page after a token, a *replay* on somebody else's clearance.
+Role = Literal["submission", "look", "replay", "refetch"]
 
 #: Set by the download of a page and without a meaning for the next one.
 _TRANSIENT = (
@@ -63,8 +68,34 @@ def stamp(request: Request, generation: int) -> dict[str, Any]:
         # A redirect that was under way: what led it here knew of no newer one.
         generation = min(generation, state["generation"])
     state = {**state, "generation": generation, "sent": request.url}
+    for name in ("reached", "asked"):
+        state.pop(name, None)
     request.meta[KEY] = state
     return state
+
+
+def stamp_of(request: Request) -> int:
+    """Return the last clearance that there was when *request* left."""
+    state: dict[str, Any] = request.meta.get(KEY) or {}
+    return int(state.get("generation", 0))
+
+
+def reached(request: Request) -> None:
+    """Note that *request* is on its way to the site, and not answered by a cache."""
+    state = request.meta.get(KEY)
+    if state is not None:
+        state["reached"] = True
+
+
+def is_evidence(request: Request, response: Response) -> bool:
+    """Tell whether the site itself had a part in *response*.
+
+    A page that a cache has shown says nothing of a clearance; one that the site has
+    confirmed (304) does.
+    """
+    if "cached" not in response.flags:
+        return True
+    return bool((request.meta.get(KEY) or {}).get("reached"))
 
 
 def _is_about(state: dict[str, Any], request: Request) -> bool:

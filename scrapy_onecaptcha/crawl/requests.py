@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import (
+    parse_qsl,
+    unquote_plus,
+    urldefrag,
+    urlencode,
+    urljoin,
+    urlsplit,
+    urlunsplit,
+)
 
 from scrapy.http.request import NO_CALLBACK
 from w3lib.url import safe_url_string
 
+from scrapy_onecaptcha._redact import any_spelling
 from scrapy_onecaptcha.crawl import request_meta
 
 if TYPE_CHECKING:
     from scrapy import Request
-    from scrapy.http import Response
+    from scrapy.http import Headers, Response
+
+    from scrapy_onecaptcha.crawl.request_meta import Role
 
 __all__ = [
+    "ONCE",
+    "added_to",
     "give_back",
     "hop",
     "inherit",
+    "is_safe",
     "original",
     "redirect_target",
     "refetch",
     "replay",
+    "url_without",
+    "with_query",
 ]
 
 #: Status codes after which a browser goes on with a GET, without the form's fields.
@@ -36,6 +52,15 @@ ONCE = {
     # The target was held against the scope of this middleware already.
     "allow_offsite": True,
 }
+
+
+#: Headers that a cache below this middleware may have added.
+CONDITIONAL = ("If-None-Match", "If-Modified-Since")
+
+
+def is_safe(request: Request) -> bool:
+    """Tell whether *request* changes nothing at the site, however often it is sent."""
+    return request.method in ("GET", "HEAD", "OPTIONS")
 
 
 def original(request: Request) -> Request:
@@ -62,17 +87,48 @@ def original(request: Request) -> Request:
     )
 
 
-def replay(request: Request, user_agent: str | None = None) -> Request:
-    """Return the spider's request as it was first sent, to be sent once more.
+def replay(
+    request: Request,
+    role: Role = "replay",
+    user_agent: str | None = None,
+    *,
+    cached: bool = False,
+) -> Request:
+    """Return *request* to be sent once more, without a token.
 
     Its answer is for us: the callback gets it by the spider's own request, so that a
     middleware which prepares what a callback is given does so once. Its ``cookies`` are
     left out: the jar has them, and would take the old values over the clearance that
     the site has set since.
+
+    Args:
+        request: the spider's, or the one that a redirect made of it.
+        role: what it is for.
+        user_agent: in place of the session's.
+        cached: whether the HTTP cache keeps gates out, and so may have it.
     """
-    whole = original(request)
-    meta = request_meta.mark(whole, "replay", user_agent) | {"dont_cache": True}
-    return whole.replace(meta=meta, cookies={}, callback=NO_CALLBACK)
+    meta = request_meta.mark(request, role, user_agent)
+    if not cached:
+        meta["dont_cache"] = True
+    return request.replace(
+        meta=meta,
+        cookies={},
+        headers=_unconditional(request),
+        callback=NO_CALLBACK,
+    )
+
+
+def _unconditional(request: Request) -> Headers:
+    """Return the headers of *request* without what a cache has put in.
+
+    A site answers those by a bare 304.
+    """
+    first = request_meta.first_of(request).get("headers", {})
+    headers = request.headers.copy()
+    for name in CONDITIONAL:
+        if name.encode() not in first and name not in first:
+            headers.pop(name, None)
+    return headers
 
 
 def give_back(request: Request) -> Request:
@@ -108,8 +164,7 @@ def inherit(request: Request, page: Response) -> None:
 
 def refetch(request: Request, user_agent: str | None) -> Request:
     """Return a request for the same gate page that *request* brought."""
-    meta = request_meta.mark(request, "refetch", user_agent) | {"dont_cache": True}
-    return request.replace(meta=meta, cookies={}, callback=NO_CALLBACK)
+    return replay(request, "refetch", user_agent)
 
 
 def redirect_target(response: Response) -> str | None:
@@ -125,18 +180,52 @@ def redirect_target(response: Response) -> str | None:
     return target
 
 
-def hop(submission: Request, url: str) -> Request:
-    """Return the GET of *url* that follows a submission; it carries no token."""
+def hop(submission: Request, url: str, token: str) -> Request:
+    """Return the GET of *url* that follows a submission; it carries no *token*."""
     headers = submission.headers.copy()
     for name in ("Content-Type", "Content-Length", "Origin", "Referer"):
         headers.pop(name, None)
+    spelled = any_spelling(token)
+    for name in list(headers):
+        values = headers.getlist(name)
+        if any(spelled.search(value.decode("latin-1")) for value in values):
+            del headers[name]
+    url = urldefrag(url_without(token, url)).url
     if urlsplit(url).netloc != urlsplit(submission.url).netloc:
         for name in ("Authorization", "Cookie"):
             headers.pop(name, None)
     return submission.replace(
-        url=urldefrag(url).url,
-        method="GET",
-        body=b"",
-        headers=headers,
-        callback=NO_CALLBACK,
+        url=url, method="GET", body=b"", headers=headers, callback=NO_CALLBACK
     )
+
+
+def url_without(token: str, url: str) -> str:
+    """Return *url* without the fields of its query that hold *token*.
+
+    The address of a form without an action is that of its page, query and all; and a
+    site may lead on with the query that it was sent.
+    """
+    parts = urlsplit(url)
+    fields = parts.query.split("&")
+    kept = "&".join(field for field in fields if token not in unquote_plus(field))
+    return urlunsplit(parts._replace(query=kept)) if kept != parts.query else url
+
+
+def with_query(url: str, pairs: tuple[tuple[str, str], ...]) -> str:
+    """Return *url* with those of *pairs* in its query that it lacks."""
+    parts = urlsplit(url)
+    held = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    added = urlencode([pair for pair in pairs if pair[0] not in held])
+    if not added:
+        return url
+    query = f"{parts.query}&{added}" if parts.query else added
+    return urlunsplit(parts._replace(query=query))
+
+
+def added_to(asked: str, got: str) -> tuple[tuple[str, str], ...]:
+    """Return what the query of *got* has that the one of *asked* has not."""
+    held = {
+        name for name, _ in parse_qsl(urlsplit(asked).query, keep_blank_values=True)
+    }
+    pairs = parse_qsl(urlsplit(got).query, keep_blank_values=True)
+    return tuple(pair for pair in pairs if pair[0] not in held)

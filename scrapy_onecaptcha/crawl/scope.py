@@ -49,8 +49,13 @@ class Scope:
             host == domain or host.endswith(f".{domain}") for domain in self.domains
         )
 
-    def check_submission(self, page: str, target: str) -> None:
+    def check_submission(self, page: str, target: str, asked: str = "") -> None:
         """Hold the *target* of a submission against the *page* that asks for it.
+
+        Args:
+            page: shows the gate.
+            target: where the token would go, or the site leads on to after it.
+            asked: what the spider asked for: the way back to it is always allowed.
 
         Raises:
             SubmissionRefused: the token may not go there.
@@ -60,7 +65,8 @@ class Scope:
             raise _refused(page, target, "it is no web address")
         if here.scheme == "https" and there.scheme != "https":
             raise _refused(page, target, "it leads from https down to http")
-        if _site(here) != _site(there):
+        back = bool(asked) and _site(there) == _site(_split(asked))
+        if _site(here) != _site(there) and not back:
             self._check_host(page, target)
         if _user_of(there) not in ("", _user_of(here)):
             # Scrapy takes it for part of the host's name, and would not get there.
@@ -68,12 +74,13 @@ class Scope:
 
     def _check_host(self, page: str, target: str) -> None:
         host = _host(target)
+        if self.allows(host):
+            return
         if host != _host(page) and _is_private(host):
             raise _refused(page, target, "it is a loopback or private address")
-        if not self.allows(host):
-            raise _refused(
-                page, target, "it is another site; add it to ONECAPTCHA_ALLOWED_DOMAINS"
-            )
+        raise _refused(
+            page, target, "it is another site; add it to ONECAPTCHA_ALLOWED_DOMAINS"
+        )
 
 
 def _site(url: SplitResult) -> str:

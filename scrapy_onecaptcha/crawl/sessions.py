@@ -1,213 +1,117 @@
-"""Whom a clearance belongs to, what it is bound to, and whose turn it is to earn it.
+"""Sessions: requests that share what a site grants for a token.
 
-A session is a site, a cookiejar and a proxy: whoever shares all three shares what the
-site grants. Within a session one solve at a time is under way for a sitekey; who is
-gated meanwhile waits, and asks again once the clearance is there.
+A session is a site, a cookiejar and a proxy. Its clearances, its line of waiting
+requests and its User-Agent belong together. Sessions of one registrable domain may turn
+out to be one, where a clearance of the one opens the other.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from collections import OrderedDict
-from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from scrapy.utils.httpobj import urlparse_cached
-from twisted.internet.defer import Deferred
-
-from scrapy_onecaptcha._twisted import Semaphore
+from scrapy_onecaptcha.crawl.clearance import Clearance, Clearances
+from scrapy_onecaptcha.crawl.domains import Domain, Movable, registrable_domain
+from scrapy_onecaptcha.crawl.line import Line
+from scrapy_onecaptcha.crawl.session_key import SessionKey, session_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable
 
     from scrapy import Request
 
-__all__ = ["Session", "SessionKey", "Sessions", "session_key"]
+    from scrapy_onecaptcha._twisted import Clock
 
-#: Responses in a row that were gates, after which a session counts as walled off.
-WALL = 16
+__all__ = ["Session", "SessionKey", "Sessions", "session_key"]
 
 #: Sessions that are remembered though no request of theirs is under way.
 MAX_SESSIONS = 4096
-
-
-class SessionKey(NamedTuple):
-    """Names a session.
-
-    Attributes:
-        site: scheme and netloc.
-        cookiejar: the request's ``meta["cookiejar"]``; for scrapy-playwright, the
-            context of the browser, which has cookies of its own.
-        proxy: host of the proxy and a hash of the credentials; ``""`` for none, or for
-            the environment's, which is the same all through a crawl.
-    """
-
-    site: str
-    cookiejar: Hashable
-    proxy: str
-
-
-def session_key(request: Request, auth_encoding: str = "latin-1") -> SessionKey:
-    """Return the session that *request* belongs to.
-
-    Args:
-        request: of the crawl.
-        auth_encoding: ``HTTPPROXY_AUTH_ENCODING``.
-    """
-    url = urlparse_cached(request)
-    site = f"{url.scheme}://{url.netloc}"
-    proxy = _proxy_identity(request, auth_encoding)
-    return SessionKey(site, _cookiejar(request), proxy)
-
-
-def _cookiejar(request: Request) -> Hashable:
-    if request.meta.get("playwright"):
-        return "playwright", request.meta.get("playwright_context", "default")
-    jar: Hashable = request.meta.get("cookiejar")
-    return jar
-
-
-def _proxy_identity(request: Request, auth_encoding: str) -> str:
-    """Return the same before and after HttpProxyMiddleware has seen *request*.
-
-    It moves the credentials from the URL to a header, and marks the proxies that come
-    from the environment by ``_scheme_proxy``.
-    """
-    proxy = request.meta.get("proxy")
-    if not proxy or request.meta.get("_scheme_proxy"):
-        return ""
-    # By hand, for a password may hold what no URL may.
-    netloc = re.split(r"[/?#]", proxy.split("//", 1)[-1], maxsplit=1)[0]
-    user_info, _, host = netloc.rpartition("@")
-    name, _, password = user_info.partition(":")
-    if name:  # without a user that middleware drops the password, too
-        user = f"{unquote(name)}:{unquote(password)}"
-        encoded = user.encode(auth_encoding, "replace")
-        credentials = b"Basic " + base64.b64encode(encoded)
-    else:
-        credentials = request.headers.get("Proxy-Authorization") or b""
-    digest = hashlib.sha256(credentials).hexdigest()[:12] if credentials else ""
-    return f"{host}#{digest}"
 
 
 class Session:
     """What is known of one session.
 
     Args:
-        key: whose it is.
-        grant: returns the number of a clearance that is granted now.
+        key: names it.
+        line: its waiting requests.
 
     Attributes:
-        key: whose it is.
+        key: names it.
+        line: its waiting requests, and its clearances.
         user_agent: the one that the clearance is bound to; every request carries it.
-        generation: the number of the last clearance that the site has granted, or 0.
-        proven: the last of them that let another request pass.
-        cleared_by: the sitekey that earned the last one.
+        url_pass: query parameters that open its pages, if the site grants that.
+        useless_passes: names of query parameters that were tried and open nothing.
         cookies_set: how many responses have set cookies; a form that was read before
             may belong to a cookie that is gone.
+        cost: tasks since its last clearance.
         used_at: when it was last looked up, in seconds of the crawl's clock.
+        merged_into: the session that it has become one with, if any.
     """
 
-    def __init__(self, key: SessionKey, grant: Callable[[], int]) -> None:
+    def __init__(self, key: SessionKey, line: Line) -> None:
         self.key = key
-        self._grant = grant
-        self.used_at = 0.0
+        self.line = line
         self.user_agent: str | None = None
-        self.generation = 0
-        self.proven = 0
-        self.cleared_by = ""
+        self.url_pass: tuple[tuple[str, str], ...] = ()
+        self.useless_passes: set[frozenset[str]] = set()
         self.cookies_set = 0
-        # Whoever waits for a turn, or has it, holds it: a site may name a new sitekey
-        # in each of its gates.
-        self._turns: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
-        self._being_solved = 0
-        self._gates_in_a_row = 0
-        self._held: list[Deferred[None]] = []
-
-    def turn(self, sitekey: str) -> Semaphore:
-        """Return the one place for a solve of *sitekey*."""
-        return self._turns.setdefault(sitekey, Semaphore(1))
-
-    def cleared(self, sitekey: str) -> None:
-        """Note that the site has accepted a token for *sitekey*."""
-        self.generation = self._grant()
-        self.cleared_by = sitekey
-
-    # A bot wall is not hammered
-
-    @contextmanager
-    def being_solved(self) -> Iterator[None]:
-        """Count one request that solves, or waits for its turn to."""
-        self._being_solved += 1
-        try:
-            yield
-        finally:
-            self._being_solved -= 1
-            self._let_go()
-
-    def saw(self, *, gate: bool) -> None:
-        """Note whether the latest response was a gate."""
-        self._gates_in_a_row = self._gates_in_a_row + 1 if gate else 0
-        self._let_go()
+        self.cost = 0
+        self.used_at = 0.0
+        self.merged_into: Session | None = None
 
     @property
-    def is_walled(self) -> bool:
-        """Whether a request would only meet the gate that is being solved already."""
-        return self._being_solved > 0 and self._gates_in_a_row >= WALL
+    def clearances(self) -> Clearances:
+        """What the site has granted."""
+        return self.line.clearances
 
-    async def until_passable(self) -> None:
-        """Wait while the session `is_walled`."""
-        while self.is_walled:
-            change: Deferred[None] = Deferred()
-            self._held.append(change)
-            await change
-
-    def _let_go(self) -> None:
-        if not self.is_walled:
-            held, self._held = self._held, []
-            for change in held:
-                if not change.called:  # the crawl may have closed on it
-                    change.callback(None)
+    @property
+    def generation(self) -> int:
+        """The number of the last clearance, or 0."""
+        return self.clearances.generation
 
 
 class Sessions:
     """The sessions of a crawl that have met a gate.
 
-    A session is never lost to a request that is under way. Of the others those are
-    forgotten that were used longest ago, where there are more than `MAX_SESSIONS`; but
-    not within *memory* where a clearance was paid for.
+    A session is never lost to a request that is under way. Of the others the least
+    recently used are forgotten, where there are more than `MAX_SESSIONS`; but not
+    within *memory* where a clearance was paid for.
 
     Clearances are numbered through the crawl, so that a session that was forgotten and
     begins anew takes no old request for a newer one.
 
     Args:
-        now: seconds of a clock that never goes back.
-        memory: for how many seconds it is remembered that a site grants nothing, and
-            a clearance that is not used.
+        clock: never goes back.
+        memory: for how many seconds it is remembered that tokens opened nothing else,
+            and a clearance that is not used.
+        most_tasks: tasks that may be open at once.
+        is_active: whether a request is in the downloader still.
         auth_encoding: ``HTTPPROXY_AUTH_ENCODING``.
 
     Attributes:
-        granted: the number of the last clearance, of whatever session.
+        granted: the number of the last clearance, of any session.
     """
 
     def __init__(
         self,
-        now: Callable[[], float],
+        clock: Clock,
         memory: float,
+        most_tasks: int,
+        is_active: Callable[[Request], bool],
         auth_encoding: str = "latin-1",
     ) -> None:
         self._auth_encoding = auth_encoding
-        self._now = now
+        self._clock = clock
         self._memory = memory
+        self._most_tasks = most_tasks
+        self._is_active = is_active
         self.granted = 0
         self._alive: WeakValueDictionary[SessionKey, Session] = WeakValueDictionary()
         self._kept: OrderedDict[SessionKey, Session] = OrderedDict()
-        self._grants_nothing: dict[tuple[str, str], float] = {}
+        self._domains: WeakValueDictionary[SessionKey, Domain] = WeakValueDictionary()
 
     def __len__(self) -> int:
         return len(self._alive)
@@ -220,43 +124,91 @@ class Sessions:
         """Return the session of *request* if it has ever met a gate."""
         if not self._kept:
             return None  # most crawls, most of the time: nothing to look up
-        session = self._alive.get(self.key_of(request))
-        return session and self._used(session)
+        key = self.key_of(request)
+        session = self._alive.get(key)
+        return session and self._used(key, session)
 
     def open(self, key: SessionKey) -> Session:
         """Return the session of *key*."""
         session = self._alive.get(key)
         if session is None:
-            session = self._alive[key] = Session(key, self._grant)
-        return self._used(session)
+            domain = self._domain_of(key)
+            line = Line(
+                Clearances(),
+                domain,
+                self._clock,
+                self._most_tasks,
+                self._is_active,
+                self._memory,
+            )
+            session = self._alive[key] = Session(key, line)
+        return self._used(key, session)
 
-    def _grant(self) -> int:
+    def current(self, session: Session) -> Session:
+        """Return what *session* is by now."""
+        while session.merged_into is not None:
+            session = session.merged_into
+        return self._used(session.key, session)
+
+    def all(self) -> list[Session]:
+        """Return the sessions, each once."""
+        return list({id(session): session for session in self._alive.values()}.values())
+
+    def grant(
+        self,
+        session: Session,
+        paid_for: Request | None,
+        cookies: frozenset[tuple[str, str]] = frozenset(),
+        *,
+        imported: bool = False,
+    ) -> Clearance:
+        """Note that the site has granted *session* a clearance."""
         self.granted += 1
-        return self.granted
+        clearance = Clearance(
+            generation=self.granted,
+            since=self._clock.seconds(),
+            cost=session.cost,
+            paid_for=paid_for,
+            imported=imported,
+        )
+        session.cost = 0
+        session.clearances.grant(clearance)
+        session.line.domain.opened(session.line, self.granted, cookies)
+        session.line.granted()
+        return clearance
 
-    def _used(self, session: Session) -> Session:
-        session.used_at = self._now()
-        self._kept[session.key] = session
-        self._kept.move_to_end(session.key)
+    def merge(self, session: Session, line: Movable) -> Session:
+        """Make *session* one with the session whose line is *line*; return that."""
+        other = next((s for s in self._alive.values() if s.line is line), None)
+        if other is None or other is session:
+            return session
+        for key in [key for key, each in self._alive.items() if each is session]:
+            self._alive[key] = other
+            self._used(key, other)
+        session.merged_into = other
+        other.line.absorb(session.line)
+        return other
+
+    def _domain_of(self, key: SessionKey) -> Domain:
+        host = urlsplit(key.site).hostname or ""
+        name = key._replace(site=registrable_domain(host))
+        domain = self._domains.get(name)
+        if domain is None:
+            domain = self._domains[name] = Domain()
+        return domain
+
+    def _used(self, key: SessionKey, session: Session) -> Session:
+        session.used_at = self._clock.seconds()
+        self._kept[key] = session
+        self._kept.move_to_end(key)
         self._forget()
         return session
 
     def _forget(self) -> None:
-        """Let go of the oldest of all; a look at two, for one may have to stay."""
+        """Forget the least recently used; one of two looked at may have to stay."""
         excess = len(self._kept) - MAX_SESSIONS
         for key in list(islice(self._kept, max(0, min(2, excess)))):
             session = self._kept.pop(key)
-            if session.generation and self._now() - session.used_at <= self._memory:
+            age = self._clock.seconds() - session.used_at
+            if session.generation and age <= self._memory:
                 self._kept[key] = session
-
-    def learn_grants_nothing(self, site: str, sitekey: str) -> None:
-        """Note that *site* let one page pass and gated the next one all the same."""
-        known, now = self._grants_nothing, self._now()
-        known.pop((site, sitekey), None)
-        for name in [name for name, until in islice(known.items(), 2) if until <= now]:
-            del known[name]
-        known[site, sitekey] = now + self._memory
-
-    def grants_nothing(self, site: str, sitekey: str) -> bool:
-        """Tell whether each page of *site* wants a token of its own."""
-        return self._grants_nothing.get((site, sitekey), 0.0) > self._now()

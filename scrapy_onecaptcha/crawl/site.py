@@ -1,253 +1,281 @@
-"""To the site with a token: the submission, and what its answer is."""
+"""Asks one site for what one request asks for: replay, look, refetch, submit, follow.
+
+Nothing here decides what is paid for. Each method makes its requests and returns what
+the site answered: a page, an error, or the gate that still stands.
+"""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from scrapy.exceptions import IgnoreRequest
-from scrapy.http import HtmlResponse
 from twisted.internet.defer import CancelledError
 
-from scrapy_onecaptcha._redact import any_spelling
-from scrapy_onecaptcha.crawl import requests
-from scrapy_onecaptcha.crawl.gate import Gate
-from scrapy_onecaptcha.crawl.page_match import expected, same_page
-from scrapy_onecaptcha.crawl.replay import Visitor
-from scrapy_onecaptcha.crawl.scope import MAX_SHOWN
-from scrapy_onecaptcha.crawl.submission import (
-    submit,
-    submit_by,
-    url_without,
-    without_token,
-)
-from scrapy_onecaptcha.exceptions import OneCaptchaError, SubmissionRefused
-from scrapy_onecaptcha.models import plain
-from scrapy_onecaptcha.pages.readings import detect_once
+from scrapy_onecaptcha.crawl import request_meta, requests
+from scrapy_onecaptcha.crawl.addresses import chain_of
+from scrapy_onecaptcha.crawl.gate import Delivered, Gate, Gated, user_agent_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scrapy import Request
     from scrapy.http import Response
 
-    from scrapy_onecaptcha.models import Solution
+    from scrapy_onecaptcha._scrapy import Engine
+    from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.addresses import GateAddresses
+    from scrapy_onecaptcha.crawl.gate import Outcome
+    from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
+    from scrapy_onecaptcha.crawl.reading import Reader
+    from scrapy_onecaptcha.crawl.request_meta import Role
+    from scrapy_onecaptcha.crawl.scope import Scope
+    from scrapy_onecaptcha.crawl.sessions import Sessions
+    from scrapy_onecaptcha.crawl.submission import Submitter
+    from scrapy_onecaptcha.models import Challenge
+    from scrapy_onecaptcha.request_options import RequestOptions
+    from scrapy_onecaptcha.stats import Report
 
-__all__ = ["Courier", "TokenExpired"]
+__all__ = ["SiteClient", "SiteContext"]
 
 logger = logging.getLogger(__name__)
 
-#: Redirects that are followed after one submission, as many as browsers do.
-MAX_HOPS = 20
+CLIENT_ERROR = 400
 
 
-class TokenExpired(Exception):
-    """The token grew too old before its submission could leave; it was not sent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteContext:
+    """What all site clients of a crawl share.
+
+    Attributes:
+        engine: the crawl's.
+        scope: where a token may go.
+        sessions: of the crawl.
+        addresses: which URLs are no page of their site.
+        report: is told what happens.
+        reader: reads responses.
+        queues: sends what must not wait.
+        submitters: the user's own, by domain.
+        clock: the crawl's.
+        cached: whether the HTTP cache keeps gates out, so that replays may use it.
+    """
+
+    engine: Engine
+    scope: Scope
+    sessions: Sessions
+    addresses: GateAddresses
+    report: Report
+    reader: Reader
+    queues: QueuePriority
+    submitters: Mapping[str, Submitter]
+    clock: Clock
+    cached: bool = False
 
 
-class Courier(Visitor):
-    """Brings one request's token to the site."""
+class SiteClient:
+    """Asks the site for what one request asks for.
 
-    async def may_submit(self, gate: Gate) -> None:
-        """Hold the submission of *gate* against scope and robots.txt; pays nothing.
+    Args:
+        context: the crawl's.
+        request: met a gate; a redirect may have led it there.
+        options: what the request says of itself.
 
-        Raises:
-            SubmissionRefused: the token may not go there.
-        """
-        form = gate.challenge.form
-        if form is None or self.submitter(gate) is not None:
-            return  # the user's own is checked when it is made
-        self._road.scope.check_submission(gate.response.url, form.url)
-        preview = gate.request.replace(url=form.url, method=form.method)
-        try:
-            await self._road.robots_check(preview)
-        except IgnoreRequest as error:
-            raise SubmissionRefused(
-                f"robots.txt forbids {form.url[:MAX_SHOWN]}, where the token would "
-                "have to go"
-            ) from error
+    Attributes:
+        original: what the spider asked for.
+        options: what the request says of itself.
+        gate: the last gate that was met, if any.
+    """
 
-    async def submit(
-        self, gate: Gate, solution: Solution, leave_by: float
-    ) -> Response | Gate:
-        """Send the token.
-
-        Raises:
-            TokenExpired: it could not leave by *leave_by*.
-            SubmissionRefused: it may not go where it would have to.
-        """
-        submission = self._submission(gate, solution)
-        if self._road.now() > leave_by:
-            raise TokenExpired
-        try:
-            answer = await self._road.send_by(submission, leave_by)
-        except (CancelledError, OneCaptchaError, TokenExpired):
-            raise
-        except IgnoreRequest as error:
-            said = any_spelling(solution.token).sub("***", plain(str(error)))
-            raise SubmissionRefused(
-                "The crawl's own middlewares dropped the submission for "
-                f"{self.original.url} ({said[:MAX_SHOWN] or type(error).__name__})"
-            ) from error
-        except Exception as error:  # noqa: BLE001  (whatever a download may raise)
-            logger.warning(
-                "The token for %s may have been sent, but the answer got lost "
-                "(%s): asking for the page itself",
-                self.original.url,
-                type(error).__name__,  # its text may hold the URL, and that the token
-            )
-            return await self.replay(solution.user_agent)
-        self._watch_proxy(gate, answer)
-        answer = answer.replace(url=url_without(solution.token, answer.url))
-        return await self._follow(gate, submission, answer, solution.user_agent)
-
-    def _submission(self, gate: Gate, solution: Solution) -> Request:
-        submitter = self.submitter(gate)
-        if submitter is None:
-            form = gate.challenge.form
-            assert form is not None  # noqa: S101  (else the gate is unsolvable)
-            made = submit(gate.request, gate.response, form, solution)
-        else:
-            made = submit_by(
-                submitter, gate.request, gate.response, gate.challenge, solution
-            )
-        self._road.scope.check_submission(gate.response.url, made.url)
-        return made
-
-    def _watch_proxy(self, gate: Gate, answer: Response) -> None:
-        if answer.request is None:
-            return
-        left_by = self._road.sessions.key_of(answer.request).proxy
-        if left_by != gate.session.key.proxy:
-            self._road.report.warn_once(
-                "proxy",
-                f"The token for {gate.site} left by another proxy than its gate came "
-                "by: the site may refuse it. Order the middleware that sets the proxy "
-                "below 585.",
-                of=gate.site,
-            )
-
-    # The answer
-
-    async def _follow(
+    def __init__(
         self,
-        gate: Gate,
-        submission: Request,
-        answer: Response,
-        user_agent: str | None,
-    ) -> Response | Gate:
-        """Go where the answer leads, as a browser would, but without the token."""
-        form = gate.challenge.form
-        if form is not None:
-            submission = without_token(submission, form)
-        redirected = False
-        for _ in range(MAX_HOPS):
-            target = requests.redirect_target(answer)
-            if target is None or not self._may_go(gate, target):
-                break
-            if self._is_original(target):
-                return await self.replay(user_agent)
-            redirected = True
-            next_answer = await self._hop(requests.hop(submission, target))
-            if next_answer is None:
-                return await self.replay(user_agent)
-            answer = next_answer
-        else:
-            logger.info(
-                "After the token for %s came %d redirects: asking for the page itself",
-                self.original.url,
-                MAX_HOPS,
-            )
-        page = self._judge(gate, answer, redirected=redirected)
-        if page is not None:
-            return page
-        outcome = await self.replay(user_agent)
-        if isinstance(outcome, Gate) and self._has_pass(answer):
-            return answer  # the site grants nothing beyond it
-        return outcome
+        context: SiteContext,
+        request: Request,
+        options: RequestOptions,
+    ) -> None:
+        self._context = context
+        self._led_to = request
+        self.options = options
+        self.original = requests.original(request)
+        self.gate: Gate | None = None
 
-    async def _hop(self, request: Request) -> Response | None:
-        """Follow one redirect; ``None`` where it leads to nothing."""
+    def meet(self, request: Request, response: Response, challenge: Challenge) -> Gate:
+        """Return *response* as a gate, met now."""
+        context = self._context
+        asked = self.original
+        at_address = context.addresses.met(asked, response.url)
+        elsewhere = urlsplit(response.url).netloc != urlsplit(asked.url).netloc
+        owner = asked if at_address and elsewhere else request
+        session = context.sessions.open(context.sessions.key_of(owner))
+        self.gate = Gate(
+            request=request,
+            response=response,
+            challenge=challenge,
+            session=session,
+            stamp=request_meta.stamp_of(request),
+            seen_at=context.clock.seconds(),
+            cookies_set=session.cookies_set,
+        )
+        return self.gate
+
+    # The page, without a token
+
+    @property
+    def page_request(self) -> Request:
+        """The request that asks for the page.
+
+        One that is not safe and was answered by a redirect has been processed: where
+        that led to a page of the site, only that page is asked for.
+        """
+        led_to, asked = self._led_to, self.original
+        if (
+            requests.is_safe(asked)
+            or (led_to.url, led_to.method) == (asked.url, asked.method)
+            or self._context.addresses.is_known(led_to.url)
+        ):
+            return asked
+        return led_to
+
+    async def ask(
+        self, role: Role = "replay", user_agent: str | None = None
+    ) -> Outcome:
+        """Ask for the page once more, without a token."""
+        self._context.report.count("replayed")
+        outcome = await self._ask(self.page_request, role, user_agent)
+        if isinstance(outcome, Gated) or self._is_page(outcome):
+            return outcome
+        if not self._is_led_elsewhere(outcome):
+            return outcome
+        if self._strayed(outcome.response):
+            outcome = await self._ask(self.page_request, role, user_agent)
+            if isinstance(outcome, Delivered) and self._strayed(outcome.response):
+                return Gated(self.gate) if self.gate else outcome
+            return outcome
+        again = await self._ask(
+            self._led_to, role, user_agent
+        )  # a link that works once
+        return again if isinstance(again, Gated) or self._is_page(again) else outcome
+
+    async def ask_with(
+        self, pairs: tuple[tuple[str, str], ...], user_agent: str | None
+    ) -> Outcome:
+        """Ask for the page with *pairs* in its query, a pass from the site."""
+        self._context.report.count("replayed")
+        asked = self.page_request
+        url = requests.with_query(asked.url, pairs)
+        return await self._ask(asked.replace(url=url), "look", user_agent)
+
+    async def recheck(self, paid_for: Request) -> bool:
+        """Tell whether the page of another request still passes."""
+        request = requests.replay(paid_for, "look", cached=self._context.cached)
         try:
-            return await self._road.download(request)
+            answer = await self._context.engine.download(request_meta.pin(request))
         except CancelledError:
             raise
         except Exception as error:  # noqa: BLE001  (whatever a download may raise)
             logger.info(
-                "Nothing at %s, where the token for %s led (%s): asking for the page "
-                "itself",
-                request.url,
+                "%s did not answer (%s): it is not known what its clearance opens",
+                paid_for.url,
+                type(error).__name__,
+            )
+            return True
+        challenge = await self._context.reader.read(answer, self.options)
+        return challenge is None or challenge.kind != "gate"
+
+    async def _ask(
+        self, request: Request, role: Role, user_agent: str | None
+    ) -> Outcome:
+        cached = self._context.cached
+        return await self._fetch(
+            requests.replay(request, role, user_agent, cached=cached)
+        )
+
+    def _is_page(self, outcome: Delivered) -> bool:
+        fine = outcome.response.status < CLIENT_ERROR
+        return fine and not self._strayed(outcome.response)
+
+    def _is_led_elsewhere(self, outcome: Delivered) -> bool:
+        """Tell whether another request may find the page that *outcome* is not."""
+        if self._strayed(outcome.response):
+            return True
+        led_to = self._led_to
+        return (
+            led_to.url != self.page_request.url
+            and led_to.method == "GET"
+            and not self._context.addresses.is_known(led_to.url)
+        )
+
+    def _strayed(self, response: Response) -> bool:
+        request = response.request
+        chain = chain_of(request) if request is not None else []
+        return self._context.addresses.strayed(self.original.url, chain)
+
+    async def _fetch(self, request: Request) -> Outcome:
+        answer = await self._context.engine.download(request_meta.pin(request))
+        return await self.read(answer.request or request, answer)
+
+    async def read(self, request: Request, response: Response) -> Outcome:
+        """Return the gate that *response* is, or that it is none."""
+        challenge = await self._context.reader.read(response, self.options)
+        if challenge is None or challenge.kind != "gate":
+            return Delivered(response)
+        return Gated(self.meet(request, response, challenge))
+
+    # The gate
+
+    async def refetch(self, gate: Gate, user_agent: str | None) -> Outcome:
+        """Fetch the gate page once more, for hidden fields that are fresh."""
+        if self.kind(gate) == "repeat":
+            return Gated(gate)  # it has no fields that age
+        try:
+            fresh = await self._fetch_gate(gate, user_agent)
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever a download may raise)
+            logger.info(
+                "The gate of %s could not be fetched again (%s): its old form is sent",
                 self.original.url,
                 type(error).__name__,
             )
-            return None
+            return Gated(gate)
+        if isinstance(fresh, Delivered):
+            return fresh
+        old, new = gate.challenge, fresh.gate.challenge
+        if new.sitekey != old.sitekey or new.rqdata or not new.solvable:
+            self.gate = gate
+            return Gated(gate)  # the token is for the old one
+        return fresh
 
-    def _judge(
-        self, gate: Gate, answer: Response, *, redirected: bool
-    ) -> Response | Gate | None:
-        """Return the page or the gate that *answer* is; ``None``: ask for the page."""
-        kind = self._kind(gate)
-        if kind == "call":
-            return None  # what it was told is no page
-        if kind == "repeat" and not redirected:
-            return self._repeated(gate, answer)
-        refusal = self._refusal(gate, answer)
-        if refusal is not None or kind == "repeat":
-            return refusal or answer
-        if not self._is_page(answer, redirected=redirected):
-            return None
-        # The URL of a form that was sent by GET holds its fields.
-        return answer if redirected else answer.replace(url=self.original.url)
+    async def renew(self, gate: Gate) -> Outcome:
+        """Fetch the gate page once more, for an rqdata that is fresh."""
+        if self.kind(gate) == "repeat":
+            return await self.ask()
+        return await self._fetch_gate(gate, user_agent_of(gate.request))
 
-    def _repeated(self, gate: Gate, answer: Response) -> Response | Gate:
-        """Judge the answer to a repeated request, which is the page or a refusal.
+    async def _fetch_gate(self, gate: Gate, user_agent: str | None) -> Outcome:
+        self._context.report.count("refetched")
+        outcome = await self._fetch(requests.refetch(gate.request, user_agent))
+        if isinstance(outcome, Gated) or self.is_asked(outcome.response.url):
+            return outcome
+        return await self.ask("look", user_agent)
 
-        It is read as the answer to the gate's own request, which had no token.
-        """
-        answer = answer.replace(url=gate.response.url, request=gate.request)
-        known = replace(self._options, sitekey=gate.challenge.sitekey)
-        challenge = detect_once(answer, known)
-        if challenge is None or challenge.kind != "gate":
-            return answer
-        if challenge.solvable:
-            return self.meet(gate.request, answer, challenge)
-        self.gate = gate  # a mere "invalid" does not say again what it wants
-        return gate
+    def submitter(self, gate: Gate) -> Submitter | None:
+        """Return the user's own submitter for *gate*, if there is one."""
+        if self.options.submitter is not None:
+            return self.options.submitter
+        host = urlsplit(gate.site).hostname or ""
+        for domain, submitter in self._context.submitters.items():
+            if host == domain or host.endswith(f".{domain}"):
+                return submitter
+        return None
 
-    def _has_pass(self, answer: Response) -> bool:
-        """Tell whether *answer* is the page, let through by what its URL says."""
-        return (
-            isinstance(answer, HtmlResponse)
-            and 200 <= answer.status < 300  # noqa: PLR2004
-            and answer.url != self.original.url
-            and same_page(self.original.url, answer.url)
-            and not (
-                self._options.expect and not expected(answer, self._options.expect)
-            )
-        )
+    def kind(self, gate: Gate) -> str:
+        """Return what is sent for *gate*; the user's own is like a form."""
+        form = gate.challenge.form
+        return "form" if form is None or self.submitter(gate) else form.kind
 
-    def _refusal(self, gate: Gate, answer: Response) -> Gate | None:
-        """Return the gate that *answer* is, as one of the page that *gate* was.
-
-        The URL of the answer to a form that is sent by GET holds its fields, and that
-        of the request the token, too; neither is for the errback, or for the service.
-        """
-        challenge = detect_once(answer, self._options)
-        if challenge is None or challenge.kind != "gate":
-            return None
-        return self.meet(
-            gate.request,
-            answer.replace(url=gate.response.url, request=gate.request),
-            replace(challenge, url=gate.challenge.url),
-        )
-
-    def _may_go(self, gate: Gate, target: str) -> bool:
-        try:
-            self._road.scope.check_submission(gate.response.url, target)
-        except SubmissionRefused as error:
-            logger.info("Not followed after the submission: %s", error)
-            return False
-        return True
-
-    def _is_original(self, url: str) -> bool:
-        asked = self.original.url.partition("#")[0]
-        return self.original.method == "GET" and url.partition("#")[0] == asked
+    def is_asked(self, url: str) -> bool:
+        """Tell whether a GET of *url* is what asks for the page."""
+        asked = self.page_request
+        same = url.partition("#")[0] == asked.url.partition("#")[0]
+        return same and asked.method == "GET"

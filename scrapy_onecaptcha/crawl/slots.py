@@ -1,9 +1,8 @@
-"""Lends the place of a request that waits back to the crawl.
+"""Lends the slot of a request that waits back to the crawl.
 
-A request that waits in a downloader middleware still counts in
-``Downloader.active`` and so takes one of the ``CONCURRENT_REQUESTS``. While it waits
-it loads no site, so its place is lent: ``Downloader.total_concurrency`` is one higher
-for as long.
+A request that waits in a downloader middleware still counts in ``Downloader.active``
+and so takes one of the ``CONCURRENT_REQUESTS``. While it waits it loads no site, so its
+slot is lent: ``Downloader.total_concurrency`` is one higher for as long.
 """
 
 from __future__ import annotations
@@ -13,84 +12,151 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-__all__ = ["Parking"]
+    from scrapy_onecaptcha._scrapy import Engine
+
+__all__ = ["Held", "SlotLoans"]
 
 logger = logging.getLogger(__name__)
 
 
-class Parking:
-    """Counts the requests that wait, and lends their places.
+class SlotLoans:
+    """Counts the requests that wait, and lends their slots.
 
     Args:
-        downloader: returns the crawl's downloader.
-        nudge: tells the engine that there is a place again.
-        limit: places lent at most; a request parked past it keeps its own place, so
-            that memory stays bounded.
+        engine: the crawl's.
+        limit: slots of gated requests that are lent at most; one that waits past it
+            keeps its own, so that memory stays bounded.
+        limit_held: the same, of requests that are held before they were sent.
     """
 
-    def __init__(
-        self,
-        downloader: Callable[[], Any],
-        nudge: Callable[[], None],
-        limit: int,
-    ) -> None:
-        self._downloader = downloader
-        self._nudge = nudge
+    def __init__(self, engine: Engine, limit: int, limit_held: int) -> None:
+        self._engine = engine
         self._limit = limit
+        self._limit_held = limit_held
         self._parked = 0
         self._lent = 0
+        self._held = 0
+        self._held_lent = 0
+        self._own = 0
+        self._written: int | None = None
         self._warned = False
+        self._told = False
 
     @property
     def parked(self) -> int:
         """How many requests wait."""
-        return self._parked
+        return self._parked + self._held
+
+    @property
+    def held(self) -> int:
+        """How many of them were not sent yet."""
+        return self._held
 
     @property
     def lent(self) -> int:
-        """How many places are lent."""
-        return self._lent
+        """How many slots are lent."""
+        return self._lent + self._held_lent
 
     @contextmanager
     def park(self) -> Iterator[None]:
-        """Count one request as waiting, and lend its place."""
+        """Count one gated request as waiting, and lend its slot."""
         self._parked += 1
-        lent = self._lend()
+        lent = self._lent < self._limit and self._raise()
+        self._lent += lent
         try:
             yield
         finally:
             self._parked -= 1
             if lent:
-                self._give_back()
+                self._lent -= 1
+                self._settle()
 
-    def _lend(self) -> bool:
-        downloader = self._downloader()
-        places = getattr(downloader, "total_concurrency", None)
-        if not isinstance(places, int):
-            self._warn(downloader)
+    @contextmanager
+    def hold(self) -> Iterator[Held]:
+        """Count one request as held unsent; its slot is lent when it says so."""
+        self._held += 1
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            self._held -= 1
+            if held.lent:
+                self._held_lent -= 1
+                self._settle()
+
+    def lend_held(self) -> bool:
+        """Lend the slot of a request that is held unsent, within bounds."""
+        if self._held_lent >= self._limit_held:
+            if not self._told:
+                self._told = True
+                logger.info(
+                    "%d requests are held until a captcha is solved: further ones keep "
+                    "their slots, and the crawl waits with them "
+                    "(ONECAPTCHA_MAX_HELD).",
+                    self._held_lent,
+                )
             return False
-        if places == 0 or self._lent >= self._limit:  # 0: no limit, since Scrapy 2.14
+        lent = self._raise()
+        self._held_lent += lent
+        return lent
+
+    def _raise(self) -> bool:
+        """Raise ``total_concurrency`` by one; tell whether there is a limit."""
+        own = self._own_limit()
+        if not own:  # 0 means no limit, since Scrapy 2.14
             return False
-        downloader.total_concurrency = places + 1
-        self._lent += 1
-        self._nudge()
+        self._write(own + self.lent + 1)
+        self._engine.nudge()
         return True
 
-    def _give_back(self) -> None:
-        self._lent -= 1
-        downloader = self._downloader()
-        places = downloader.total_concurrency
-        if places:  # somebody may have lifted the limit meanwhile: it stays lifted
-            downloader.total_concurrency = max(1, places - 1)
+    def _settle(self) -> None:
+        """Set ``total_concurrency`` for the slots that are lent now."""
+        own = self._own_limit()
+        if own:
+            self._write(own + self.lent)
+
+    def _own_limit(self) -> int | None:
+        """Return the limit without the slots that are lent.
+
+        Somebody else may set it meanwhile: what they have set is what it ends at.
+        """
+        downloader: Any = self._engine.downloader
+        now = getattr(downloader, "total_concurrency", None)
+        if not isinstance(now, int):
+            self._warn(downloader)
+            return None
+        if now != self._written:
+            self._own = self._written = now
+        return self._own
+
+    def _write(self, limit: int) -> None:
+        self._written = self._engine.downloader.total_concurrency = limit
 
     def _warn(self, downloader: object) -> None:
         if not self._warned:
             self._warned = True
             logger.warning(
                 "%s has no total_concurrency: requests that wait for a captcha keep "
-                "their places in CONCURRENT_REQUESTS. Raise that setting if the crawl "
+                "their slots in CONCURRENT_REQUESTS. Raise that setting if the crawl "
                 "slows down.",
                 type(downloader).__qualname__,
             )
+
+
+class Held:
+    """A request that is held before it was sent.
+
+    Attributes:
+        lent: whether its slot is lent.
+    """
+
+    def __init__(self, loans: SlotLoans) -> None:
+        self._loans = loans
+        self.lent = False
+
+    def lend(self) -> None:
+        """Lend its slot, if that was not done yet and may be."""
+        if not self.lent:
+            self.lent = self._loans.lend_held()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Submitter = Callable[[Request, Response, Challenge, Solution], Request]
     Encoded = Iterable[tuple[bytes, bytes]]
 
-__all__ = ["submit", "submit_by", "url_without", "without_token"]
+__all__ = ["submit", "submit_by"]
 
 JSON = "application/json"
 
@@ -108,26 +108,6 @@ def submit_by(
     if credentials is not None and meta.get("proxy") == request.meta.get("proxy"):
         headers.setdefault("Proxy-Authorization", credentials)
     return made.replace(meta=meta, headers=headers, callback=NO_CALLBACK)
-
-
-def without_token(submission: Request, form: Form) -> Request:
-    """Return *submission* for what is made of it: a header's token stays behind."""
-    if form.header is None:
-        return submission
-    headers = submission.headers.copy()
-    headers.pop(form.header, None)
-    return submission.replace(headers=headers)
-
-
-def url_without(token: str, url: str) -> str:
-    """Return *url* without the fields of its query that hold *token*.
-
-    The address of a form without an action is that of its page, query and all.
-    """
-    parts = urlsplit(url)
-    fields = parts.query.split("&")
-    kept = "&".join(field for field in fields if token not in unquote_plus(field))
-    return urlunsplit(parts._replace(query=kept)) if kept != parts.query else url
 
 
 def _headers(request: Request, response: Response, form: Form) -> Headers:

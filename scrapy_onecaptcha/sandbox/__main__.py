@@ -13,19 +13,15 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.error import ReactorNotRunning
 
 from scrapy_onecaptcha.sandbox.server import Sandbox
-from scrapy_onecaptcha.sandbox.service.api import ServiceOptions
+from scrapy_onecaptcha.sandbox.service.api import TASK_TYPES, ServiceOptions
 from scrapy_onecaptcha.sandbox.service.faults import CALLS, FAULTS
-from scrapy_onecaptcha.sandbox.sites.awkward import AWKWARD
-from scrapy_onecaptcha.sandbox.sites.hostile import HOSTILE
-from scrapy_onecaptcha.sandbox.sites.products import PRODUCTS
-from scrapy_onecaptcha.sandbox.sites.registry import GATES
+from scrapy_onecaptcha.sandbox.sites.registry import BY_NAME, GATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _CHUNK = 4096
-_BY_NAME = (*PRODUCTS, *AWKWARD, *HOSTILE)
-_SITE = f"may be repeated; or all but {', '.join(_BY_NAME)}"
+_SITE = f"may be repeated; by default {', '.join(GATES)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +40,7 @@ def build(options: argparse.Namespace) -> Sandbox:
     """Return the sandbox that *options* describe.
 
     Raises:
-        ValueError: it cannot be built so; the sentence says why.
+        ValueError: an option has a value that is not possible.
     """
     service = ServiceOptions(
         latency=options.latency,
@@ -53,6 +49,8 @@ def build(options: argparse.Namespace) -> Sandbox:
         user_agent=options.user_agent or None,
         resp_key=options.resp_key,
         balance=options.balance,
+        tells_cost=options.tells_cost,
+        task_types=tuple(options.task_type or TASK_TYPES),
         faults=dict(options.fault),
     )
     return Sandbox(service=service, sites=options.site or GATES, seed=options.seed)
@@ -76,25 +74,25 @@ def at_eof(reactor: Any, end: Callable[[], object]) -> None:
 
     def watch() -> None:
         # os.read, not sys.stdin: a buffered read would hold a lock that the
-        # interpreter wants when it ends.
+        # interpreter needs when it ends.
         while os.read(0, _CHUNK):
             pass
         reactor.callFromThread(stop)
 
     def stop() -> None:
-        # A signal may have stopped it a moment before.
+        # A signal may have stopped the reactor before.
         with contextlib.suppress(ReactorNotRunning):
             end()
 
     def begin() -> None:
         threading.Thread(target=watch, name="stdin", daemon=True).start()
 
-    # Once it runs: a reactor that is not running cannot be stopped.
+    # A reactor that does not run yet cannot be stopped.
     reactor.callWhenRunning(begin)
 
 
 def show(sandbox: Sandbox, options: argparse.Namespace) -> str:
-    """Return what is printed of a sandbox that has started."""
+    """Return the text that is printed once the sandbox has started."""
     return _as_json(sandbox) if options.json else _as_text(sandbox)
 
 
@@ -144,15 +142,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the sandbox can be told, but for ``--json``."""
+    """Add the sandbox's options, without ``--json``."""
     add = parser.add_argument
-    add("--site", action="append", choices=[*GATES, *_BY_NAME], help=_SITE)
+    add("--site", action="append", choices=[*GATES, *BY_NAME], help=_SITE)
     add("--latency", type=_latency, default=1.0, help="seconds: 2, or a range: 1-3")
     add("--failure-rate", type=float, default=0.0, help="share of tasks that fail")
     add("--refused-rate", type=float, default=0.0, help="share of tokens refused")
-    add("--user-agent", default="same", help='of the solutions; "same", "" for none')
+    add(
+        "--user-agent",
+        default="same",
+        help='User-Agent of the solutions; "same", "" for none',
+    )
     add("--resp-key", help="respKey of the solutions")
     add("--balance", type=int, default=1_000_000, help="points of the account")
+    add("--tells-cost", action="store_true", help="name the cost of each result")
+    add("--task-type", action="append", help="supported; may be repeated")
     add(
         "--fault",
         action="append",
@@ -161,7 +165,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="CALL=FAULT,…",
         help="e.g. createTask=ERROR_NO_SLOT_AVAILABLE,ok,http:500,*",
     )
-    add("--seed", type=int, default=0, help="of all that is drawn by chance")
+    add("--seed", type=int, default=0, help="seed of all that is drawn at random")
     add("--until-eof", action="store_true", help="end when standard input does")
 
 

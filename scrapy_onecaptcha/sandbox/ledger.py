@@ -1,20 +1,26 @@
-"""The truth that the service and the sites share: tasks, tokens, counters."""
+"""What the service and the sites know in common: tasks, tokens, counters."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
 
-from scrapy_onecaptcha.sandbox.sites.reasons import REASONS
+from scrapy_onecaptcha.sandbox.rejections import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from scrapy_onecaptcha.sandbox.messages import Visit
 
 __all__ = ["TOKEN_SECONDS", "Hit", "Ledger", "Task", "Token", "Verdict"]
 
 TOKEN_SECONDS = 120.0
 """How long a token is valid (the service's documentation, and hCaptcha's)."""
+
+_TOKEN = re.compile(r"P1_[A-Za-z0-9_.=-]{50,}")
 
 Hit = Literal["content", "gates", "redirects", "accepted", "rejected", "forbidden"]
 
@@ -24,14 +30,15 @@ class Task:
     """One task at the service.
 
     Attributes:
-        task_id: its name.
+        task_id: its identifier.
         fields: everything that was submitted as ``task``, as it was submitted.
         created_at: seconds of the sandbox's clock.
-        ready_at: when its result is there, in the same seconds.
+        ready_at: time at which its result is ready, in the same seconds.
         fails: whether its result is ``ERROR_CAPTCHA_UNSOLVABLE``.
         refused: whether sites refuse its token.
-        polls: calls of getTaskResult so far.
-        token: its token, once the client was given it.
+        polls: number of calls of getTaskResult so far.
+        token: its token, once the client has got it.
+        closed: whether the client has seen its result.
     """
 
     task_id: str
@@ -57,7 +64,7 @@ class Task:
 
 @dataclass(slots=True, kw_only=True)
 class Token:
-    """A token and all that it is bound to; a *user_agent* of ``""`` binds nothing."""
+    """A token and all that it is bound to; an empty *user_agent* binds nothing."""
 
     value: str = field(repr=False)
     sitekey: str
@@ -73,13 +80,12 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What hCaptcha says of a token.
+    """hCaptcha's verdict on a token.
 
     Attributes:
         codes: hCaptcha's ``error-codes``; empty for a token that passes.
-        reason: the same more closely, for the counters (hCaptcha knows one code for
-            all that does not fit).
-        token: what is known of the token, if anything.
+        reason: the same in more detail, for the counters; one of `REASONS`.
+        token: the token, where it is known.
     """
 
     codes: tuple[str, ...] = ()
@@ -98,6 +104,22 @@ class Ledger:
     Args:
         clock: returns the time in seconds.
         balance: points of the account.
+
+    Attributes:
+        tasks: tasks by their identifier.
+        tokens: tokens by their value.
+        calls: number of calls of the service and of siteverify, by name.
+        errors: number of errors that the service answered, by code.
+        tokens_used: number of tokens that a site had verified.
+        rejections: number of refused submissions, by reason.
+        site_rejections: the same for each site.
+        clearances_refused: number of clearances that a site did not accept (any more),
+            by reason: ``unknown``, ``expired``, ``spent``, ``user-agent``, ``path``,
+            ``section``, ``too-early``.
+        hits: number of answers by site, path and kind.
+        counts: further events by site: ``orders``, ``links``, ``verified``…
+        token_requests: number of requests to sites in which a token was seen, be it in
+            the URL, a header or the body.
     """
 
     def __init__(self, clock: Callable[[], float], *, balance: int = 0) -> None:
@@ -114,21 +136,23 @@ class Ledger:
         self.site_rejections: dict[str, Counter[str]] = {}
         self.clearances_refused: Counter[str] = Counter()
         self.hits: dict[str, dict[str, Counter[Hit]]] = {}
+        self.counts: dict[str, Counter[str]] = {}
+        self.token_requests: Counter[str] = Counter()
 
     def add_task(self, task: Task) -> None:
-        """Enter a new task."""
+        """Add a new task."""
         self.tasks[task.task_id] = task
         self.open_tasks += 1
         self.open_tasks_max = max(self.open_tasks, self.open_tasks_max)
 
     def close_task(self, task: Task) -> None:
-        """Note that the client has seen the task's result; once is enough."""
+        """Note that the client has seen the task's result."""
         if not task.closed:
             task.closed = True
             self.open_tasks -= 1
 
     def add_token(self, token: Token) -> None:
-        """Enter a new token."""
+        """Add a new token."""
         self.tokens[token.value] = token
 
     def verify(
@@ -145,11 +169,11 @@ class Ledger:
 
         Args:
             value: the token.
-            sitekey: of the site that asks. ``None``, here and below, is not compared.
+            sitekey: sitekey of the site. ``None``, here and below, is not compared.
             invisible: whether the site's widget is the invisible one.
-            rqdata: what the site gave to its widget, ``""`` for nothing.
-            user_agent: of the request that brought the token.
-            resp_key: what came along with the token, ``""`` for nothing.
+            rqdata: value that the site gave to its widget, ``""`` for none.
+            user_agent: User-Agent of the request that brought the token.
+            resp_key: value that was sent along with the token, ``""`` for none.
         """
         token = self.tokens.get(value)
         if token is None:
@@ -184,6 +208,24 @@ class Ledger:
         self.tokens_used += not token.used
         token.used = True
 
+    @property
+    def tokens_repeated(self) -> int:
+        """The number of requests that brought a token which a site had seen before."""
+        return sum(count - 1 for count in self.token_requests.values())
+
+    def see(self, site: str, visit: Visit) -> None:
+        """Note the tokens in a request, wherever they are in it."""
+        parts = [visit.uri, *visit.headers.values(), visit.body.decode("latin-1")]
+        tokens = {found for part in parts for found in _TOKEN.findall(unquote(part))}
+        for token in tokens:
+            self.token_requests[token] += 1
+            if self.token_requests[token] > 1:
+                self.count(site, "tokens seen again")
+
+    def count(self, site: str, event: str) -> None:
+        """Count an event of a site."""
+        self.counts.setdefault(site, Counter())[event] += 1
+
     def hit(self, site: str, path: str, what: Hit) -> None:
         """Count what a site did for a request."""
         self.hits.setdefault(site, {}).setdefault(path, Counter())[what] += 1
@@ -196,12 +238,12 @@ class Ledger:
         self.site_rejections.setdefault(site, Counter())[reason] += 1
 
     def total(self, what: Hit, site: str | None = None) -> int:
-        """Return how often *what* happened, at one site or at all."""
+        """Return how often *what* happened, at one site or at all of them."""
         sites = self.hits.values() if site is None else [self.hits.get(site, {})]
         return sum(paths[path][what] for paths in sites for path in paths)
 
     def as_dict(self) -> dict[str, object]:
-        """Return everything but tokens and keys, ready for JSON."""
+        """Return everything but tokens and keys, as data for JSON."""
         return {
             "tasks_created": len(self.tasks),
             "open_tasks": self.open_tasks,
@@ -210,10 +252,12 @@ class Ledger:
             "errors": dict(self.errors),
             "tokens_issued": len(self.tokens),
             "tokens_used": self.tokens_used,
+            "tokens_repeated": self.tokens_repeated,
             "balance": self.balance,
             "rejections": dict(self.rejections),
             "site_rejections": {k: dict(v) for k, v in self.site_rejections.items()},
             "clearances_refused": dict(self.clearances_refused),
+            "counts": {site: dict(events) for site, events in self.counts.items()},
             "sites": {
                 site: {path: dict(hits) for path, hits in paths.items()}
                 for site, paths in self.hits.items()

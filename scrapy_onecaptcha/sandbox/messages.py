@@ -1,4 +1,4 @@
-"""What is asked and what is answered, as plain data: no socket, no reactor."""
+"""Requests and responses as plain data: no socket, no reactor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha.sandbox.sites.forms import Fields, parse_urlencoded
+from scrapy_onecaptcha.sandbox.forms import Fields, parse_urlencoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,9 @@ Manner = Literal[
     "huge",
     "down",
     "endless",
+    "bomb",
+    "headers",
+    "extra",
 ]
 
 
@@ -71,6 +74,11 @@ class Visit:
         return self.headers.get("user-agent", "")
 
     @property
+    def host(self) -> str:
+        """The host of the ``Host`` header, without its port."""
+        return self.headers.get("host", "").partition(":")[0]
+
+    @property
     def origin(self) -> str:
         """The origin of the site as this client addresses it."""
         return f"http://{self.headers.get('host', '')}"
@@ -103,13 +111,14 @@ class Reply:
         headers: further headers, in order.
         manner: how it reaches the client. ``whole``; ``stall``: never; ``stall-body``:
             half of it, then nothing, on an open connection; ``drop``: the connection is
-            closed at once; ``reset``: the same by a reset; ``truncated``: half of it,
-            then the connection is closed; ``reset-body``: the same by a reset;
-            ``drip``: byte by byte, in so many seconds; ``huge``: after 1 GB of blanks,
-            made as fast as they are read; ``down``: whole, then for so many seconds
-            every connection to that port is refused; ``endless``: its body again and
-            again.
-        seconds: of ``drip`` and ``down``.
+            closed without an answer; ``reset``: the same by a reset; ``truncated``:
+            half of it, then the connection is closed; ``reset-body``: the same by a
+            reset; ``drip``: byte by byte, within *seconds*; ``huge``: after 1 GB of
+            blanks, written as fast as they are read; ``down``: whole, and then the port
+            refuses connections for *seconds*; ``endless``: its body again and again;
+            ``bomb``: a few kilobytes that unpack to 600 MB; ``headers``: header lines
+            without end; ``extra``: whole, then the same once more, unasked.
+        seconds: duration of ``drip`` and ``down``.
     """
 
     status: int = 200
@@ -121,13 +130,13 @@ class Reply:
 
 
 def html_reply(text: str, *, status: int = 200, charset: str = "utf-8") -> Reply:
-    """Return a page; what *charset* lacks becomes a character reference."""
+    """Return a page; a character that *charset* lacks becomes a reference."""
     body = text.encode(charset, "xmlcharrefreplace")
     return Reply(status=status, body=body, content_type=f"text/html; charset={charset}")
 
 
 def text_reply(text: str, *, status: int = 200) -> Reply:
-    """Return *text* as it is."""
+    """Return *text* as a plain text."""
     content_type = "text/plain; charset=utf-8"
     return Reply(status=status, body=text.encode(), content_type=content_type)
 

@@ -1,4 +1,4 @@
-"""The sandbox as a whole: a service, a siteverify and sites on ports of loopback."""
+"""The whole sandbox: a service, a siteverify and sites on ports of loopback."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from twisted.internet.defer import gatherResults
 from scrapy_onecaptcha.sandbox.ledger import Ledger
 from scrapy_onecaptcha.sandbox.service.api import Service, ServiceOptions
 from scrapy_onecaptcha.sandbox.service.siteverify import SiteVerify
-from scrapy_onecaptcha.sandbox.sites.awkward import AWKWARD
-from scrapy_onecaptcha.sandbox.sites.hostile import HOSTILE
-from scrapy_onecaptcha.sandbox.sites.products import PRODUCTS
-from scrapy_onecaptcha.sandbox.sites.registry import GATES, build_site
+from scrapy_onecaptcha.sandbox.sites.registry import SITES, build_site
 from scrapy_onecaptcha.sandbox.web import Listener
 
 if TYPE_CHECKING:
@@ -24,9 +21,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from scrapy_onecaptcha.sandbox.messages import Reply, Visit
-    from scrapy_onecaptcha.sandbox.sites.api import Api
-    from scrapy_onecaptcha.sandbox.sites.gate import Gate
-    from scrapy_onecaptcha.sandbox.sites.hostile import Hostile
+    from scrapy_onecaptcha.sandbox.sites.registry import Kind
 
 __all__ = ["Sandbox"]
 
@@ -38,34 +33,32 @@ class Sandbox:
     """A service and gated sites, each on its own port of 127.0.0.1.
 
     Args:
-        service: how the service behaves.
-        sites: names of sites that come with the sandbox, or gates by name (``None``:
-            no gate) for others.
+        service: behaviour of the service.
+        sites: names of the sandbox's sites, or descriptions of sites of your own by
+            name (`Gate`, `Api`, `BotManager`, `Hostile`; ``None``: no gate).
         secrets: siteverify's secrets; see `SiteVerify`.
-        reactor: to listen with; by default the installed one, looked up at `start`.
+        reactor: used to listen; by default the installed one, looked up at `start`.
         clock: returns the time in seconds; by default the reactor's.
-        seed: of all that is drawn by chance.
+        seed: seed of everything that is drawn at random.
 
     Attributes:
-        ledger: what has happened so far.
-        service: answers a `Visit` with a `Reply`, as do
-        siteverify: and
-        sites: by name; so each can be asked without a socket.
-        service_url: once started.
-        siteverify_url: once started.
-        urls: of the sites by name, once started; without a slash at the end.
+        ledger: counters of all that has happened.
+        service: the service; ``answer`` turns a `Visit` into a `Reply`.
+        siteverify: siteverify, likewise.
+        sites: sites by name, likewise, so that a test needs no socket.
+        service_url: URL of the service, after `start`.
+        siteverify_url: URL of siteverify, after `start`.
+        urls: URLs of the sites by name, after `start`; without a slash at the end.
 
     Raises:
-        ValueError: there is no site of a name, or a name cannot stand in a cookie's.
+        ValueError: there is no site of a name, or a name does not fit into a cookie's.
     """
 
     def __init__(
         self,
         *,
         service: ServiceOptions | None = None,
-        sites: Iterable[str] | Mapping[str, Gate | Api | Hostile | None] = (
-            "bookshop",
-        ),
+        sites: Iterable[str] | Mapping[str, Kind] = ("bookshop",),
         secrets: Mapping[str, str | None] | None = None,
         reactor: Any = None,
         clock: Callable[[], float] | None = None,
@@ -89,12 +82,12 @@ class Sandbox:
         self.sites = {
             name: build_site(
                 name,
-                gate,
+                kind,
                 ledger=self.ledger,
                 clock=self._seconds,
                 rng=_rng(seed, name),
             )
-            for name, gate in _gates(sites).items()
+            for name, kind in _kinds(sites).items()
         }
 
     def _seconds(self) -> float:
@@ -105,7 +98,7 @@ class Sandbox:
 
     def _installed_reactor(self) -> Any:
         if self._reactor is None:
-            # Importing it installs one: not before someone wants to run it.
+            # The import installs a reactor, so it has to wait until the sandbox runs.
             from twisted.internet import reactor  # noqa: PLC0415
 
             self._reactor = reactor
@@ -134,11 +127,11 @@ class Sandbox:
         return gatherResults(stopping, consumeErrors=True)
 
     def go_down(self, seconds: float) -> None:
-        """Have the service refuse every connection for *seconds*."""
+        """Let the service refuse each connection for *seconds*."""
         self._listeners[0].go_down(seconds)
 
     def come_back(self) -> None:
-        """Have the service take connections again before that time is over."""
+        """Let the service take connections again before that time is over."""
         self._listeners[0].come_back()
 
     def settings(self) -> dict[str, object]:
@@ -152,23 +145,20 @@ class Sandbox:
 
 
 def _rng(seed: int, name: str) -> random.Random:
-    # One for each part, so that none disturbs another's sequence.
+    # Each part has its own, so that the sequences do not depend on each other.
     return random.Random(f"{seed}/{name}")  # noqa: S311 - guards nothing
 
 
-def _gates(
-    sites: Iterable[str] | Mapping[str, Gate | Api | Hostile | None],
-) -> Mapping[str, Gate | Api | Hostile | None]:
+def _kinds(sites: Iterable[str] | Mapping[str, Kind]) -> Mapping[str, Kind]:
     names = list(sites)
     for name in names:
         if not _NAME.fullmatch(name):
             raise ValueError(f"a site's name is letters, digits, - and _: {name!r}")
     if isinstance(sites, Mapping):
         return sites
-    known = {**GATES, **PRODUCTS, **AWKWARD, **HOSTILE}
     for name in names:
-        if name not in known:
+        if name not in SITES:
             raise ValueError(
-                f"no site is called {name!r}; there are {', '.join(known)}"
+                f"no site is called {name!r}; there are {', '.join(SITES)}"
             )
-    return {name: known[name] for name in names}
+    return {name: SITES[name] for name in names}

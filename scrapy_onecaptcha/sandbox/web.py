@@ -1,4 +1,4 @@
-"""Between twisted.web and plain data, and the ports that this is served on."""
+"""HTTP by twisted.web: requests and responses as plain data, ports on loopback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AnswerResource", "Listener"]
 
 _HOST = "127.0.0.1"
-# A proxy is sent whole URLs; so a site can be asked as one.
+# A request to a proxy has a whole URL, so that a site can act as a proxy.
 _ABSOLUTE = re.compile(r"^https?://[^/?]*")
 
 
@@ -31,10 +31,10 @@ class AnswerResource(Resource):
     """A resource tree behind one function from request to response.
 
     Args:
-        answer: answers the requests.
-        reactor: for replies that take their time; by default the installed one.
-        go_down: has the port refuse connections for so many seconds (see `Reply`); by
-            default it does not.
+        answer: returns the response to a request.
+        reactor: used for slow responses; by default the installed one.
+        go_down: lets the port refuse connections for so many seconds (see `Reply`); by
+            default it does nothing.
     """
 
     isLeaf = True  # noqa: N815 - twisted.web's name
@@ -79,24 +79,24 @@ def _text(value: bytes) -> str:
 
 
 class _QuietSite(Site):
-    """Leaves the log to the crawl it runs in."""
+    """Logs nothing: the log belongs to the crawl in the same process."""
 
     noisy = False
     displayTracebacks = False  # noqa: N815 - twisted.web's name
 
     def log(self, request: Any) -> None:
-        """Log no access."""
+        """Log no request."""
         del request
 
 
 class _Tracked(ProtocolWrapper):
-    """A connection that its factory knows of until it is closed."""
+    """A connection; its factory has a list of the open ones."""
 
 
 class _Connections(WrappingFactory):
-    """Knows its open connections and can close them.
+    """Has a list of its open connections and can close them.
 
-    A keep-alive connection outlives its port otherwise, with timers of its own.
+    Otherwise a kept connection would outlive its port, with timers of its own.
     """
 
     noisy = False
@@ -107,12 +107,12 @@ class _Connections(WrappingFactory):
         self._closed: Deferred[None] | None = None
 
     def hang_up(self) -> None:
-        """Close all connections once what was written to them is sent."""
+        """Close all connections after their pending data is sent."""
         for protocol in list(self.protocols):
             protocol.loseConnection()
 
     def close(self) -> Deferred[None]:
-        """Abort all connections; fires when the last one is gone."""
+        """Abort all connections; fires when the last one is closed."""
         closed: Deferred[None] = Deferred()
         self._closed = closed
         for protocol in list(self.protocols):
@@ -121,14 +121,14 @@ class _Connections(WrappingFactory):
         return closed
 
     def registerProtocol(self, p: ProtocolWrapper) -> None:  # noqa: N802
-        """Note a new connection; while closing, one that came too late."""
+        """Add a new connection; abort it if the factory is closing."""
         super().registerProtocol(p)  # type: ignore[no-untyped-call]
         if self._closed is not None:
             transport: Any = p.transport
             transport.abortConnection()
 
     def unregisterProtocol(self, p: ProtocolWrapper) -> None:  # noqa: N802
-        """Note that a connection is gone."""
+        """Remove a closed connection."""
         super().unregisterProtocol(p)  # type: ignore[no-untyped-call]
         self._fire_when_closed()
 
@@ -138,11 +138,11 @@ class _Connections(WrappingFactory):
 
 
 class Listener:
-    """One origin: a port of loopback, chosen by the system.
+    """One origin: a port of 127.0.0.1 that the system chooses.
 
     Args:
-        reactor: listens.
-        answer: answers the requests.
+        reactor: used to listen.
+        answer: returns the response to a request.
     """
 
     def __init__(self, reactor: Any, answer: Callable[[Visit], Reply]) -> None:
@@ -154,42 +154,42 @@ class Listener:
         self._number = int(self._port.getHost().port)
         self._stopped = False
         self._return: Any = None
-        self._kept = _Kept()
+        self._reserved = _ReservedPort()
         self.url = f"http://{_HOST}:{self._number}"
 
     def _listen(self, number: int) -> Any:
         return self._reactor.listenTCP(number, self._connections, interface=_HOST)
 
     def go_down(self, seconds: float) -> None:
-        """Hang up, and refuse every connection for *seconds*."""
+        """Close all connections, and refuse new ones for *seconds*."""
         port, self._port = self._port, None
         if port is None:
-            return  # it is down
+            return  # it is down already
         self._connections.hang_up()
         closing: Any = port.stopListening()
         closing.addCallback(lambda _: self._wait(seconds))
 
     def _wait(self, seconds: float) -> None:
         if not self._stopped:
-            self._kept.take(self._number)
+            self._reserved.take(self._number)
             self._return = self._reactor.callLater(seconds, self.come_back)
 
     def come_back(self) -> None:
         """Listen again, if connections are refused."""
         if self._return is not None:
-            self._hold_no_more()
+            self._release()
             self._port = self._listen(self._number)
 
-    def _hold_no_more(self) -> None:
+    def _release(self) -> None:
         if self._return is not None and self._return.active():
             self._return.cancel()
         self._return = None
-        self._kept.leave()
+        self._reserved.leave()
 
     def stop(self) -> Deferred[Any]:
         """Stop listening; fires when the port and all its connections are closed."""
         self._stopped = True
-        self._hold_no_more()
+        self._release()
         stopped: Deferred[None] = Deferred()
         stopped.callback(None)
         if self._port is not None:
@@ -197,15 +197,15 @@ class Listener:
         return gatherResults([stopped, self._connections.close()], consumeErrors=True)
 
 
-class _Kept:
-    """A port that nobody listens on, and nobody else can take meanwhile."""
+class _ReservedPort:
+    """A reserved port: nobody listens on it, and no other process can take it."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
 
     def take(self, number: int) -> None:
         self._socket = socket.socket()
-        if os.name == "posix":  # elsewhere it would mean that others may take it
+        if os.name == "posix":  # elsewhere others could take the port then
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((_HOST, number))
 

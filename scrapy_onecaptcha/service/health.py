@@ -38,6 +38,9 @@ class Health:
         config: the settings.
         now: seconds of a clock that never goes back.
         tell: logs a message at a level.
+
+    Attributes:
+        share: is told what other processes should know, if there are any.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Health:
         self._config = config
         self._now = now
         self._tell = tell
+        self.share: Callable[[ServiceError], None] | None = None
         self._account: AccountError | None = None
         self._blocked: BlockedError | None = None
         self._blocked_until = 0.0
@@ -156,8 +160,21 @@ class Health:
         if creating:
             self._learn_unknown(error)
 
-    def _learn_account(self, error: AccountError) -> None:
+    def hear(self, error: ServiceError) -> None:
+        """Note what another process was told; it is not passed on."""
+        if isinstance(error, AccountError):
+            self._learn_account(error, heard=True)
+        elif isinstance(error, BlockedError):
+            self._learn_block(error, logging.WARNING, heard=True)
+
+    def _pass_on(self, error: ServiceError) -> None:
+        if self.share is not None:
+            self.share(error)
+
+    def _learn_account(self, error: AccountError, *, heard: bool = False) -> None:
         if self._account is None:
+            if not heard:
+                self._pass_on(error)
             self._account = copy.copy(error)  # the page's own gets its response
             self._tell(
                 logging.CRITICAL,
@@ -165,8 +182,12 @@ class Health:
                 f"fails: {error}",
             )
 
-    def _learn_block(self, error: BlockedError, level: int) -> None:
+    def _learn_block(
+        self, error: BlockedError, level: int, *, heard: bool = False
+    ) -> None:
         if not self._is_blocked():
+            if not heard:
+                self._pass_on(error)
             self._blocked = copy.copy(error)
             self._blocked_until = self._now() + error.seconds
             self._tell(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -49,6 +50,8 @@ CONNECTIONS = 32  # kept open, and calls made at once; further calls wait
 IDENTITY = "identity"
 
 _T = TypeVar("_T")
+
+_QUOTED = re.compile(r"[\r\n]|\\+[rn]|\bb['\"]")
 
 
 class Reply(NamedTuple):
@@ -266,7 +269,9 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _named(error: BaseException) -> str:
-    text = str(error)
+    # What follows a line's end or the b of a bytes literal is quoted from the reply,
+    # which may hold a token.
+    text = _QUOTED.split(str(error), maxsplit=1)[0].rstrip(" :,(")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -6,8 +6,13 @@ from http.cookiejar import Cookie, CookieJar
 from typing import TYPE_CHECKING, Any
 
 from hyperlink import EncodedURL
+from twisted.internet.abstract import isIPv6Address
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP6ClientEndpoint,
+    wrapClientTLS,
+)
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool
@@ -277,9 +282,10 @@ class _Endpoints:
         return self._found[key]
 
     def _made(self, uri: Any) -> Any:
-        endpoint: Any = HostnameEndpoint(
-            self._reactor, uri.host.decode("ascii"), uri.port, timeout=self._timeout
-        )
+        host = uri.host.decode("ascii")
+        # Scrapy's resolver, which is the reactor's in a crawl, finds no IPv6 address.
+        kind: Any = TCP6ClientEndpoint if isIPv6Address(host) else HostnameEndpoint
+        endpoint = kind(self._reactor, host, uri.port, timeout=self._timeout)
         if uri.scheme == b"http":
             return endpoint
         creator = self._policy.creatorForNetloc(uri.host, uri.port)

@@ -155,18 +155,23 @@ class Solver(Generic[_R]):
         try:
             started = self._clock.seconds()
             task_id = await self._create(task, site, reservation)
+            reservation.created(task_id, self.health.task_type)
             solution = await self._poll(task_id, started, task, site)
         except CancelledError:
             self._report.task_abandoned()
+            reservation.abandoned()
             raise
         except _Lost as lost:
             self._report.task_failed(site, lost.error, charged=lost.charged)
+            reservation.failed(lost.error, charged=lost.charged)
             raise lost.error from None
         except OneCaptchaError as error:
             if reservation.spent:
                 self._report.task_failed(site, error, charged=True)
+                reservation.failed(error, charged=True)
             raise
         self._report.task_ready(site, solution, attempts.spent)
+        reservation.solved(solution)
         return solution
 
     # Creating a task

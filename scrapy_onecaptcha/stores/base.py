@@ -196,13 +196,22 @@ class Store(Protocol):
     """Shared memory of processes and runs; its coroutines await Deferreds only.
 
     Every method may raise `StoreFault`.
-
-    Attributes:
-        seen: what was last seen of the count of tasks: the least that is true, should
-            the store lose it.
     """
 
-    seen: Spent | None
+    @property
+    def seen(self) -> Spent | None:
+        """What was last seen of the count of tasks.
+
+        It is the least that is true, should the store lose it.
+        """
+        ...
+
+    def check(self) -> None:
+        """See whether the store can be used, before a loop or reactor runs; blocks.
+
+        Raises:
+            StoreFault: it cannot be reached or used, with what to do about it.
+        """
 
     async def open(self) -> None:
         """Connect, and check that this is a store of ours.

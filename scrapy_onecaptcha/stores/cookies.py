@@ -29,9 +29,6 @@ class CookieKey(NamedTuple):
     name: str
 
 
-Pair = tuple[str, str]
-
-
 def _key(cookie: Cookie) -> CookieKey:
     return CookieKey(cookie.domain, cookie.path, cookie.name)
 
@@ -46,23 +43,18 @@ def _of_host(jar: Iterable[Cookie], host: str) -> Iterator[Cookie]:
     return (cookie for cookie in jar if _is_for(cookie.domain, host))
 
 
-def _pairs(header: bytes | None) -> frozenset[Pair]:
-    """Return the names and values of a ``Cookie`` header."""
-    parts = (header or b"").decode("utf-8", "replace").split("; ")
-    split = (part.partition("=") for part in parts)
-    return frozenset((name, value) for name, found, value in split if found)
+def _names(header: bytes | None) -> frozenset[str]:
+    """Return the names in a ``Cookie`` header."""
+    parts = (header or b"").decode("utf-8", "replace").split(";")
+    return frozenset(part.partition("=")[0].strip() for part in parts)
 
 
 def set_by(request: Request, response: Response) -> frozenset[str]:
-    """Return the names of cookies that *response* set to what was not sent before."""
-    sent = _pairs(request.headers.get("Cookie"))
-    names = set()
-    for header in response.headers.getlist("Set-Cookie"):
-        pair = header.decode("utf-8", "replace").partition(";")[0]
-        name, _, value = pair.partition("=")
-        if (name.strip(), value.strip()) not in sent:
-            names.add(name.strip())
-    return frozenset(names)
+    """Return the names of cookies that *response* set and *request* did not have."""
+    sent = _names(request.headers.get("Cookie"))
+    headers = response.headers.getlist("Set-Cookie")
+    pairs = (header.decode("utf-8", "replace").partition(";")[0] for header in headers)
+    return frozenset(pair.partition("=")[0].strip() for pair in pairs) - sent
 
 
 def older(

@@ -86,6 +86,10 @@ class GuardedStore:
         """What was last seen of the count of tasks."""
         return self._store.seen
 
+    def check(self) -> None:
+        """See whether the store can be used; a fault at the start is the caller's."""
+        self._store.check()
+
     async def open(self) -> None:
         """Connect; a fault at the start is the caller's."""
         await self._store.open()
@@ -140,14 +144,21 @@ class GuardedStore:
         since = self._clock.seconds() - self._tried_at
         return self._failed_at is not None and since < REST_SECONDS
 
-    async def _patiently(self, make: Callable[[Store], Call[_T]]) -> _T:
-        """Make a call that money depends on until the store answers."""
-        give_up = self._clock.seconds() + self._timeout
+    async def _patiently(
+        self, make: Callable[[Store], Call[_T]], since: float | None = None
+    ) -> _T:
+        """Make a call that money depends on until the store answers.
+
+        All who wait when it fails give up together, and not one after another.
+        """
+        since = self._clock.seconds() if since is None else since
         while True:
             try:
                 return await self._call(make(self._store))
             except StoreFault as fault:
                 pause = RETRY_SECONDS * (1 + self._random())
+                failed_at = self._failed_at or 0.0
+                give_up = max(since, failed_at) + self._timeout
                 if self._clock.seconds() + pause > give_up:
                     raise StoreUnavailable(
                         "ONECAPTCHA_STORE did not answer within "
@@ -189,9 +200,22 @@ class GuardedStore:
     # Money depends on these
 
     async def take(
-        self, session: str, sitekey: str, known: int = 0, *, ended: bool = False
+        self,
+        session: str,
+        sitekey: str,
+        known: int = 0,
+        *,
+        ended: bool = False,
+        since: float | None = None,
     ) -> Clearance | Lease | Busy:
         """Return a newer clearance, else the lease, else Busy.
+
+        Args:
+            session: as for a store.
+            sitekey: as for a store.
+            known: as for a store.
+            ended: as for a store.
+            since: when the page began to wait, in seconds of the clock.
 
         Raises:
             StoreUnavailable: the store did not answer in time.
@@ -201,7 +225,7 @@ class GuardedStore:
             return store.take(session, sitekey, known, ended=ended)
 
         if not self._is_local:
-            return await self._patiently(make)
+            return await self._patiently(make, since)
         outcome, is_local = await self._locally(make)
         if is_local and isinstance(outcome, Lease):
             self._of_local.add(outcome)

@@ -88,6 +88,9 @@ class MemoryStore(TransactionStore):
         super().__init__(owner, limits)
         self._rows = MemoryRows() if rows is None else rows
 
+    def check(self) -> None:
+        """Do nothing: it is there."""
+
     async def open(self) -> None:
         """Do nothing: it is there."""
 

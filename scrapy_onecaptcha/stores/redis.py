@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from importlib.resources import files
@@ -26,12 +27,10 @@ from scrapy_onecaptcha.stores.base import (
     StoreFault,
 )
 from scrapy_onecaptcha.stores.naming import site_of
-from scrapy_onecaptcha.stores.redis_client import make_client
+from scrapy_onecaptcha.stores.redis_client import make_client, run_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from twisted.internet.defer import Deferred
+    from collections.abc import Callable, Iterator
 
     from scrapy_onecaptcha.stores.base import FactName, Reservation, Spent, Verdict
     from scrapy_onecaptcha.stores.redis_client import Client
@@ -90,6 +89,16 @@ class RedisStore:
 
     # Calls
 
+    def check(self) -> None:
+        """See whether Redis answers, runs scripts and can be written; blocks.
+
+        Raises:
+            StoreFault: it cannot be used, with what to do about it.
+        """
+        arguments = ["open", json.dumps({"shift": 0})]
+        with self._faults():
+            run_once(self._url, _script(), [self._key("open")], arguments)
+
     async def open(self) -> None:
         """Connect, and see that scripts run and keys can be written.
 
@@ -102,26 +111,35 @@ class RedisStore:
         """Hang up."""
         client, self._client = self._client, None
         if client is not None:
-            await self._heed(client.close())
+            with self._faults():
+                await client.close()
 
     def _connected(self) -> Client:
         if self._client is None:
-            script = files(__package__).joinpath("redis.lua").read_text("utf-8")
-            try:
-                self._client = self._make(self._url, script)
-            except ImportError:
-                raise StoreFault(
-                    "a store on Redis needs redis-py; run: "
-                    "pip install scrapy-onecaptcha[redis]"
-                ) from None
-            except ValueError as error:
-                raise StoreFault(f"{shown_address(self._url)}: {error}") from None
+            with self._faults():
+                self._client = self._make(self._url, _script())
         return self._client
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Turn what the client raises into a StoreFault, without its password."""
+        try:
+            yield
+        except ImportError:
+            raise StoreFault(
+                "a store on Redis needs redis-py; run: "
+                "pip install scrapy-onecaptcha[redis]"
+            ) from None
+        except _errors() as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise StoreFault(f"{shown_address(self._url)}: {said[:200]}") from None
 
     async def _run(self, operation: str, keys: list[str], **args: Any) -> Any:
         args["shift"] = self._shift()
         text = json.dumps(args, separators=(",", ":"))
-        reply = await self._heed(self._connected().script(keys, [operation, text]))
+        client = self._connected()
+        with self._faults():
+            reply = await client.script(keys, [operation, text])
         try:
             return json.loads(reply)
         except (ValueError, TypeError):
@@ -130,16 +148,9 @@ class RedisStore:
             ) from None
 
     async def _command(self, name: str, *args: Any) -> Any:
-        return await self._heed(self._connected().command(name, *args))
-
-    async def _heed(self, call: Deferred[Any]) -> Any:
-        """Return what *call* gives; its errors are a StoreFault."""
-        errors = import_module("redis.exceptions").RedisError
-        try:
-            return await call
-        except (errors, OSError, asyncio.TimeoutError) as error:
-            said = " ".join(str(error).split()) or type(error).__name__
-            raise StoreFault(f"{shown_address(self._url)}: {said[:200]}") from None
+        client = self._connected()
+        with self._faults():
+            return await client.command(name, *args)
 
     # Clearances and leases
 
@@ -266,6 +277,8 @@ class RedisStore:
         self, name: FactName, subject: str, text: str, seconds: float
     ) -> None:
         """Let all processes know of a fact."""
+        if seconds <= 0:
+            return
         keys = [self._key("fact", name, subject)]
         if name == "token_per_page":
             keys.append(self._key("sessions"))
@@ -329,6 +342,16 @@ class RedisStore:
     async def _delete(self, keys: list[str]) -> None:
         for start in range(0, len(keys), BATCH):
             await self._command("DEL", *keys[start : start + BATCH])
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Return what the client raises where Redis cannot be reached or used."""
+    errors = import_module("redis.exceptions").RedisError
+    return errors, OSError, ValueError, asyncio.TimeoutError
+
+
+def _script() -> str:
+    return files(__package__).joinpath("redis.lua").read_text("utf-8")
 
 
 def _literal(text: str) -> str:

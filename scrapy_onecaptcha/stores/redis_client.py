@@ -13,7 +13,7 @@ from scrapy_onecaptcha.stores.worker import Worker, main_thread
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["Client", "make_client"]
+__all__ = ["Client", "make_client", "run_once"]
 
 #: Seconds that a connection, a call, or the wait for a connection may take.
 CALL_SECONDS = 2.0
@@ -127,3 +127,13 @@ def make_client(url: str, script: str) -> Client:
     except RuntimeError:
         return ThreadClient(url, script, main_thread())
     return LoopClient(url, script)
+
+
+def run_once(url: str, script: str, keys: list[str], args: list[str]) -> None:
+    """Run *script* on a connection of its own, and block until it has run."""
+    module = import_module("redis")
+    pool = module.BlockingConnectionPool.from_url(url, **_connection_options())
+    try:
+        module.Redis(connection_pool=pool).eval(script, len(keys), *keys, *args)
+    finally:
+        pool.disconnect()

@@ -266,6 +266,8 @@ class Rules:
 
     def tell(self, name: FactName, subject: str, text: str, seconds: float) -> None:
         """Do as `Store.tell` says."""
+        if seconds <= 0:
+            return
         until = self._now + seconds
         row = {"text": text, "told_at": self._now, "until": until}
         self._rows.put("fact", name + SEPARATOR + subject, row, until)

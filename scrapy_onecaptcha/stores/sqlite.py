@@ -120,6 +120,15 @@ class SqliteStore(TransactionStore):
         self._connection: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
 
+    def check(self) -> None:
+        """See whether the file can be used, or made.
+
+        Raises:
+            StoreFault: it cannot, with what to do about it.
+        """
+        self._transact(lambda _: None)
+        self._disconnect()
+
     async def open(self) -> None:
         """Open the file, or make it.
 

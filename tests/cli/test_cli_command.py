@@ -75,7 +75,7 @@ def config(**settings: Any) -> Config:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "name what to do: detect, balance, solve, sandbox, check, report, st"),
+        ((), "name a tool: detect, balance, solve, sandbox, check, report, st"),
         (("slove",), "(not 'slove')"),
         (("--jsn", "check"), "there is no option --jsn"),
         (("check", "--jsn"), "there is no option --jsn"),

@@ -234,7 +234,7 @@ def test_what_cannot_be_read_is_an_exit_status_of_2(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("detekt",), "name what to do: detect"),
+        (("detekt",), "name a tool: detect"),
         (("detect",), "detect what?"),
         (("detect", "ftp://shop.test/"), "only http and https are fetched"),
         (("detect", "--jsn", "x.html"), "there is no option --jsn"),

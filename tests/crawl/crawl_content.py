@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.sandbox.messages import Reply, html_reply, redirect_reply
-from scrapy_onecaptcha.sandbox.sites.pages import layout
+from scrapy_onecaptcha.sandbox.sites.gate_html import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -112,6 +112,15 @@ class Servers:
         urls = (task["fields"]["websiteURL"] for task in self.ledger()["tasks"])
         return sum(url.startswith(f"{self[site]}/") for url in urls)
 
+    def tasks_for(self, sitekey: str) -> int:
+        """Return the number of tasks for a sitekey, on whichever host."""
+        keys = (task["fields"]["websiteKey"] for task in self.ledger()["tasks"])
+        return sum(key == sitekey for key in keys)
+
+    def count(self, site: str, event: str) -> int:
+        """Return how often *event* happened at *site*: orders, links…"""
+        return int(self.ledger()["counts"].get(site, {}).get(event, 0))
+
     def hits(self, site: str, what: str) -> int:
         """Return how often *site* did *what*: content, gates, accepted, rejected."""
         paths = self.ledger()["sites"].get(site, {})
@@ -248,6 +257,27 @@ class Result:
         assert self.places == 16 or "CONCURRENT_REQUESTS" in self.log
 
 
+def assert_each_its_own(result: Result, *, but: Iterable[int] = ()) -> None:
+    """Assert that each request ended once, with the page that it asked for."""
+    wanted = sorted(set(range(len(result.plan))) - set(but))
+    assert result.code == 0, result.of("failed") or result.log[-4000:]
+    ends = {n: result.ended[n] for n in range(len(result.plan)) if result.ended[n] != 1}
+    assert ends == {}, f"ended not once: {ends}"
+    lost = {n: error["message"] for n, error in result.errors.items() if n not in but}
+    assert lost == {}, lost
+    assert sorted(result.pages) == wanted
+    for number in wanted:
+        page, asked = result.pages[number], result.plan[number]["url"]
+        got = (without_pass(page["url"]), page["status"], page["request_url"])
+        assert got == (asked, 200, asked), f"\ngot      {got}\nexpected {asked}"
+        path = "/" + without_pass(asked).partition("//")[2].partition("/")[2]
+        assert page["echo"]["uri"] == path, (asked, page["h1"], page["echo"])
+
+
+def without_pass(url: str) -> str:
+    return re.sub(r"[?&]pass=[0-9a-f]+$", "", url)
+
+
 #: What Scrapy itself leaves in the meta of a request that was not redirected.
 SCRAPYS_OWN = {
     "cache_timestamp",
@@ -275,7 +305,7 @@ def assert_as_asked(page: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         "meta": meta,
     }
     got = {name: page[name] for name in expected}
-    got["url"] = re.sub(r"[?&]pass=[0-9a-f]+$", "", page["url"])
+    got["url"] = without_pass(page["url"])
     own = set(SCRAPYS_OWN)
     if page["meta"].get("redirect_times") == 2:
         # To the gate and back, for its session was cleared meanwhile: no gate met it.

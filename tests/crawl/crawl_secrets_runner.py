@@ -25,7 +25,7 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse
 
 from scrapy_onecaptcha._redact import Secret
-from scrapy_onecaptcha.crawl.queue_priority import Rush
+from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 SHOWN = Path(os.environ["CRAWL_SHOWN"])
+
+#: They hold requests on their way, whose repr is Scrapy's own.
+HOLD_REQUESTS = (QueuePriority,)
 
 
 def show(what: str, text: str) -> None:
@@ -53,7 +56,7 @@ def show_objects() -> None:
             values = [repr(found)]
             if kind is not Secret:  # whose text is the secret
                 values.append(str(found))
-            if kind is not Rush:  # which holds requests on their way, of Scrapy's repr
+            if kind not in HOLD_REQUESTS:
                 values.append(repr(getattr(found, "__dict__", None)))
             show(kind.__qualname__, "\n".join(values))
 

@@ -5,8 +5,9 @@ Called by `crawl_harness.sandbox` with its options, which are JSON::
     {"sites": {"asker": {"gate": "asker", "robots": "User-agent: *\\n…"}},
      "service": {"latency": 0.1}, "proxies": {"one": {"user": "password"}}}
 
-``gate`` is the name of a gate of the sandbox, ``null`` for none, or an object with
-``like``, such a name, and what is different. ``robots`` is the text of robots.txt, or
+``gate`` is the name of a site of the sandbox, ``null`` for none, or an object with
+``like``, such a name, and the attributes that differ; its sitekey is that of the new
+name. ``robots`` is the text of robots.txt, or
 ``true`` for one that is gated like every other page. ``headers`` are added to all of
 its pages. A site opens for good, to all,
 once its ``/_open`` is asked for. With ``extras`` it has the pages of `crawl_content` as
@@ -30,38 +31,46 @@ from urllib.parse import urlsplit
 from crawl_content import Extras
 from twisted.internet import reactor as installed
 
-from scrapy_onecaptcha.sandbox import GATES, Gate, Sandbox, ServiceOptions
+from scrapy_onecaptcha.sandbox import Gate, Sandbox, ServiceOptions, sitekey_of
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit, json_reply
 from scrapy_onecaptcha.sandbox.service.api import Service
 from scrapy_onecaptcha.sandbox.sites.content import NumberedPages
-from scrapy_onecaptcha.sandbox.sites.gated import GatedSite, OpenSite
+from scrapy_onecaptcha.sandbox.sites.gated_site import GatedSite
+from scrapy_onecaptcha.sandbox.sites.open_site import OpenSite
+from scrapy_onecaptcha.sandbox.sites.registry import SITES
 from scrapy_onecaptcha.sandbox.web import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from scrapy_onecaptcha.sandbox.sites.registry import Kind
+
     Answer = Callable[[Visit], Reply]
 
 
-def gate_of(wanted: Any) -> Gate | None:
-    """Return the gate that the options describe."""
+def kind_of(name: str, wanted: Any) -> Kind:
+    """Return the description of a site that the options give."""
     if wanted is None or isinstance(wanted, str):
-        return GATES[wanted] if wanted else None
-    changes = dict(wanted)
-    like = GATES[changes.pop("like")]
-    assert like is not None
-    return replace(like, **changes)
+        return SITES[wanted] if wanted else None
+    changes: dict[str, Any] = {
+        attribute: tuple(value) if isinstance(value, list) else value
+        for attribute, value in wanted.items()
+    }
+    like: Any = SITES[changes.pop("like")]
+    kind: Kind = replace(like, sitekey=sitekey_of(name), **changes)
+    return kind
 
 
 def with_extras(
-    name: str, gate: Gate | None, sandbox: Sandbox, clock: Callable[[], float]
+    name: str, kind: Kind, sandbox: Sandbox, clock: Callable[[], float]
 ) -> GatedSite | OpenSite:
     """Return a site that has the pages of `crawl_content` besides numbered ones."""
     content, ledger = Extras(name, NumberedPages(name)), sandbox.ledger
-    if gate is None:
+    if kind is None:
         return OpenSite(name, content, ledger=ledger)
+    assert isinstance(kind, Gate)
     rng = random.Random(name)
-    return GatedSite(name, gate, content, ledger=ledger, clock=clock, rng=rng)
+    return GatedSite(name, kind, content, ledger=ledger, clock=clock, rng=rng)
 
 
 class Switchable:
@@ -133,14 +142,14 @@ def main() -> None:
     reactor: Any = installed
     options = json.loads(sys.argv[1])
     wanted = options["sites"]
-    gates = {name: gate_of(site["gate"]) for name, site in wanted.items()}
+    kinds = {name: kind_of(name, site["gate"]) for name, site in wanted.items()}
     service = ServiceOptions(**options.get("service", {}))
-    sandbox = Sandbox(service=service, sites=gates)
+    sandbox = Sandbox(service=service, sites=kinds)
     twins = Sandbox(sites=dict.fromkeys(wanted))
     sites: dict[str, Any] = sandbox.sites
     for name, site in wanted.items():
         if site.get("extras"):
-            sites[name] = with_extras(name, gates[name], sandbox, reactor.seconds)
+            sites[name] = with_extras(name, kinds[name], sandbox, reactor.seconds)
         opened = twins.sites[name].answer
         sites[name] = Switchable(sites[name].answer, opened, site)
     second = Service(

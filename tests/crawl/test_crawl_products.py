@@ -127,7 +127,9 @@ def test_every_product_delivers_every_page_once(reactor: str, user_agent: str) -
         result = crawl(servers, plan, settings, middlewares=MIDDLEWARES)
         result.assert_clean()
         ledger = servers.ledger()
-        assert ledger["site_rejections"] == ledger["clearances_refused"] == {}
+        assert ledger["site_rejections"] == {}
+        # Whether a pass in the URL is good for more than one page is tried once.
+        assert ledger["clearances_refused"] in ({}, {"spent": 1})
         result.assert_delivered()
         for number, site in apis.items():
             assert_called(result, number, site)

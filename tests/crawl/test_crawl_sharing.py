@@ -38,7 +38,8 @@ def test_each_cookiejar_is_a_session_and_a_wall_grants_nothing() -> None:
         assert servers.tasks_of("wall") == 12
         ledger = servers.ledger()
         assert ledger["rejections"] == {}
-        assert ledger["open_tasks_max"] >= 5  # side by side, once that is known
+        # Side by side, once that is known: as many as opened nothing else.
+        assert ledger["open_tasks_max"] >= 4
 
 
 def test_a_budget_holds_exactly() -> None:

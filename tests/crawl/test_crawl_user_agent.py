@@ -38,7 +38,8 @@ def test_the_returned_user_agent_holds_for_the_session() -> None:
             assert agent.startswith("Rotated/")
         ledger = servers.ledger()
         assert ledger["rejections"] == {}
-        assert ledger["clearances_refused"] == {}
+        # The wall's clearances are good for one page, and tried on the next.
+        assert set(ledger["clearances_refused"]) <= {"spent"}
         assert ledger["tasks_created"] == 6  # three of them for the wall
 
 

@@ -23,9 +23,10 @@ def problems(row: Row, outcome: Outcome) -> Iterator[str]:
     ended = Counter(number for number, _ in outcome.ends)
     if ended != Counter(range(row.pages)):
         yield f"each of {row.pages} pages ends once, these did: {dict(ended)}"
-    came = {what for _, what in outcome.ends}
-    if came != {row.page}:
-        yield f"{row.page} had to come, {came} came"
+    for number, what in sorted(outcome.ends):
+        wanted = row.then if row.then and number >= row.after else row.page
+        if what != wanted:
+            yield f"{wanted} had to come for page {number}, {what} came"
     if row.code is not None and set(outcome.codes) != {row.code}:
         yield f"the code had to be {row.code}, it was {outcome.codes}"
     if (outcome.created, outcome.counted) != (row.created, row.counted):

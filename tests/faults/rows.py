@@ -26,20 +26,24 @@ IMPATIENT = {"ONECAPTCHA_SOLVE_TIMEOUT": 0.4}
 MANY = {"ONECAPTCHA_MAX_ATTEMPTS": 20, "ONECAPTCHA_MAX_FAILURES": 20}
 
 # The table of the protocol, by what it calls for.
-ACCOUNT = """ERROR_KEY_DOES_NOT_EXIST ERROR_ZERO_BALANCE ERROR_SETTLEMENT_FAILED
+ACCOUNT = """ERROR_KEY_DOES_NOT_EXIST ERROR_ZERO_BALANCE ERROR_ZERO_POINT
+    ERROR_SETTLEMENT_FAILED
     ERROR_CLIENTKEY_UNAUTHORIZED ERROR_KEY_BANNED ERROR_KEY_DENIED_ACCESS
     ERROR_WRONG_USER_KEY ERROR_IP_NOT_ALLOWED ERROR_ACCOUNT_SUSPENDED"""
 BLOCKED = """ERROR_IP_BANNED ERROR_IP_BLOCKED ERROR_IP_BLOCKED_5MIN
     ERROR_KEY_TEMP_BLOCKED"""
 MALFORMED = """ERROR_REQUIRED_FIELDS ERROR_BAD_REQUEST ERROR_PAGE_NOT_FOUND
     ERROR_INVALID_TASK_DATA ERROR_TASK_ABSENT ERROR_NO_SUCH_METHOD
-    ERROR_BAD_PARAMETERS"""
-REFUSED = """ERROR_TASK_NOT_SUPPORTED ERROR_TASK_TYPE_DEPRECATED
-    ERROR_DOMAIN_NOT_ALLOWED ERROR_RECAPTCHA_INVALID_SITEKEY
+    ERROR_BAD_PARAMETERS ERROR_TOO_BIG_CAPTCHA_FILESIZE
+    ERROR_IMAGE_TYPE_NOT_SUPPORTED"""
+REFUSED = """ERROR_DOMAIN_NOT_ALLOWED ERROR_RECAPTCHA_INVALID_SITEKEY
     ERROR_RECAPTCHA_INVALID_DOMAIN"""
+TYPES = "ERROR_TASK_NOT_SUPPORTED ERROR_TASK_TYPE_DEPRECATED"
+PROXY = """ERROR_PROXY_CONNECT_REFUSED ERROR_PROXY_CONNECT_TIMEOUT
+    ERROR_PROXY_READ_TIMEOUT ERROR_PROXY_BANNED ERROR_PROXY_NOT_AUTHORISED"""
 PASSING = """ERROR_NO_SLOT_AVAILABLE ERROR_NO_SLOT_AVAILABLE_NOW ERROR_THREADS_MAXIMUM
     ERROR_SERVICE_UNAVALIABLE ERROR_SERVICE_UNAVAILABLE ERROR_INTERNAL_SERVER_ERROR
-    ERROR_RATE_LIMIT ERROR_TOO_MUCH_REQUESTS"""
+    ERROR_RATE_LIMIT ERROR_TOO_MUCH_REQUESTS ERROR_INVOCATION_SERVICE"""
 FAILED = """ERROR_CAPTCHA_UNSOLVABLE ERROR_TASK_TIMEOUT ERROR_TASKID_INVALID
     ERROR_NO_SUCH_CAPCHA_ID WRONG_CAPTCHA_ID ERROR_TOKEN_EXPIRED
     ERROR_FAILED_LOADING_WIDGET ERROR_MAXIMUM_TIME_EXCEED"""
@@ -61,17 +65,22 @@ LOST = {
     "closed in the body": ["truncated"],
     "reset in the body": ["reset-body"],
     "1 GB": ["huge"],
+    "3 KB that unpack to 600 MB": ["bomb"],
+    "headers without end": ["headers"],
     "stall": ["stall"],
     "stall in the body": ["stall-body"],
     "slow drip": ["drip:60"],
 }
 SLOW = {"stall", "stall-body", "drip:60"}
 REFUSALS = ["http:302", "http:400", "http:401", "http:403", "http:404", "http:422"]
+#: Statuses that come with the service's own error.
+STATUSES = (302, 400, 401, 413, 429, 500)
 #: What is odd, but an answer.
 ODD = {
     "drip that ends in time": ["drip:0.2"],
     "wrong charset": ["latin-1", "utf-16"],
     "unknown fields": ['with:news={"a":[1]}'],
+    "an extra reply": ["extra"],
 }
 WRONG: tuple[Any, ...] = (None, True, 5, 1.5, "", "text", [], {})
 
@@ -95,6 +104,8 @@ class Row:
         at_once: they are asked for at once.
         again: a page that is lost is asked for again until it comes.
         page: what each comes to: `DELIVERED`, or the name of an error.
+        after: so many pages, if any, the others come to *then*.
+        then: see *after*.
         code: of that error, where there is one.
         created: tasks that the service creates.
         counted: tasks that the crawl counts.
@@ -119,6 +130,8 @@ class Row:
     at_once: bool = False
     again: bool = False
     page: str = DELIVERED
+    after: int = 0
+    then: str = ""
     code: str | None = None
     created: int = 1
     counted: int = 1
@@ -197,6 +210,33 @@ def creating() -> Iterator[Row]:
         )
     nothing: Any = {"created": 0, "counted": 0, "calls": (1, 0)}
     yield from final(CREATE, nothing)
+    for name in TYPES.split():
+        what = "codes that refuse the type of task"
+        yield row(CREATE, name, what=what, calls=(2, 1))
+        refused_by_both = nothing | {"calls": (2, 0), "page": "SiteRefusedError"}
+        yield row(
+            *(CREATE, name, EVER), what=what, code=name, pages=3, **refused_by_both
+        )
+    for name in PROXY.split():
+        what = "codes of the task's proxy"
+        yield row(
+            *(CREATE, name, EVER), what=what, page="ProxyFailed", code=name, **nothing
+        )
+    yield Row(
+        what="unknown code, 20 pages",
+        name=f"{UNKNOWN} of 20",
+        call=CREATE,
+        times=EVER,
+        script={CREATE: (UNKNOWN, "*")},
+        page="ServiceError",
+        after=5,
+        then="BlockedError",
+        code=UNKNOWN,
+        pages=20,
+        says="5 times in a row",
+        **nothing | {"calls": (5, 0)},
+    )
+    yield from with_status(CREATE, nothing)
     for name in FAILED.split():
         yield row(
             *(CREATE, name, EVER),
@@ -226,7 +266,8 @@ def creating() -> Iterator[Row]:
         counted=len(values) + 2,
         calls=(len(values) + 2, 1),
     )
-    yield from refusing(CREATE, "errorId", (True, 5, 1.5, "text", [], {}), calls=(6, 0))
+    # One more of them in a row would stop the calls for a time.
+    yield from refusing(CREATE, "errorId", (True, 5, "text", [], {}), calls=(5, 0))
     yield from ignored(CREATE, "errorId", (None, "", "0", False, 0.0))
 
 
@@ -283,7 +324,20 @@ def polling() -> Iterator[Row]:
         what = "codes of a task that failed"
         yield row(RESULT, name, what=what, created=2, counted=2, calls=(2, 2))
         yield row(RESULT, name, EVER, what=what, **exhausted(3))
+    for name in PROXY.split():
+        what = "codes of the task's proxy"
+        yield row(RESULT, name, what=what, created=2, counted=2, calls=(2, 2))
+        yield row(RESULT, name, EVER, what=what, **exhausted(3))
     yield from final(RESULT, {"calls": (1, 1)})
+    for name in TYPES.split():
+        yield row(
+            *(RESULT, name, EVER),
+            what="codes that refuse the type of task",
+            page="SiteRefusedError",
+            code=name,
+            pages=3,
+        )
+    yield from with_status(RESULT, {"calls": (1, 1)})
     yield from refusals(RESULT)
     yield Row(
         what="account code while 5 tasks are open",
@@ -359,6 +413,8 @@ def balance() -> Iterator[Row]:
         ("codes of a block", "BlockedError", BLOCKED),
         ("codes of a malformed call", "BadTaskError", MALFORMED),
         ("codes that refuse the site", "SiteRefusedError", REFUSED),
+        ("codes that refuse the type of task", "SiteRefusedError", TYPES),
+        ("codes of the task's proxy", "ProxyFailed", PROXY),
         ("passing codes", "Unavailable", PASSING),
         ("codes of a task that failed", "TaskFailed", FAILED),
         ("unknown code", "ServiceError", UNKNOWN),
@@ -367,6 +423,7 @@ def balance() -> Iterator[Row]:
             yield row(BALANCE, name, what=what, page=page, code=name, **nothing)
     for name in REFUSALS:
         yield row(BALANCE, name, what="HTTP 3xx, 4xx", page="ServiceError", **nothing)
+    yield from with_status(BALANCE, nothing)
     for what, names in ODD.items():
         for name in names:
             yield row(BALANCE, name, what=what, **nothing)
@@ -384,8 +441,25 @@ def balance() -> Iterator[Row]:
             )
 
 
+def with_status(call: str, values: dict[str, Any]) -> Iterator[Row]:
+    """Yield an account code with each status of HTTP that it may come with."""
+    for status in STATUSES:
+        yield row(
+            *(call, f"http:{status}:ERROR_ZERO_POINT", ONCE),
+            what="account code with HTTP 3xx, 4xx, 5xx",
+            page="AccountError",
+            code="ERROR_ZERO_POINT",
+            **values,
+        )
+
+
 def said_of(name: str) -> str:
-    return "which were not read" if name == "huge" else ""
+    said = {
+        "huge": "which were not read",
+        "bomb": "an encoding that it was not asked for",
+        "headers": "bytes of headers",
+    }
+    return said.get(name, "")
 
 
 def passing_faults() -> Iterator[tuple[str, str, bool]]:

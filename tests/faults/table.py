@@ -43,6 +43,8 @@ def page_of(row: Row) -> str:
     """Return what becomes of a row's pages, in a word or two."""
     if row.call == BALANCE:
         return "the balance" if row.page == DELIVERED else row.page
+    if row.then:
+        return f"{row.after}x {row.page}, {row.pages - row.after}x {row.then}"
     return row.page if row.pages == 1 else f"{row.pages}x {row.page}"
 
 
@@ -92,8 +94,10 @@ def span(values: Sequence[int | str]) -> str:
 
 def coded(page: str) -> str:
     """Return a page's fate as Markdown: errors are code."""
-    *times, what = page.split()
-    return " ".join([*times, f"`{what}`" if what[0].isupper() else what])
+    return " ".join(
+        f"`{word.rstrip(',')}`{',' * word.endswith(',')}" if word[0].isupper() else word
+        for word in page.split()
+    )
 
 
 def aligned(cells: Iterable[str]) -> str:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def crawling(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Crawl]:
+def crawling() -> Callable[..., Crawl]:
     """Return what makes a crawl in virtual time."""
 
     def make(**options: Any) -> Crawl:
-        return Crawl(monkeypatch, **options)
+        return Crawl(**options)
 
     return make

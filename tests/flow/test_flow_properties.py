@@ -98,7 +98,7 @@ def _raise_or_not(make: Callable[[], Exception] | None) -> Exception | None:
 
 def crawl_of(plan: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Crawl:
     """Return the crawl that *plan* describes, its requests scheduled."""
-    crawl = Crawl(monkeypatch, concurrency=plan["concurrency"], **plan["settings"])
+    crawl = Crawl(concurrency=plan["concurrency"], **plan["settings"])
     service = crawl.service
     service.user_agent = plan["agent"]
     service.latency = lambda number: float(_nth(plan["latencies"], number))

@@ -9,7 +9,6 @@ import pytest
 from scrapy.exceptions import IgnoreRequest
 from twisted.internet.defer import Deferred
 
-from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.exceptions import AccountError, OneCaptchaError
 
@@ -71,7 +70,7 @@ def test_the_next_run_delivers_what_was_given_back(
     first.stop()
     first.advance(2)
     first.finish()
-    second = Crawl(monkeypatch)
+    second = Crawl()
     second.site()
     second._scheduled.extend([*first.given_back, *first._scheduled])
     second._slot.nextcall.schedule()
@@ -91,7 +90,7 @@ def test_a_request_that_comes_again_while_closing_ends_in_an_error(
     (request,) = crawl.ask("/0")
     crawl._scheduled.clear()
     results: list[object] = []
-    crawl._download(None, request).addBoth(results.append)
+    crawl._download(request).addBoth(results.append)
     crawl.advance(3)
     sent = len(crawl.sent)
     crawl.stop()
@@ -195,7 +194,7 @@ def test_a_stop_does_not_wait_for_a_robots_txt_that_hangs(
     crawl.site()
     cancelled: list[object] = []
     robots: Deferred[None] = Deferred(cancelled.append)
-    monkeypatch.setattr(_scrapy, "robots_check", lambda *_: robots)
+    monkeypatch.setattr(crawl, "robots_check", lambda _: robots)
     crawl.ask("/0")
     crawl.advance(3)
     crawl.stop()

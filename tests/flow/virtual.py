@@ -11,12 +11,14 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from scrapy import Request, Spider
-from scrapy.exceptions import IgnoreRequest
+from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
+from scrapy.exceptions import IgnoreRequest, NotSupported
 from scrapy.http import HtmlResponse, Response
 from scrapy.settings import Settings
 from scrapy.statscollectors import MemoryStatsCollector
@@ -32,7 +34,8 @@ from scrapy_onecaptcha.settings import Config
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    import pytest
+    from scrapy_onecaptcha.crawl.coordinator import Coordinator
+    from scrapy_onecaptcha.crawl.store import CrawlStore
 
 SITEKEY = "b1b2c3d4-0000-4000-8000-000000000001"
 OTHER_SITEKEY = "b1b2c3d4-0000-4000-8000-000000000002"
@@ -70,6 +73,7 @@ class Service:
     creating: Callable[[int], Exception | None] = lambda _: None
     polling: Callable[[int], Exception | None] = lambda _: None
     user_agent: str | None = None
+    agents: Callable[[int], str | None] = lambda _: None
     resp_key: str | None = None
     create_calls: int = 0
     polls: int = 0
@@ -114,9 +118,8 @@ class Service:
             raise error
         token = f"P1_token-number-{index}-of-the-service"
         self.tokens[token] = self.created[index - 1]
-        return TaskResult(
-            token=token, user_agent=self.user_agent, resp_key=self.resp_key
-        )
+        agent = self.user_agent or self.agents(index)
+        return TaskResult(token=token, user_agent=agent, resp_key=self.resp_key)
 
     async def close(self) -> None:
         """Stand for the client's ``close``."""
@@ -290,36 +293,131 @@ class _NextCall:
         self._crawl.clock.callLater(0, self._crawl.pump)
 
 
+class Slot:
+    """Stands for a download slot.
+
+    Args:
+        clock: the crawl's.
+        concurrency: downloads at once; 0 for no limit.
+        delay: seconds between two, on average.
+        dice: draws the delays.
+    """
+
+    def __init__(
+        self, clock: Clock, concurrency: int, delay: float, dice: random.Random
+    ) -> None:
+        self.concurrency = concurrency or 1_000_000
+        self.delay = delay
+        self.queue: deque[tuple[Request, Deferred[Any]]] = deque()
+        self.transferring = 0
+        self._clock = clock
+        self._dice = dice
+        self._next_at = 0.0
+        self._later: Any = None
+
+    def process(self) -> None:
+        """Send what may leave now."""
+        if self._later is not None:
+            return
+        while self.queue and self.transferring < self.concurrency:
+            wait = self._next_at - self._clock.seconds()
+            if wait > 0:
+                self._later = self._clock.callLater(wait, self._wake)
+                return
+            request, leave = self.queue.popleft()
+            self.transferring += 1
+            if self.delay:
+                pause = self.delay * self._dice.uniform(0.5, 1.5)
+                self._next_at = self._clock.seconds() + pause
+            leave.callback(request)
+
+    def done(self) -> None:
+        """Note that a download has ended."""
+        self.transferring -= 1
+        self.process()
+
+    def _wake(self) -> None:
+        self._later = None
+        self.process()
+
+
+class VirtualEngine(_scrapy.Engine):
+    """Stands for Scrapy's engine, as far as the middleware asks it."""
+
+    def __init__(self, crawl: Crawl, crawler: Any) -> None:
+        super().__init__(crawler)
+        self._crawl = crawl
+        self.cookies_middleware = CookiesMiddleware()
+
+    def as_scrapy(self, coro: Any) -> Any:
+        return Deferred.fromCoroutine(coro)
+
+    def download(self, request: Request) -> Deferred[Response]:
+        return self._crawl._download(request)
+
+    def crawl(self, request: Request) -> None:
+        self._crawl.crawl(request)
+
+    def robots_check(self, request: Request) -> Deferred[None]:
+        return self._crawl.robots_check(request)
+
+    def close_spider(self, reason: str) -> Deferred[None]:
+        return self._crawl._close_spider(reason)
+
+    def pace(self, request: Request) -> tuple[int, float]:
+        slot = self._crawl.slot_of(request)
+        return min(slot.concurrency, 8), slot.delay
+
+    def queue_of(self, request: Request) -> Any:
+        return self._crawl.slot_of(request).queue
+
+    def _cookies_middleware(self) -> Any:
+        return self.cookies_middleware
+
+    def send_once(self, request: Request) -> Callable[[], None]:
+        return lambda: None
+
+
 class Crawl:
     """The engine's side: runs requests through the middleware.
 
     Args:
-        monkeypatch: points `_scrapy`'s seam at this model.
         concurrency: ``CONCURRENT_REQUESTS``.
+        per_domain: ``CONCURRENT_REQUESTS_PER_DOMAIN``; 0 for no limit.
+        delay: ``DOWNLOAD_DELAY``.
+        beside: another crawl, in the same time and with the same service.
+        store: shared with others.
         settings: of the middleware, without their prefix.
     """
 
     def __init__(
         self,
-        monkeypatch: pytest.MonkeyPatch,
         *,
         concurrency: int = 16,
+        per_domain: int = 0,
+        delay: float = 0.0,
         allowed_domains: Iterable[str] = (),
         seed: int = 0,
+        scrapy_settings: dict[str, Any] | None = None,
+        beside: Crawl | None = None,
+        store: CrawlStore | None = None,
         **settings: Any,
     ) -> None:
-        self.clock = Clock()
+        self.clock: Clock = beside.clock if beside else Clock()
         self.concurrency = concurrency
-        self.service = Service(self.clock)
-        self.sites: dict[str, Site] = {}
+        self.service: Service = beside.service if beside else Service(self.clock)
+        self.sites: dict[str, Any] = {}
         self.events: list[Event] = []
         self.given_back: list[Request] = []
         self.sent: list[Request] = []
         self.under_way: dict[Request, Deferred[None]] = {}
         self.closed_as = ""
         self.filters = False
-        self._seen: set[str] = set()
+        self.seen: set[str] = set()
         self.robots: Callable[[Request], bool] = lambda _: True
+        self.dice = random.Random(seed)
+        self._per_domain = per_domain
+        self._delay = delay
         self._scheduled: deque[Request] = deque()
         self._slot = SimpleNamespace(closing=None, nextcall=_NextCall(self))
         self.downloader = SimpleNamespace(
@@ -329,11 +427,11 @@ class Crawl:
             running=True, paused=False, _slot=self._slot, downloader=self.downloader
         )
         spider = Spider("virtual", allowed_domains=list(allowed_domains))
-        scrapy_settings = Settings()
+        of_scrapy = Settings(scrapy_settings or {})
         crawler: Any = SimpleNamespace(
-            engine=self.engine, settings=scrapy_settings, spider=spider
+            engine=self.engine, settings=of_scrapy, spider=spider
         )
-        scrapy: Any = SimpleNamespace(settings=scrapy_settings)
+        scrapy: Any = SimpleNamespace(settings=of_scrapy)
         self.stats = MemoryStatsCollector(scrapy)
         crawler.stats = self.stats
         values = {
@@ -342,24 +440,28 @@ class Crawl:
         values.setdefault("ONECAPTCHA_API_KEY", KEY)
         values.setdefault("ONECAPTCHA_API_URL", "http://127.0.0.1:1")
         config = Config.from_settings(Settings(values), {})
-        monkeypatch.setattr(_scrapy, "download", self._download)
-        monkeypatch.setattr(_scrapy, "robots_check", self._robots_check)
-        monkeypatch.setattr(_scrapy, "as_scrapy", Deferred.fromCoroutine)
-        monkeypatch.setattr(_scrapy, "close_spider", self._close_spider)
-        monkeypatch.setattr(_scrapy, "crawl", lambda _, request: self.crawl(request))
+        self.virtual = VirtualEngine(self, crawler)
         self.middleware = OneCaptchaMiddleware(
             crawler,
             config,
             cast("Any", self.service),
             self.clock,
             random.Random(seed).random,
+            self.virtual,
+            store,
         )
         self.middleware.spider_opened()
 
+    @property
+    def coordinator(self) -> Coordinator:
+        """What the middleware hands everything to."""
+        return self.middleware._crawl
+
     def site(self, name: str = "shop.example", **options: Any) -> Site:
         """Add a site at ``https://{name}``."""
-        self.sites[name] = Site(self.clock, self.service, **options)
-        return self.sites[name]
+        site = Site(self.clock, self.service, **options)
+        self.sites[name] = site
+        return site
 
     def ask(self, *urls: str, **options: Any) -> list[Request]:
         """Schedule requests for *urls*, paths of the first site unless absolute."""
@@ -372,6 +474,9 @@ class Crawl:
             )
             for url in urls
         ]
+        for request in requests:
+            self.middleware.request_scheduled(request)
+            self.seen.add(f"{request.method} {request.url}")
         self._scheduled.extend(requests)
         self._slot.nextcall.schedule()
         return requests
@@ -381,6 +486,19 @@ class Crawl:
         until = self.clock.seconds() + seconds
         while self.clock.seconds() < until and not self.is_idle:
             self.clock.advance(step)
+        return self.events
+
+    def run_exactly(self, seconds: float = 3600) -> list[Event]:
+        """Do as `run` does, from one call that is due to the next."""
+        until = self.clock.seconds() + seconds
+        while not self.is_idle:
+            due = min(
+                (cast("Any", call).getTime() for call in self.clock.getDelayedCalls()),
+                default=until,
+            )
+            if due >= until:
+                break
+            self.clock.advance(max(0.0, due - self.clock.seconds()))
         return self.events
 
     def advance(self, seconds: float, step: float = 0.1) -> None:
@@ -413,11 +531,14 @@ class Crawl:
 
     def crawl(self, request: Request) -> None:
         """Stand for ``engine.crawl``, with a dupefilter where *filters* is set."""
-        if self.filters and not request.dont_filter and request.url in self._seen:
+        self.middleware.request_scheduled(request)
+        name = f"{request.method} {request.url}"
+        if self.filters and not request.dont_filter and name in self.seen:
             self.middleware.request_dropped(request)
             return
-        self._seen.add(request.url)
+        self.seen.add(name)
         self._scheduled.append(request)
+        self._slot.nextcall.schedule()
 
     def pump(self) -> None:
         """Send what there are places for."""
@@ -450,20 +571,56 @@ class Crawl:
         self._slot.nextcall.schedule()
 
     async def _fetch(self, request: Request) -> Response | Request:
+        middleware, cookies = self.middleware, self.virtual.cookies_middleware
         self.downloader.active.add(request)
         try:
-            asked = await self.middleware.process_request(request)
-            if asked is not None:
-                return asked
-            self.sent.append(request)
-            host = urlsplit(request.url).hostname or ""
-            response = await self.sites[host].download(request)
+            try:
+                asked: Request | None = await _awaited(
+                    middleware.process_request(request)
+                )
+                if asked is not None:
+                    return asked
+                cookies.process_request(request)
+                response = await self._transfer(request)
+            except Exception as error:
+                middleware.process_exception(request, error)
+                raise
+            cookies.process_response(request, response)
             redirect = self._redirected(request, response)
             if redirect is not None:
                 return redirect
-            return await self.middleware.process_response(request, response)
+            taken: Response | Request = await _awaited(
+                middleware.process_response(request, response)
+            )
+            return taken
         finally:
             self.downloader.active.remove(request)
+
+    def slot_of(self, request: Request) -> Slot:
+        """Return the download slot of *request*."""
+        host = urlsplit(request.url).hostname or ""
+        slots: dict[str, Slot] = self.downloader.slots
+        if host not in slots:
+            slots[host] = Slot(self.clock, self._per_domain, self._delay, self.dice)
+        return slots[host]
+
+    async def _transfer(self, request: Request) -> Response:
+        host = urlsplit(request.url).hostname or ""
+        slot = self.slot_of(request)
+        self.middleware.request_reached_downloader(request)
+        if not request.url.startswith("http"):
+            raise NotSupported(request.url)
+        turn: Deferred[Any] = Deferred()
+        slot.queue.append((request, turn))
+        slot.process()
+        await turn
+        try:
+            self.sent.append(request)
+            response: Response = await self.sites[host].download(request)
+            return response
+        finally:
+            slot.done()
+            self.middleware.request_left_downloader(request)
 
     def _redirected(self, request: Request, response: Response) -> Request | None:
         """Stand for RedirectMiddleware."""
@@ -473,9 +630,13 @@ class Crawl:
         urls = [*request.meta.get("redirect_urls", ()), request.url]
         meta = request.meta | {"redirect_urls": urls, "redirect_times": len(urls)}
         url = response.urljoin(location.decode())
-        return request.replace(url=url, method="GET", body=b"", meta=meta)
+        headers = request.headers.copy()
+        headers.pop("Cookie", None)
+        return request.replace(
+            url=url, method="GET", body=b"", meta=meta, headers=headers, cookies={}
+        )
 
-    def _download(self, _crawler: Any, request: Request) -> Deferred[Response]:
+    def _download(self, request: Request) -> Deferred[Response]:
         """Stand for ``engine.download_async``."""
 
         async def download(request: Request) -> Response:
@@ -490,14 +651,14 @@ class Crawl:
 
         return Deferred.fromCoroutine(download(request))
 
-    def _robots_check(self, _crawler: Any, request: Request) -> Deferred[None]:
+    def robots_check(self, request: Request) -> Deferred[None]:
         async def check() -> None:
             if not self.robots(request):
                 raise IgnoreRequest("Forbidden by robots.txt")
 
         return Deferred.fromCoroutine(check())
 
-    def _close_spider(self, _crawler: Any, reason: str) -> Deferred[None]:
+    def _close_spider(self, reason: str) -> Deferred[None]:
         async def close() -> None:
             self.closed_as = reason
             self._slot.closing = Deferred()
@@ -525,6 +686,12 @@ class Crawl:
     def errors(self) -> list[BaseException]:
         """What the other requests ended with."""
         return [event.error for event in self.events if event.error is not None]
+
+
+async def _awaited(result: Any) -> Any:
+    return (
+        await result if isawaitable(result) or isinstance(result, Deferred) else result
+    )
 
 
 def lost(*numbers: int) -> Callable[[int, Request], Exception | None]:

@@ -130,7 +130,7 @@ def test_a_redirect_is_followed_or_is_not(
         if target is None or not may_go(scope, target):
             return
         submission = Request(PAGE, method="POST", body=b"h-captcha-response=P1_token")
-        hop = requests.hop(submission, target)
+        hop = requests.hop(submission, target, "P1_token")
         assert (hop.method, hop.body) == ("GET", b"")
         assert may_go(scope, hop.url)
         same_page(PAGE, hop.url)
@@ -183,7 +183,7 @@ def test_a_crawl_ends_whatever_the_headers_hold(
 ) -> None:
     """Of the gate, and of the answer to its token."""
     with pytest.MonkeyPatch.context() as monkeypatch, ends():
-        crawl = Crawl(monkeypatch)
+        crawl = Crawl()
         site = crawl.site()
         download = site.download
 

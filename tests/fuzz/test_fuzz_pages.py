@@ -15,8 +15,9 @@ from scrapy_onecaptcha import detect
 from scrapy_onecaptcha.cli.detect import show, tell
 from scrapy_onecaptcha.cli.page_fetch import Look
 from scrapy_onecaptcha.crawl.gate import task_of
+from scrapy_onecaptcha.crawl.requests import hop
 from scrapy_onecaptcha.crawl.scope import Scope
-from scrapy_onecaptcha.crawl.submission import submit, without_token
+from scrapy_onecaptcha.crawl.submission import submit
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 from scrapy_onecaptcha.models import REASONS, Challenge, Solution, valid_sitekey
 from scrapy_onecaptcha.pages.detection import detect as detect_with
@@ -85,7 +86,7 @@ def check_submission(response: TextResponse, challenge: Challenge) -> None:
     made = submit(request, response, form, SOLUTION)
     sent = f"{made.url} {made.body.decode('latin-1')} {made.headers.to_unicode_dict()}"
     assert TOKEN in sent, "paid for, but not sent"
-    after = without_token(made, form)
+    after = hop(made, made.url, TOKEN)
     assert TOKEN not in str(after.headers.to_unicode_dict())
 
 

@@ -194,8 +194,8 @@ def test_a_solve_ends_whatever_the_service_says(log: Lines, replies: list[Any]) 
 def test_a_crawl_ends_whatever_the_service_says(
     log: Lines, replies: list[Any], on_failure: str
 ) -> None:
-    with pytest.MonkeyPatch.context() as monkeypatch, ends():
-        crawl = Crawl(monkeypatch, api_key=KEY, on_failure=on_failure)
+    with ends():
+        crawl = Crawl(api_key=KEY, on_failure=on_failure)
         http = Http(replies)
         client = client_of(http, crawl.clock)
         service: Any = crawl.service

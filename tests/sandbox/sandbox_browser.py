@@ -15,18 +15,20 @@ from twisted.internet.task import Clock
 from scrapy_onecaptcha.sandbox.ledger import Ledger
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit
 from scrapy_onecaptcha.sandbox.service.api import Service, ServiceOptions
-from scrapy_onecaptcha.sandbox.sites.awkward import AWKWARD
 from scrapy_onecaptcha.sandbox.sites.gate import Gate
-from scrapy_onecaptcha.sandbox.sites.products import PRODUCTS
-from scrapy_onecaptcha.sandbox.sites.registry import GATES, build_site, sitekey_of
+from scrapy_onecaptcha.sandbox.sites.registry import (
+    GATES,
+    SITES,
+    build_site,
+    sitekey_of,
+)
 
 UA = "Mozilla/5.0 (X11; Linux x86_64) Test/1.0"
 HOST = "127.0.0.1:8000"
 ORIGIN = f"http://{HOST}"
 BOUNDARY = "----boundary7"
 GATED = [name for name, gate in GATES.items() if gate is not None]
-KNOWN = {**GATES, **PRODUCTS, **AWKWARD}
-HEADINGS = {gate.heading for gate in KNOWN.values() if isinstance(gate, Gate)}
+HEADINGS = {gate.heading for gate in SITES.values() if isinstance(gate, Gate)}
 
 
 class FormReader(HTMLParser):
@@ -73,7 +75,8 @@ class Filled:
             f"{self.enctype}; boundary={BOUNDARY}" if multipart else self.enctype
         )
         uri = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        sent = {"content-type": content_type, "origin": ORIGIN, **headers}
+        origin = f"{parts.scheme}://{parts.netloc}"
+        sent = {"content-type": content_type, "origin": origin, **headers}
         return Visit(
             method="POST",
             uri=uri,
@@ -120,9 +123,9 @@ class World:
             rng=random.Random(1),
         )
         self.name = site if isinstance(site, str) else "custom"
-        wanted = site if isinstance(site, Gate) else KNOWN[site]
+        wanted = site if isinstance(site, Gate) else SITES[site]
         self.gate = wanted if isinstance(wanted, Gate) else None
-        self.sitekey = sitekey_of("plain") if wanted is None else wanted.sitekey
+        self.sitekey = getattr(wanted, "sitekey", sitekey_of("plain"))
         self.site = build_site(
             self.name,
             wanted,
@@ -229,9 +232,14 @@ class Browser:
         self.user_agent = user_agent
         self.cookies: dict[str, str] = {}
         self.url = ORIGIN
+        self.host = HOST
 
     def headers(self) -> dict[str, str]:
-        headers = {"host": HOST, "user-agent": self.user_agent, "accept": "text/html"}
+        headers = {
+            "host": self.host,
+            "user-agent": self.user_agent,
+            "accept": "text/html",
+        }
         if self.cookies:
             pairs = (f"{name}={value}" for name, value in self.cookies.items())
             headers["cookie"] = "; ".join(pairs)
@@ -242,15 +250,18 @@ class Browser:
 
     def send(self, visit: Visit, *, follow: bool = True) -> Reply:
         reply = self.world.site.answer(visit)
-        self.url = urljoin(ORIGIN, visit.uri)
+        self.url = urljoin(f"http://{self.host}", visit.uri)
         for name, value in reply.headers:
             if name == "Set-Cookie":
                 key, _, rest = value.partition("=")
                 self.cookies[key] = rest.partition(";")[0]
         location = dict(reply.headers).get("Location")
         if follow and location is not None:
-            assert location.startswith("/"), location
-            return self.get(location)
+            parts = urlsplit(urljoin(self.url, location))
+            self.host = parts.netloc
+            return self.get(
+                f"{parts.path}?{parts.query}" if parts.query else parts.path
+            )
         return reply
 
     def fill(self, page: Reply, token: str, resp_key: str = "") -> Filled:
@@ -324,6 +335,6 @@ def is_page(reply: Reply, number: int, site: str) -> bool:
 
 def gate_of(name: str = "bookshop", **changes: Any) -> Gate:
     """Return the gate of a site with changes."""
-    gate = KNOWN[name]
+    gate = SITES[name]
     assert isinstance(gate, Gate)
     return replace(gate, **changes)

@@ -127,5 +127,5 @@ def test_only_a_bundled_gate_has_that_file() -> None:
     for gate in (gate_of("xhr"), replace(gate_of("bundle"), bundled=False)):
         reply = Browser(World(gate), UA).get("/static/gate.js")
         assert b"h-captcha" in reply.body  # the gate, as for any path
-    with pytest.raises(ValueError, match="bundled=True"):
+    with pytest.raises(ValueError, match="bundled and token_header"):
         gate_of("bookshop", bundled=True)

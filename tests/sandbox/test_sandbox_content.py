@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sandbox_browser import Browser, World, is_page
 
+from scrapy_onecaptcha.sandbox.forms import parse_form, parse_urlencoded
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit
 from scrapy_onecaptcha.sandbox.sites.bookshop import BOOKS, Bookshop
-from scrapy_onecaptcha.sandbox.sites.forms import parse_form, parse_urlencoded
 
 SHOP = Bookshop()
 

@@ -11,7 +11,7 @@ import pytest
 
 from scrapy_onecaptcha.sandbox import HOSTILE, Sandbox
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit
-from scrapy_onecaptcha.sandbox.sites.hostile import ODD_FIELDS
+from scrapy_onecaptcha.sandbox.sites.hostile_pages import ODD_FIELDS
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -39,12 +39,49 @@ def is_gate(reply: Reply) -> bool:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_each_answers_and_is_counted(name: str) -> None:
     guest = Guest(name)
-    assert guest.get(to="http://x.invalid/", key="x", callback="f").body
+    first = guest.get(to="http://x.invalid/", key="x", callback="f")
+    assert first.body or first.headers == (("Location", "/gate/1"),)
     assert guest.send(to="http://x.invalid/").status
     ledger = guest.sandbox.ledger
     assert (ledger.total("gates", name), ledger.total("accepted", name)) == (1, 1)
     robots = guest.site.answer(Visit(uri="/robots.txt"))
     assert robots.body.startswith(b"User-agent")
+
+
+def leads_to(reply: Reply) -> str:
+    return dict(reply.headers)["Location"]
+
+
+def test_another_cookie_with_each_answer() -> None:
+    guest = Guest("rotating")
+    replies = [guest.get(), guest.send(), guest.get()]
+    cookies = [dict(reply.headers)["Set-Cookie"] for reply in replies]
+    assert len(set(cookies)) == 3
+    assert leads_to(replies[1]) == "/page/1?"
+    assert is_gate(replies[2])
+
+
+def test_a_clearance_comes_and_goes() -> None:
+    guest = Guest("revoking")
+    assert all(is_gate(guest.get()) for _ in range(20))
+    guest.send()
+    assert {is_gate(guest.get()) for _ in range(20)} == {True, False}
+
+
+def test_another_gate_address_at_each_look() -> None:
+    guest = Guest("wandering")
+    places = {leads_to(guest.get(f"/page/{number}")) for number in range(5)}
+    assert len(places) == 5
+    assert all(is_gate(guest.get(place)) for place in places)
+    assert leads_to(guest.send()) == "/"
+
+
+def test_a_query_grows_with_each_token() -> None:
+    guest = Guest("growing")
+    assert is_gate(guest.get())
+    first = leads_to(guest.send(a=1))
+    assert first == "/page/1?a=1&step2=1"
+    assert is_gate(guest.site.answer(Visit(uri=first)))
 
 
 @pytest.mark.parametrize("name", ["endless", "newkey", "stalls", "cookies"])

@@ -17,8 +17,8 @@ from sandbox_browser import (
     rqdata_of,
 )
 
+from scrapy_onecaptcha.sandbox.rejections import REASONS
 from scrapy_onecaptcha.sandbox.service.api import ServiceOptions
-from scrapy_onecaptcha.sandbox.sites.reasons import REASONS
 from scrapy_onecaptcha.sandbox.sites.registry import sitekey_of
 
 if TYPE_CHECKING:

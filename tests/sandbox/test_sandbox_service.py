@@ -139,7 +139,7 @@ def test_what_a_solution_holds(
         ({"type": ""}, "ERROR_REQUIRED_FIELDS"),
         ({"websiteURL": ""}, "ERROR_REQUIRED_FIELDS"),
         ({"websiteKey": None}, "ERROR_REQUIRED_FIELDS"),
-        ({"type": "HCaptchaTask"}, "ERROR_TASK_NOT_SUPPORTED"),
+        ({"type": "ReCaptchaTask"}, "ERROR_TASK_NOT_SUPPORTED"),
         ({"websiteKey": "your_site_key"}, "ERROR_RECAPTCHA_INVALID_SITEKEY"),
         ({"websiteURL": "ftp://x/"}, "ERROR_INVALID_TASK_DATA"),
         ({"isInvisible": "yes"}, "ERROR_INVALID_TASK_DATA"),
@@ -217,8 +217,53 @@ def test_the_balance_is_spent_by_tasks() -> None:
     world.create()
     world.create()
     assert world.call("getBalance") == {"errorId": 0, "balance": 1}
-    assert code(world.create()) == "ERROR_ZERO_BALANCE"
+    assert code(world.create()) == "ERROR_ZERO_POINT"
     assert len(world.ledger.tasks) == 2
+
+
+# Types of task, proxies, cost
+
+
+@pytest.mark.parametrize("name", ["HCaptchaTaskProxyless", "HCaptchaTask"])
+def test_both_types_of_task_are_supported_unless_it_is_told_otherwise(
+    name: str,
+) -> None:
+    assert World().create(type=name)["errorId"] == 0
+    picky = World(service=ServiceOptions(task_types=("HCaptchaTask",)))
+    told = picky.create(type=name)
+    assert told["errorId"] == 0 or code(told) == "ERROR_TASK_NOT_SUPPORTED"
+    assert (told["errorId"] == 0) is (name == "HCaptchaTask")
+
+
+PROXY = {"proxyType": "http", "proxyAddress": "p.example", "proxyPort": 8080}
+
+
+def test_a_task_may_name_a_proxy() -> None:
+    world = World()
+    world.create(**PROXY, proxyLogin="me", proxyPassword="pw")
+    (task,) = world.ledger.tasks.values()
+    assert task.fields["proxyPassword"] == "pw"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"proxyType": "ftp"},
+        *({"proxyPort": port} for port in ("8080", 0, 65536, None)),
+        *({"proxyAddress": address} for address in ("", None, 7)),
+        {"proxyLogin": 7},
+    ],
+)
+def test_half_a_proxy_is_refused(wrong: dict[str, Any]) -> None:
+    assert code(World().create(**{**PROXY, **wrong})) == "ERROR_BAD_PARAMETERS"
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_result_may_name_its_cost(tells: bool) -> None:
+    world = World(service=ServiceOptions(latency=0, cost=4, tells_cost=tells))
+    task_id = world.create()["taskId"]
+    result = world.call("getTaskResult", taskId=task_id)
+    assert result.get("cost") == (4 if tells else None)
 
 
 # Faults

@@ -21,15 +21,17 @@ from scrapy_onecaptcha.exceptions import (
     Unavailable,
 )
 from scrapy_onecaptcha.models import REASONS, Challenge, Solution
+from scrapy_onecaptcha.report.log_lines import (
+    MAX_LINES,
+    MAX_QUIET,
+    MAX_WARNINGS,
+    QUIET,
+)
 from scrapy_onecaptcha.service.error_codes import RULES
 from scrapy_onecaptcha.stats import (
     MANY_SITES,
-    MAX_LINES,
-    MAX_QUIET,
     MAX_SITES,
     MAX_TOLD,
-    MAX_WARNINGS,
-    QUIET,
     STATS,
     VARIANTS,
     Report,
@@ -123,8 +125,11 @@ def do_everything(desk: Desk) -> None:
     report.task_abandoned()
     report.accepted(SITE)
     report.rejected(SITE, PAGE)
+    report.no_content(PAGE, SITE, 503)
     report.unused(SITE)
     report.expired(SITE, 61)
+    report.clearance_begun()
+    report.clearance_ended(SITE, seconds=10, pages=1, cost=1)
     report.shared(SITE)
     report.closed()
 
@@ -144,6 +149,31 @@ def test_each_set_belongs_to_a_stat() -> None:
     words = re.compile(r"[a-z_]+|(?:ERROR|WRONG)_[A-Z_]+")
     for variants in VARIANTS.values():
         assert all(words.fullmatch(variant) for variant in variants)
+
+
+def test_clearances_are_told_and_averaged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "scrapy_onecaptcha")
+    desk = Desk()
+    desk.report.clearance_ended(SITE, seconds=300, pages=49, cost=2)
+    desk.report.clearance_ended(SITE, seconds=100, pages=0, cost=1)
+    assert desk.stats["clearances/pages"] == 25.5
+    assert desk.stats["clearances/seconds"] == 200
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"The clearance of {SITE} has ended: it lasted 300 s, opened 50 pages and "
+        "cost 2 tasks"
+    )
+
+
+def test_that_each_page_wants_a_token_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "scrapy_onecaptcha")
+    desk = Desk()
+    for site in (SITE, SITE, OTHER_SITE):
+        desk.report.token_for_each_page(site)
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [f"{s} wants a token for each page" for s in (SITE, OTHER_SITE)]
 
 
 def test_each_error_has_a_place_among_the_lost() -> None:
@@ -505,7 +535,7 @@ def test_losses_are_held_back_of_so_many_sites() -> None:
     report = Desk().report
     for number in range(2 * MAX_QUIET):
         report.lost(f"https://a{number}.shop.example", PAGE, CircuitOpen("open"))
-    assert len(report._quiet) == MAX_QUIET
+    assert len(report._losses._here) == MAX_QUIET
 
 
 @pytest.mark.parametrize("budget", [0, 5000])

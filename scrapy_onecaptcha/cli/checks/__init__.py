@@ -1,1 +1,1 @@
-"""What `check` looks for in a project: one module for each kind of finding."""
+"""The findings of ``check``: one module for each kind."""

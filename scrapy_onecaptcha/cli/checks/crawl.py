@@ -1,4 +1,4 @@
-"""What ``check`` finds in Scrapy's own settings."""
+"""Findings on Scrapy's own settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["judge"]
 
-#: By how much Scrapy draws out a delay by chance.
+#: The most by which Scrapy multiplies a delay at random.
 _LONGEST = 1.5
 
 
@@ -39,8 +39,8 @@ def judge(
             severity="hint",
             setting="ROBOTSTXT_OBEY",
             what="It is off.",
-            why="Tokens are paid for and sent where the site asks robots not to go.",
-            do="Set it to True, unless you are entitled to crawl there.",
+            why="Tokens are paid for on pages that the site asks robots not to visit.",
+            do="Set it to True, unless you have permission to crawl there.",
         )
 
 
@@ -88,8 +88,8 @@ def _cache(settings: BaseSettings) -> Iterator[Finding]:
             severity="risk",
             setting=name,
             what=f"The HTTP cache is on, and {policy.__name__} stores gates.",
-            why="A stored gate is served in place of its page in every later crawl, "
-            "and has to be fetched again.",
+            why="A stored gate takes the place of its page in each later crawl, which "
+            "has to fetch the page again.",
             do="Use the add-on, or set it to "
             '"scrapy_onecaptcha.httpcache.GatelessDummyPolicy" or '
             '"…GatelessRFC2616Policy".',
@@ -97,7 +97,7 @@ def _cache(settings: BaseSettings) -> Iterator[Finding]:
 
 
 def _delays(config: Config, settings: BaseSettings) -> Iterator[Finding]:
-    """Find delays that a token may grow too old in."""
+    """Find delays in which a token may expire."""
     limit = config.token_max_age
     factor = _LONGEST if settings.getbool("RANDOMIZE_DOWNLOAD_DELAY") else 1.0
     slots = settings.getdict("DOWNLOAD_SLOTS")
@@ -111,8 +111,7 @@ def _delays(config: Config, settings: BaseSettings) -> Iterator[Finding]:
                 setting=name.partition(" ")[0],
                 what=f"{name} is {delay:g} s, and a token is sent within {limit:g} s "
                 f"({PREFIX}TOKEN_MAX_AGE).",
-                why="Tokens grow too old while they wait for their turn, and are paid "
-                "for again.",
+                why="Tokens expire in the queue, and are paid for again.",
                 do=f"Keep it below {limit / factor:g} s.",
             )
     ceiling = settings.getfloat("AUTOTHROTTLE_MAX_DELAY")
@@ -121,8 +120,8 @@ def _delays(config: Config, settings: BaseSettings) -> Iterator[Finding]:
             severity="hint",
             setting="AUTOTHROTTLE_MAX_DELAY",
             what=f"AutoThrottle may delay a slow site's requests by {ceiling:g} s.",
-            why=f"A token is sent within {limit:g} s ({PREFIX}TOKEN_MAX_AGE) or not at "
-            "all.",
+            why=f"A token that is not sent within {limit:g} s "
+            f"({PREFIX}TOKEN_MAX_AGE) expires.",
             do="Lower it to half of that.",
         )
 

@@ -1,4 +1,4 @@
-"""What ``check`` finds: how bad it is, what it is, and what to do."""
+"""A finding of ``check``: severity, description, remedy."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ __all__ = ["SEVERITIES", "Finding"]
 
 Severity = Literal["error", "risk", "hint"]
 
-#: From the worst to the least: it does not work; it may cost money or pages; it is
-#: worth knowing.
+#: From the worst to the least: an error does not work, a risk may cost money or pages,
+#: a hint is worth knowing.
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was found.
+    """One problem of a project.
 
     Attributes:
         severity: how bad it is.
-        setting: the one that it is about.
-        what: how it is, a sentence.
-        why: what comes of it, a sentence.
-        do: what to set, a sentence.
+        setting: the setting that it is about.
+        what: the problem, a sentence.
+        why: its consequence, a sentence.
+        do: its remedy, a sentence.
     """
 
     severity: Severity

@@ -1,4 +1,4 @@
-"""What ``check`` finds of the middleware's place among the others."""
+"""Findings on the order of the middleware among the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["place", "proxy_middlewares"]
 _MIDDLEWARES = "DOWNLOADER_MIDDLEWARES"
 _PATH = "scrapy_onecaptcha.OneCaptchaMiddleware"
 
-#: Closer to the site than ours: they have handled a response before ours sees it.
+#: Middlewares closer to the site: they handle a response before ours sees it.
 _BEFORE = (
     (HttpCompressionMiddleware, "COMPRESSION_ENABLED", "it would see pages compressed"),
     (RedirectMiddleware, "REDIRECT_ENABLED", "it would not know where a page led"),
@@ -39,22 +39,22 @@ _BEFORE = (
         "the cookies of a gate would be kept only after it was solved",
     ),
 )
-#: Closer to the engine than ours.
+#: Middlewares closer to the engine.
 _AFTER = (
-    (RetryMiddleware, "RETRY_ENABLED", "gates of status 429 or 503 would be retried"),
+    (RetryMiddleware, "RETRY_ENABLED", "gates with status 429 or 503 would be retried"),
     (
         MetaRefreshMiddleware,
         "METAREFRESH_ENABLED",
-        "gates that refresh themselves would be left before they are seen",
+        "gates with a meta refresh would be followed before they are seen",
     ),
     (
         UserAgentMiddleware,
         None,
-        "the first request to a site would have no User-Agent yet when it is noted",
+        "the first request to a site would have no User-Agent yet",
     ),
 )
 _PROXY = re.compile(r"prox(y|ies)", re.IGNORECASE)
-#: What a middleware may not set after ours has looked, told by its name.
+#: What a middleware must not set after ours, told by its name.
 _LATE = (
     (_PROXY, "proxy", "gate and token"),
     (re.compile(r"user_?agent", re.IGNORECASE), "User-Agent", "page and token"),
@@ -62,7 +62,7 @@ _LATE = (
 
 
 def place(settings: BaseSettings) -> list[Finding]:
-    """Find where the middleware stands among the others."""
+    """Find a middleware that is missing, twice there or at a wrong order."""
     try:
         stack = _stack(settings)
     except Exception as error:  # noqa: BLE001 - of the user's own modules; told here
@@ -108,9 +108,9 @@ def proxy_middlewares(settings: BaseSettings) -> list[str]:
 
 
 def _stack(settings: BaseSettings) -> list[tuple[Any, Any]]:
-    """Return each middleware with its order, by its class; ``None`` for one taken out.
+    """Return the class and order of each middleware; the order of one removed is None.
 
-    A class that is named twice is there twice, so that this can be told.
+    A class that is named twice is returned twice.
     """
     own = settings.getdict(_MIDDLEWARES)
     named = [(load_object(key), order) for key, order in own.items()]
@@ -142,7 +142,7 @@ def _twice(orders: list[int | float]) -> Finding:
         severity="error",
         setting=_MIDDLEWARES,
         what=f"The middleware is there more than once, at {listed}.",
-        why="One of them is not what you think it is; two that run pay twice.",
+        why="Only one of them is at the intended order, and two pay twice.",
         do=f"Leave one, at {ORDER}.",
     )
 
@@ -150,7 +150,7 @@ def _twice(orders: list[int | float]) -> Finding:
 def _misplaced(
     ours: float, placed: list[tuple[Any, float]], settings: BaseSettings
 ) -> Iterator[Finding]:
-    """Hold the middleware's order against those of Scrapy's own, wherever they are."""
+    """Compare the order of the middleware with those of Scrapy's own."""
     for rows, is_right, where in (
         (_BEFORE, ours.__lt__, "below"),
         (_AFTER, ours.__gt__, "above"),

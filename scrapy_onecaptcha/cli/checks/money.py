@@ -1,4 +1,4 @@
-"""What ``check`` finds of money: budgets, and the scope in which they are spent."""
+"""Findings on money: budgets, and the scope in which they are spent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MANY_DOMAINS = 20
 def judge(
     config: Config, settings: BaseSettings, spider: type[Spider] | None
 ) -> Iterator[Finding]:
-    """Find what a crawl may spend without a bound."""
+    """Find spending without a limit."""
     if not config.max_tasks:
         yield _no_budget(config, spider)
     if config.allowed_domains is None:
@@ -34,9 +34,9 @@ def judge(
             severity="hint",
             setting="JOBDIR",
             what=f"{PREFIX}CLOSE_ON_FATAL is on, and there is no JOBDIR.",
-            why="What waits when the spider is closed goes back to a scheduler that "
-            "forgets it.",
-            do="Set JOBDIR where that matters.",
+            why="Requests that wait when the spider is closed go back to a scheduler "
+            "in memory, and are lost.",
+            do="Set JOBDIR to keep them.",
         )
 
 
@@ -66,8 +66,8 @@ def _scope(spider: type[Spider] | None) -> Iterator[Finding]:
             severity="hint",
             setting=f"{PREFIX}ALLOWED_DOMAINS",
             what="It is not set: the scope is each spider's allowed_domains.",
-            why="A spider without them has any gate solved on the hosts that it asks "
-            "for.",
+            why="A spider without allowed_domains has every gate solved, on any host "
+            "that it requests.",
             do="Name a spider to have it checked: scrapy onecaptcha check SPIDER.",
         )
     elif not getattr(spider, "allowed_domains", None):
@@ -75,6 +75,6 @@ def _scope(spider: type[Spider] | None) -> Iterator[Finding]:
             severity="risk",
             setting=f"{PREFIX}ALLOWED_DOMAINS",
             what=f"It is not set, and {spider.__name__} has no allowed_domains.",
-            why="Any gate is solved, on every host that the spider asks for.",
-            do="Set allowed_domains on the spider, or this.",
+            why="Every gate is solved, on any host that the spider requests.",
+            do="Set allowed_domains on the spider, or this setting.",
         )

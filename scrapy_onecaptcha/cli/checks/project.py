@@ -1,4 +1,4 @@
-"""What ``check`` finds in the settings of a crawl, all of it. Nothing is called."""
+"""All findings of ``check``. The service is not called."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def find(
     zero_hangs: bool = not HAS_DOWNLOAD_ASYNC,
     engine_problem: Callable[[], str | None] = engine.problem,
 ) -> list[Finding]:
-    """Return what is found in *settings*, the worst first.
+    """Return the findings on *settings*, the worst first.
 
     Args:
-        settings: as a crawl has them, those of add-ons and of the spider included.
-        spider: the crawl's, if one was named.
-        environ: where the key may be; by default the process's own.
+        settings: those of a crawl, with the ones of add-ons and of the spider.
+        spider: the spider of the crawl, if one was named.
+        environ: may hold the key; by default the environment of the process.
         zero_hangs: whether ``CONCURRENT_REQUESTS`` 0 hangs Scrapy, as it did to 2.13.
         engine_problem: says why the scripts of a page cannot be run, if they cannot.
     """
@@ -51,7 +51,7 @@ def find(
 def _scripts(
     settings: BaseSettings, engine_problem: Callable[[], str | None]
 ) -> Iterator[Finding]:
-    """Find that the scripts of pages are to be run, and nothing can run them."""
+    """Find that scripts of pages should run and no engine is installed."""
     if settings.get(f"{PREFIX}SCRIPTS") == "off":
         return
     problem = engine_problem()

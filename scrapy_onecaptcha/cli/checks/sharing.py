@@ -1,4 +1,4 @@
-"""What ``check`` finds of what a crawl shares or leaves behind: store and ledger."""
+"""Findings on what a crawl shares or writes: store and ledger."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["judge"]
 
 
 def judge(settings: BaseSettings) -> Iterator[Finding]:
-    """Find a ledger that cannot be written, and a store that shares too much."""
+    """Find a ledger that cannot be written, and a store that is not safe to share."""
     yield from _ledger(settings.get(f"{PREFIX}LEDGER"))
     store = settings.get(f"{PREFIX}STORE")
     if store:
@@ -80,6 +80,6 @@ def _in_the_clear(store: str) -> Iterator[Finding]:
             severity="risk",
             setting=f"{PREFIX}STORE",
             what="It is on another machine, and the connection is not encrypted.",
-            why="Cookies that open sites cross the network for all to read.",
+            why="Cookies that open sites can be read on the network.",
             do="Use rediss://.",
         )

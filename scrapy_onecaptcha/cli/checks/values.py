@@ -1,4 +1,4 @@
-"""What ``check`` finds in the values of the package's own settings."""
+"""Findings on the values of the package's own settings."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _KEY = f"{PREFIX}API_KEY"
 def read(
     settings: BaseSettings, environ: Mapping[str, str] | None
 ) -> tuple[Config | None, list[Finding]]:
-    """Return what *settings* come to, and what is wrong in them.
+    """Return the parsed *settings*, and the findings on them.
 
-    What is wrong counts as unset, so that the rest can be judged, too.
+    A wrong value counts as unset, so that the others can be checked as well.
     """
     exported = Secret((os.environ if environ is None else environ).get(_KEY, ""))
     found = [*_key(settings, exported), *_values(settings)]
@@ -40,7 +40,7 @@ def read(
     config = None
     try:
         config = Config.parse(readable, {_KEY: exported.strip() or "any"})
-    except ValueError as error:  # each is good, but not beside the others
+    except ValueError as error:  # values that contradict each other
         found.append(_bad(str(error).partition(" ")[0], str(error)))
     found += [_unknown(name, meant) for name, meant in unknown(settings)]
     if config is not None and not config.polite:
@@ -72,7 +72,7 @@ def _key(settings: BaseSettings, exported: Secret) -> Iterator[Finding]:
 
 
 def _is_key(value: object) -> bool:
-    """Tell whether *value* is meant for a key; whether it is a good one shows later."""
+    """Tell whether *value* is meant as a key; its form is checked later."""
     return value is not None and str(value).strip() != ""
 
 
@@ -101,7 +101,7 @@ def _bad(name: str, sentence: str) -> Finding:
     return Finding(
         severity="error",
         setting=name,
-        # It stands beside the name.
+        # The name is printed before it.
         what=f"It{what.removeprefix(name)}." if what.startswith(name) else f"{what}.",
         why="The crawl stops at its start.",
         do=f"Allowed: {allowed}",
@@ -114,7 +114,7 @@ def _unknown(name: str, meant: str | None) -> Finding:
         setting=name,
         what="There is no such setting"
         + (f"; did you mean {meant}?" if meant else "."),
-        why="It has no effect; what it was meant to set is at its default.",
+        why="It has no effect.",
         do="Spell it as the documentation does, or remove it.",
     )
 
@@ -141,6 +141,6 @@ def _impolite(config: Config) -> Finding:
         setting=f"{PREFIX}POLL_INTERVAL",
         what=f"It is {interval:g} s, {PREFIX}POLL_DELAY {delay:g} s; the service asks "
         f"for {POLITE_SECONDS:g} s or more between two polls.",
-        why="A client that asks too often may be blocked, and its tasks are lost.",
+        why="A client that polls too often may be blocked, and its tasks are lost.",
         do="Leave both unset.",
     )

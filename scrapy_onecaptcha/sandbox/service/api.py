@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping
 
-__all__ = ["TASK_SECONDS", "TASK_TYPE", "Service", "ServiceOptions"]
+__all__ = ["TASK_SECONDS", "TASK_TYPES", "Service", "ServiceOptions"]
 
-TASK_TYPE = "HCaptchaTaskProxyless"
+TASK_TYPES = ("HCaptchaTaskProxyless", "HCaptchaTask")
+_PROXY_TYPES = ("http", "https", "socks4", "socks5")
+_MAX_PORT = 65535
 TASK_SECONDS = 300.0
 """When the service gives up on a task (its documentation)."""
 
@@ -42,13 +44,16 @@ class ServiceOptions:
         latency: seconds until a task is ready, or the least and the most.
         failure_rate: share of tasks that end in ``ERROR_CAPTCHA_UNSOLVABLE``.
         refused_rate: share of tokens that look fine but that sites refuse.
-        user_agent: what a solution names as its User-Agent. ``None``: nothing;
-            ``"same"``: what was sent; any other text: that.
+        user_agent: User-Agent that a solution names. ``None``: none; ``"same"``: the
+            one that was sent; any other text: that one, with the number of the task in
+            place of ``{number}``.
         user_agent_key: what a solution calls it (other task types of the service spell
             it ``user_agent``).
         resp_key: ``respKey`` of the solutions, if any.
         balance: points of the account at the start.
         cost: points for a task, taken when it is created.
+        tells_cost: whether a result names its cost.
+        task_types: types of task that it supports.
         faults: for each call, names of faults that befall it; see `parse_fault`.
     """
 
@@ -61,6 +66,8 @@ class ServiceOptions:
     resp_key: str | None = None
     balance: int = 1_000_000
     cost: int = 7
+    tells_cost: bool = False
+    task_types: tuple[str, ...] = TASK_TYPES
     faults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -164,9 +171,9 @@ class Service:
         return json_reply({"errorId": 0, "balance": self._ledger.balance})
 
     def _create_task(self, payload: dict[str, Any]) -> Reply:
-        fields = _checked_task(payload.get("task"))
+        fields = _checked_task(payload.get("task"), self._options.task_types)
         if self._ledger.balance < self._options.cost:
-            raise _Refusal("ERROR_ZERO_BALANCE", "Account balance is insufficient")
+            raise _Refusal("ERROR_ZERO_POINT", "Account balance is insufficient")
         self._ledger.balance -= self._options.cost
         task = self._new_task(fields)
         self._ledger.add_task(task)
@@ -206,9 +213,9 @@ class Service:
             raise _Refusal("ERROR_TASK_TIMEOUT", "The task was given up after 300 s")
         if task.fails:
             raise _Refusal("ERROR_CAPTCHA_UNSOLVABLE", "Could not be solved, try again")
-        return json_reply(
-            {**_no_error(None), "solution": self._solution(task), "status": "ready"}
-        )
+        ready = {"solution": self._solution(task), "status": "ready"}
+        cost = {"cost": self._options.cost} if self._options.tells_cost else {}
+        return json_reply({**_no_error(None), **ready, **cost})
 
     def _solution(self, task: Task) -> dict[str, str]:
         if task.token is None:
@@ -223,8 +230,12 @@ class Service:
         return solution
 
     def _user_agent(self, task: Task) -> str | None:
-        sent = task.text("userAgent")
-        return sent if self._options.user_agent == "same" else self._options.user_agent
+        if self._options.user_agent == "same":
+            return task.text("userAgent")
+        if self._options.user_agent is None:
+            return None
+        number = list(self._ledger.tasks).index(task.task_id) + 1
+        return self._options.user_agent.replace("{number}", str(number))
 
     def _new_token(self, task: Task) -> Token:
         # Real ones are of this length and alphabet.
@@ -246,13 +257,13 @@ def _no_error(empty: str | None) -> dict[str, object]:
     return {"errorId": 0, "errorCode": empty, "errorDescription": empty}
 
 
-def _checked_task(fields: object) -> dict[str, object]:
+def _checked_task(fields: object, types: tuple[str, ...]) -> dict[str, object]:
     if not isinstance(fields, dict):
         raise _Refusal("ERROR_REQUIRED_FIELDS", "task is required")
     for name in ("type", "websiteURL", "websiteKey"):
         if not fields.get(name):
             raise _Refusal("ERROR_REQUIRED_FIELDS", f"task.{name} is required")
-    if fields["type"] != TASK_TYPE:
+    if fields["type"] not in types:
         raise _Refusal("ERROR_TASK_NOT_SUPPORTED", "This type is not supported")
     if not _UUID.fullmatch(str(fields["websiteKey"])):
         raise _Refusal("ERROR_RECAPTCHA_INVALID_SITEKEY", "websiteKey is not a UUID")
@@ -263,4 +274,24 @@ def _checked_task(fields: object) -> dict[str, object]:
             raise _Refusal("ERROR_INVALID_TASK_DATA", f"task.{name} is not a string")
     if fields.get("isInvisible", False) not in (True, False, "true", "false"):
         raise _Refusal("ERROR_INVALID_TASK_DATA", "task.isInvisible is not a boolean")
+    _check_proxy(fields)
     return fields
+
+
+def _check_proxy(fields: dict[str, Any]) -> None:
+    """Refuse a proxy that is named by half, or wrongly."""
+    named = [name for name in fields if name.startswith("proxy")]
+    if not named:
+        return
+    port = fields.get("proxyPort")
+    is_port = isinstance(port, int) and 0 < port <= _MAX_PORT
+    texts = [
+        fields.get(f"proxy{name}", "") for name in ("Address", "Login", "Password")
+    ]
+    if (
+        fields.get("proxyType") not in _PROXY_TYPES
+        or not is_port
+        or not texts[0]
+        or not all(isinstance(text, str) for text in texts)
+    ):
+        raise _Refusal("ERROR_BAD_PARAMETERS", "the proxy is not described as it is")

@@ -1,7 +1,10 @@
-"""How an answer reaches the client: whole, or as a service in trouble has it."""
+"""Delivers an answer: whole, or as a service in trouble or a harmful one would."""
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.task import LoopingCall
@@ -11,13 +14,18 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.sandbox.messages import Reply
 
-__all__ = ["HUGE", "deliver"]
+__all__ = ["BOMB", "HUGE", "deliver"]
 
 HUGE = 1 << 30
 """Bytes of blanks before a ``huge`` answer."""
 
+BOMB = 600
+"""Megabytes that a ``bomb`` unpacks to."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+_HEADERS = b"X-Filler: " + b"y" * 1000 + b"\r\n"
 _CHUNK = 1 << 16
-_NO_CONTENT = 204
+_NO_BODY = (204, 304)
 # What was written must have been read before a reset, which discards the rest.
 _RESET_SECONDS = 0.05
 
@@ -46,6 +54,11 @@ def deliver(
 def _answer(
     request: Any, reply: Reply, reactor: Any, go_down: Callable[[float], None]
 ) -> None:
+    if reply.manner == "headers":
+        request.registerProducer(_EndlessHead(request), False)
+        return
+    if reply.manner == "bomb":
+        reply = _packed(reply)
     blanks = HUGE if reply.manner == "huge" else 0
     _head(request, reply, blanks + len(reply.body))
     if reply.manner == "huge":
@@ -54,21 +67,50 @@ def _answer(
         request.registerProducer(_Endless(request, reply.body), False)
     elif reply.manner == "drip":
         _drip(request, reply, reactor)
-    elif reply.manner in ("whole", "down"):
+    elif reply.manner in ("whole", "down", "extra", "bomb"):
+        channel = request.channel
         request.write(reply.body)
         request.finish()
+        if reply.manner == "extra":
+            channel.write(_raw(reply))
         if reply.manner == "down":
             go_down(reply.seconds)
     else:
         _break_off(request, reply, reactor)
 
 
+def _packed(reply: Reply) -> Reply:
+    encoding = ("Content-Encoding", "gzip, gzip")
+    return replace(reply, body=_bomb(), headers=(*reply.headers, encoding))
+
+
+@cache
+def _bomb() -> bytes:
+    """Return zeros, packed twice."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, _GZIP)
+    megabyte = bytes(1 << 20)
+    begin = packer.compress(megabyte) + packer.flush(zlib.Z_FULL_FLUSH)
+    # After a full flush, the same input gives the same output.
+    block = packer.compress(megabyte) + packer.flush(zlib.Z_FULL_FLUSH)
+    again = zlib.compressobj(9, zlib.DEFLATED, _GZIP)
+    return again.compress(begin + block * (BOMB - 1)) + again.flush()
+
+
+def _raw(reply: Reply) -> bytes:
+    """Return *reply* as it goes over the wire."""
+    head = f"HTTP/1.1 {reply.status} OK\r\nContent-Length: {len(reply.body)}\r\n\r\n"
+    return head.encode("ascii") + reply.body
+
+
 def _head(request: Any, reply: Reply, length: int) -> None:
     request.setResponseCode(reply.status)
     request.setHeader("Cache-Control", "no-store")
-    request.setHeader("Content-Type", reply.content_type)
-    if reply.status != _NO_CONTENT and reply.manner != "endless":
+    if reply.content_type:
+        request.setHeader("Content-Type", reply.content_type)
+    if reply.status not in _NO_BODY and reply.manner != "endless":
         request.setHeader("Content-Length", str(length))
+    if any(name == "Cache-Control" for name, _ in reply.headers):
+        request.responseHeaders.removeHeader("Cache-Control")
     for name, value in reply.headers:
         request.responseHeaders.addRawHeader(name, value)
 
@@ -132,8 +174,23 @@ class _Blanks:
         """Nothing is left to do: the client has hung up."""
 
 
+class _EndlessHead:
+    """A pull producer of header lines, which never come to a body."""
+
+    def __init__(self, request: Any) -> None:
+        self._channel = request.channel
+        self._channel.write(b"HTTP/1.1 200 OK\r\n")
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Write some more of them."""
+        self._channel.write(_HEADERS * 16)
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Nothing is left to do: the client has hung up."""
+
+
 class _Endless:
-    """A pull producer of a body that begins anew for ever."""
+    """A pull producer of a body that is repeated without end."""
 
     def __init__(self, request: Any, body: bytes) -> None:
         self._request = request

@@ -1,4 +1,4 @@
-"""Scripted faults: what a service in trouble answers, call after call."""
+"""Scripted faults: what a service in trouble, or a harmful one, answers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ FAULTS: Mapping[str, str] = {
     "ok": "none",
     "ERROR_…": "an error of the service, by its code; nothing is done or billed",
     "http:STATUS": "a page of HTML with that status, 100 to 599",
+    "http:STATUS:ERROR_…": "an error of the service, with that status",
     "html": "the same with status 200",
     "empty": "nothing, with status 200",
     "garbled": "JSON that breaks off",
@@ -36,6 +37,9 @@ FAULTS: Mapping[str, str] = {
     "reset-body": "the same by a reset",
     "drip:SECONDS": "the answer byte by byte, in that time",
     "huge": "1 GB of blanks, then the answer; made as fast as it is read",
+    "bomb": "3 KB that unpack to 600 MB",
+    "headers": "header lines without end",
+    "extra": "the answer, then the same once more, unasked",
     "down:SECONDS": "the answer, then for that time every connection is refused",
     "latin-1": "the answer with an accent in it, in Latin-1, called UTF-8",
     "utf-16": "the same in UTF-16",
@@ -45,7 +49,7 @@ FAULTS: Mapping[str, str] = {
 """Every fault by its name, and what the client gets."""
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{4,}")
-_STATUS = re.compile(r"http:([1-5][0-9]{2})")
+_STATUS = re.compile(r"http:([1-5][0-9]{2})(?::([A-Z][A-Z0-9_]{4,}))?")
 _TIMED = re.compile(r"(drip|down):([0-9]+(?:\.[0-9]+)?)")
 _PATH = r"([A-Za-z_]+(?:\.[A-Za-z_]+)*)"
 _WITH = re.compile(f"with:{_PATH}=(.+)", re.DOTALL)
@@ -61,6 +65,9 @@ _MANNERS: Mapping[str, Manner] = {
     "truncated": "truncated",
     "reset-body": "reset-body",
     "huge": "huge",
+    "bomb": "bomb",
+    "headers": "headers",
+    "extra": "extra",
 }
 _TIMED_MANNERS: Mapping[str, Manner] = {"drip": "drip", "down": "down"}
 _BODIES: Mapping[str, Reply] = {
@@ -99,23 +106,26 @@ class Fault:
         return replace(reply, manner=self.manner, seconds=self.seconds)
 
 
-def error_reply(code: str, description: str = "") -> Reply:
-    """Return an error as the service words it: HTTP 200, ``errorId`` 1."""
+def error_reply(code: str, description: str = "", *, status: int = 200) -> Reply:
+    """Return an error as the service words it, with ``errorId`` 1."""
     text = description or code.removeprefix("ERROR_").replace("_", " ").capitalize()
-    return json_reply({"errorId": 1, "errorCode": code, "errorDescription": text})
+    body = {"errorId": 1, "errorCode": code, "errorDescription": text}
+    return json_reply(body, status=status)
 
 
 def parse_fault(name: str) -> Fault:
     """Return the fault of that name.
 
     ``ok`` (none); an error code of the service (``ERROR_NO_SLOT_AVAILABLE``);
-    ``http:500`` (an HTML error page with that status); ``html``, ``empty``,
+    ``http:500`` (an HTML error page with that status), ``http:400:ERROR_ZERO_POINT``
+    (an error code with that status); ``html``, ``empty``,
     ``garbled``, ``list``, ``null`` (with status 200). ``done:`` before any of them: the
     call is done, and billed, all the same.
 
     The call is done, its answer is lost or takes its time: ``stall``, ``stall-body``,
-    ``drop``, ``reset``, ``truncated``, ``reset-body``, ``huge``, ``drip:2.5`` (see
-    `Reply`). It is answered, but the service is gone afterwards: ``down:2.5``.
+    ``drop``, ``reset``, ``truncated``, ``reset-body``, ``huge``, ``drip:2.5``, or would
+    do harm: ``bomb``, ``headers``, ``extra`` (see `Reply`). It is answered, but the
+    service is gone afterwards: ``down:2.5``.
 
     The call is done, its answer is odd: ``latin-1``, ``utf-16`` (called UTF-8),
     ``with:solution.userAgent=[]`` (another value, as JSON), ``with:news={"a":1}`` (an
@@ -164,7 +174,9 @@ def _in_place_of_it(name: str) -> Fault | None:
     """Return a fault that is answered in place of the answer."""
     bare = name.removeprefix("done:")
     works = bare != name
-    if found := _STATUS.fullmatch(bare):
+    if (found := _STATUS.fullmatch(bare)) and found[2]:
+        return Fault(works=works, reply=error_reply(found[2], status=int(found[1])))
+    if found:
         return Fault(works=works, reply=html_reply(_HTML, status=int(found[1])))
     if bare in _BODIES:
         return Fault(works=works, reply=_BODIES[bare])

@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from scrapy_onecaptcha.sandbox.forms import Fields, parse_form
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit, json_reply
-from scrapy_onecaptcha.sandbox.sites.forms import Fields, parse_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

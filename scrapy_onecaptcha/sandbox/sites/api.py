@@ -1,4 +1,4 @@
-"""A site without pages: an API that answers a call with a demand for a captcha."""
+"""A JSON API that answers each call with a demand for a captcha."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scrapy_onecaptcha.sandbox.forms import parse_urlencoded
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit, json_reply
 from scrapy_onecaptcha.sandbox.sites.content import ROBOTS
-from scrapy_onecaptcha.sandbox.sites.forms import parse_urlencoded
-from scrapy_onecaptcha.sandbox.sites.tickets import Tickets
+from scrapy_onecaptcha.sandbox.sites.one_time_fields import Tickets
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
     from scrapy_onecaptcha.sandbox.ledger import Ledger
-    from scrapy_onecaptcha.sandbox.sites.tickets import Ticket
+    from scrapy_onecaptcha.sandbox.sites.one_time_fields import Ticket
 
 __all__ = ["Api", "ApiSite"]
 
@@ -31,31 +31,39 @@ _REFUSED = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """What one API demands: a captcha for each call, with status 400.
+    """The demand of one API: a captcha for each call, with status 400.
 
     Attributes:
         sitekey: a UUID.
         rqdata: whether each demand has a one-time value for the widget, and a ticket
-            that goes back with the token.
-        header: that the token comes in, which its demand does not name; ``""``: it
-            comes as ``captcha_key``, in the JSON of a POST or the query of a GET, and
-            the demand complains about that field.
-        page_seconds: how long a ticket lives.
+            (``captcha_rqtoken``) that goes back with the token.
+        header: request header that carries the token; its demand does not name it.
+            ``""``: the token is ``captcha_key`` in the JSON of a POST or the query of
+            a GET, and the demand complains about that field.
+        ticket_header: request header that carries the ticket, if *header* is set.
+        page_seconds: lifetime of a ticket.
+        hangs_up: whether the API closes the connection after it has read and used a
+            token, without an answer.
     """
 
     sitekey: str
     rqdata: bool = False
     header: str = ""
+    ticket_header: str = ""
     page_seconds: float = 120.0
+    hangs_up: bool = False
 
     def __post_init__(self) -> None:
-        if self.rqdata and self.header:
-            raise ValueError("a ticket has no place in a header")
+        in_header = bool(self.header and self.ticket_header)
+        if in_header != bool(self.ticket_header) or (
+            self.rqdata and bool(self.header) != in_header
+        ):
+            raise ValueError("token and ticket go back in the same way")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    """A call as it came, its token taken out."""
+    """A call, its token apart from its other fields."""
 
     token: str | None = None
     ticket: str = ""
@@ -67,11 +75,11 @@ class ApiSite:
     """``GET /api/items/N`` and ``POST /api/items``, a JSON object each.
 
     Args:
-        name: of the site.
-        api: what it demands.
-        ledger: knows the tokens, counts what it does.
+        name: name of the site.
+        api: describes its demand.
+        ledger: knows the tokens, counts what the site does.
         clock: returns the time in seconds.
-        rng: what one-time values are drawn from.
+        rng: one-time values are drawn from it.
     """
 
     def __init__(
@@ -97,7 +105,13 @@ class ApiSite:
             return json_reply({"message": "Not found"}, status=404)
         if visit.method != wanted:
             return json_reply({"message": "Method not allowed"}, status=405)
+        self._ledger.see(self.name, visit)
         call = self._read(visit)
+        reply = self._answered(visit, call)
+        hangs_up = self._api.hangs_up and call.token is not None
+        return Reply(manner="drop") if hangs_up else reply
+
+    def _answered(self, visit: Visit, call: _Call) -> Reply:
         if call.token is None and not call.faults:
             return self._demand(visit, "captcha-required")
         reasons = self._faults(visit, call)
@@ -107,7 +121,7 @@ class ApiSite:
         self._ledger.hit(self.name, visit.path, "content")
         return self._item(visit, call)
 
-    # What comes
+    # The call
 
     def _read(self, visit: Visit) -> _Call:
         if visit.method == "GET":
@@ -118,7 +132,12 @@ class ApiSite:
             return read
         token = visit.headers.get(self._api.header.lower())
         stray = ("unknown-field",) if read.token is not None or read.ticket else ()
-        return _Call(token=token, fields=read.fields, faults=(*read.faults, *stray))
+        return _Call(
+            token=token,
+            ticket=visit.headers.get(self._api.ticket_header.lower(), ""),
+            fields=read.fields,
+            faults=(*read.faults, *stray),
+        )
 
     def _posted(self, visit: Visit) -> _Call:
         content_type = visit.headers.get("content-type", "").partition(";")[0].strip()
@@ -159,11 +178,11 @@ class ApiSite:
         )
         return [] if verdict.success else [verdict.reason]
 
-    # What is answered
+    # The answer
 
     def _demand(self, visit: Visit, code: str) -> Reply:
         self._ledger.hit(self.name, visit.path, "gates")
-        if self._api.header:
+        if self._api.header and not self._api.rqdata:
             said = {"success": False, "error": code, "sitekey": self._api.sitekey}
             return json_reply(said, status=_REFUSED)
         demand: dict[str, object] = {
@@ -182,7 +201,7 @@ class ApiSite:
         for reason in reasons:
             self._ledger.reject(self.name, reason)
         self._ledger.hit(self.name, visit.path, "rejected")
-        # A list of complaints about its field, or the code that hCaptcha itself gives.
+        # A complaint about its field, or hCaptcha's own code.
         code = "invalid-input-response" if self._api.header else "invalid-response"
         return self._demand(visit, code)
 

@@ -1,14 +1,14 @@
-"""Sites that cannot be told by what their pages show; opened by name.
+"""Sites whose pages alone do not tell how to pass them; opened by name.
 
-Each needs a word from whoever crawls it: what its pages have, which of its captchas is
-the gate, or how its token is sent.
+Each needs a hint of the crawl: a selector of the content, which of its captchas is the
+gate, or how its token is sent.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.sandbox.keys import sitekey_of
+from scrapy_onecaptcha.sandbox.sitekeys import sitekey_of
 from scrapy_onecaptcha.sandbox.sites.gate import Gate
 
 if TYPE_CHECKING:
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["AWKWARD"]
 
 AWKWARD: Mapping[str, Gate] = {
-    # Its gate looks like any of its pages.
+    # Its gate looks like its other pages.
     "magazine": Gate(
         sitekey=sitekey_of("magazine"), heading="The reading room", dressed=True
     ),
-    # Each of its pages looks like a gate: it shows a telephone number to people only.
+    # Each page looks like a gate: it shows a telephone number for a captcha only.
     "directory": Gate(
         sitekey=sitekey_of("directory"), status=403, action="/check", own_forms=True
     ),
-    # How its gate sends a token stands in a file that the page loads.
+    # The script that sends the token is a file of its own.
     "bundle": Gate(
         sitekey=sitekey_of("bundle"),
         sender="xhr",

@@ -1,4 +1,4 @@
-"""A small catalogue of books that nobody has written."""
+"""A small catalogue of invented books."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.sandbox.messages import Reply, html_reply
 from scrapy_onecaptcha.sandbox.sites.content import NumberedPages, not_found
-from scrapy_onecaptcha.sandbox.sites.pages import escape, layout
+from scrapy_onecaptcha.sandbox.sites.gate_html import escape, layout
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.sandbox.messages import Visit
@@ -60,7 +60,7 @@ _PLOTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """One book; *price* in pence."""
+    """One book; *price* is in pence."""
 
     number: int
     title: str
@@ -71,12 +71,12 @@ class Book:
 
     @property
     def price_text(self) -> str:
-        """The price as the shop writes it."""
+        """The price as text."""
         return f"£{self.price // 100}.{self.price % 100:02d}"
 
 
 def _books(count: int) -> tuple[Book, ...]:
-    # The same books whatever the sandbox's seed: a demo's output can be compared.
+    # The books do not depend on the sandbox's seed, so that a demo prints the same.
     rng = random.Random(1)  # noqa: S311 - invents books, guards nothing
     return tuple(_book(number, rng) for number in range(1, count + 1))
 
@@ -94,7 +94,7 @@ def _book(number: int, rng: random.Random) -> Book:
 
 
 BOOKS = _books(60)
-"""The whole catalogue: six pages of ten."""
+"""The whole catalogue: six pages of ten books."""
 
 
 class Bookshop:

@@ -1,15 +1,15 @@
-"""A directory of firms that shows a telephone number for a captcha, each time."""
+"""A directory of firms: each telephone number needs a captcha of its own."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.sandbox.keys import sitekey_of
+from scrapy_onecaptcha.sandbox.forms import parse_urlencoded
 from scrapy_onecaptcha.sandbox.messages import Reply, html_reply
+from scrapy_onecaptcha.sandbox.sitekeys import sitekey_of
 from scrapy_onecaptcha.sandbox.sites.content import not_found
-from scrapy_onecaptcha.sandbox.sites.forms import parse_urlencoded
-from scrapy_onecaptcha.sandbox.sites.pages import escape, layout
+from scrapy_onecaptcha.sandbox.sites.gate_html import escape, layout
 from scrapy_onecaptcha.sandbox.sites.plain import API
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ FIRMS = (
 """Names and addresses."""
 
 NUMBERS = sitekey_of("directory-numbers")
-"""The sitekey of the captcha that stands before a number; the gate's is another."""
+"""The sitekey of the captcha for a number; the gate's is another."""
 
 _FIRM = re.compile(r"/firm/([1-9][0-9]?)")
 _ASK = f"""<form method="post">
@@ -41,7 +41,7 @@ class Directory:
     """The list of all firms at ``/``, and ``/firm/1`` to ``5``.
 
     Args:
-        site: its name.
+        site: name of the site.
         ledger: knows the tokens.
     """
 

@@ -1,4 +1,4 @@
-"""What one gate is like, as data. Sites are put together from this."""
+"""The description of one gate, as data. `GatedSite` behaves as it says."""
 
 from __future__ import annotations
 
@@ -6,77 +6,115 @@ import codecs
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CHALLENGE_PATH", "SCRIPT_PATH", "Gate"]
+__all__ = ["CHALLENGE_PATH", "SCRIPT_PATH", "Answer", "Gate"]
 
 CHALLENGE_PATH = "/challenge"
-"""Where a gate lives that pages redirect to, unless it says otherwise."""
+"""The default path of a gate that pages redirect to."""
 
 SCRIPT_PATH = "/static/gate.js"
-"""Where the script of a *bundled* gate is."""
+"""The path of the script of a *bundled* gate."""
+
+Answer = Literal[
+    "redirect",
+    "content",
+    "json",
+    "204",
+    "thanks",
+    "word",
+    "meta-refresh",
+    "refresh-header",
+    "location-replace",
+    "empty",
+    "gate",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One gate: its page, what it checks, what it grants.
+    """One gate: its page, the checks of a submission, and the clearance that follows.
 
     Attributes:
         sitekey: a UUID.
-        heading: of the gate page.
-        widget: ``container`` (``div.h-captcha``), ``element`` (``<h-captcha>``, whose
-            token a person sends by the button), ``explicit`` (``hcaptcha.render`` in an
-            inline script), ``invisible`` (a container of that size) or ``button``
+        heading: heading of the gate page.
+        widget: ``container`` (``div.h-captcha``), ``element`` (``<h-captcha>``; a
+            person presses the button), ``explicit`` (``hcaptcha.render`` in an inline
+            script), ``invisible`` (a container of that size) or ``button``
             (``button.h-captcha``, which is always invisible).
         sender: ``form``, or ``xhr``: there is no form, the widget's callback sends the
-            token to *action* itself.
+            token to *action*.
         bundled: whether the page loads that callback from a file, `SCRIPT_PATH`.
-        dressed: whether the gate stands in the site's own layout, its heading that of
-            any page, and does not say that it checks anything.
-        rqdata: whether each page hands a fresh one-time value to its widget, by script.
+        token_header: name of a request header that carries the token of such a
+            callback; ``""``: the token is a form field.
+        dressed: whether the gate has the site's own layout and an ordinary heading, and
+            does not say that it checks anything.
+        rqdata: whether each page gives a fresh one-time value to its widget, by script.
         compat: whether the widget also fills ``g-recaptcha-response``, as hCaptcha's
             does unless it is loaded with ``recaptchacompat=off``.
-        token_field: a hidden field that the widget's callback fills; the widget then
-            stands outside of the form, whose only token this is.
-        needs_resp_key: whether the form has a field ``respKey``, for what the service
-            returned under that name.
-        method: of the form.
-        enctype: of the form.
-        action: of the form; ``""`` is the page's own URL.
-        spelled_action: whether that URL is spelled out, ``&`` as ``&#038;``.
-        status: of the gate page.
-        charset: of the gate page, so of what its form sends.
-        state: value of a hidden field that must come back byte for byte (a line break
-            also as CR LF, which is what browsers make of it); ``""`` for no field.
+        token_field: a hidden field that the widget's callback fills; the widget is then
+            outside of the form, and the form has no other token field.
+        needs_resp_key: whether the form has a field ``respKey`` for the service's value
+            of that name.
+        method: method of the form.
+        enctype: encoding of the form.
+        action: action of the form; ``""`` is the page's own URL.
+        spelled_action: whether that URL is written out, with ``&`` as ``&#038;``.
+        drops_query: whether a GET form does not say which page was asked for, so that
+            the query of that page is lost.
+        status: status of the gate page.
+        charset: encoding of the gate page, and so of its form.
+        state: value of a hidden field that must come back byte for byte (browsers make
+            CR LF of a line break); ``""`` for no field.
         constants: names and values of further hidden fields, likewise.
-        ticket_field: name of the one-time hidden field, if there is one:
-        nonce: it belongs to nothing else;
-        csrf: whether there is a one-time hidden field that belongs to a cookie. As in
-            Django and PHP the cookie is set where the request brought none.
-        bound: whether there is a one-time hidden field that holds for the path and the
-            User-Agent of the request for the gate page only.
-        honeypot: whether there is a text field, hidden by CSS, that must come back
-            empty.
+        ticket_field: name of the one-time hidden field, if there is one.
+        nonce: whether there is a one-time hidden field that is bound to nothing else.
+        csrf: whether there is a one-time hidden field that is bound to a cookie. The
+            cookie is set where the request brought none, as Django and PHP do.
+        bound: whether there is a one-time hidden field that is valid only for the path
+            and the User-Agent of the request for the gate page.
+        honeypot: whether there is a text field, hidden by CSS, that must stay empty.
         honeypot_field: its name.
-        proof_of_work: whether its form takes a proof of work besides, made by a script
-            of another file.
-        page_seconds: how long one-time fields live, and a page *by_address*.
-        own_forms: whether the content has captcha forms of its own: what a cleared
-            visitor submits goes to the content.
-        by_address: whether the page asked for is remembered by the remote address, for
-            want of a field or cookie: the last one counts, without its query. What a
-            cleared address submits goes to the content.
-        html_only: whether it says ``Forbidden`` to those whose Accept has no html.
-        check_headers: whether ``Referer``, and ``Origin`` of a POST, must name it.
-        entered: ``in place`` of the page, or by ``redirect`` to its entrance.
-        entrance: path that such a redirect leads to, the page asked for as ``?next=…``.
-        answer: what a right submission gets: a ``redirect`` to the first URI, its
-            ``content``, ``json``, ``204``, a ``thanks`` page or the ``word`` ``good``
-            (and ``bad`` for a wrong one).
-        redirect_status: of that redirect.
-        grants: ``cookie`` (bound to the User-Agent that the token was solved for, and
-            to nothing else), ``ip`` (per remote address) or ``nothing``: then a
-            redirect leads to a URL that carries a pass for one request.
-        clearance_seconds: how long what is granted holds; ``None`` for ever.
-        clearance_pages: for how many pages it holds; ``None`` for any number.
+        proof_of_work: whether the form also takes a proof of work, made by a script in
+            another file.
+        page_seconds: lifetime of one-time fields, and of a page *by_address*.
+        own_forms: whether the content has captcha forms of its own: a submission of a
+            cleared client goes to the content.
+        by_address: whether the site remembers the asked page by the client's address,
+            because it has no field or cookie for it: the last page counts, without its
+            query. A submission of a cleared address goes to the content.
+        html_only: whether the answer is ``Forbidden`` where Accept has no html.
+        check_headers: whether Referer, and Origin of a POST, must name the site.
+        free_paths: beginnings of paths that need no clearance.
+        refused_paths: beginnings of paths that are never opened: each token that is
+            submitted for them is refused.
+        own_captcha: beginning of the paths that ask each client for a token of their
+            own, cleared or not, and answer it with the content; ``""`` for none.
+        hangs_up: whether the site closes the connection after it has read and used a
+            token, without an answer.
+        entered: ``in place`` of the page, or by ``redirect`` to *entrance*.
+        entrance: path of a gate that is entered by a redirect.
+        names_page: whether that redirect names the asked page, as ``?next=…``.
+        remembers: the page to which a passed gate at *entrance* leads: the one that
+            ``next`` names, or the ``session``'s last gated page.
+        cleared: what *entrance* answers to a cleared client: it ``leads on`` to that
+            page, or says ``verified``, with status 200.
+        answer: the answer to a right submission: a ``redirect`` to the asked page, its
+            ``content``, ``json``, ``204``, ``thanks`` (a page with a link), the
+            ``word`` ``good`` (and ``bad`` for a wrong one), a page with
+            ``meta-refresh``, a ``refresh-header`` or a script with
+            ``location-replace``, an ``empty`` page, or the ``gate`` again with
+            ``Refresh: 0``.
+        redirect_status: status of that redirect.
+        grants: ``cookie`` (bound to the User-Agent of the token, and to nothing else),
+            ``ip`` (for the client's address), ``pass`` (a query parameter that is good
+            on each page) or ``nothing``: then a redirect leads to a URL with a pass for
+            one request.
+        clearance_scope: where a clearance by cookie is good: the whole ``site``; the
+            ``path`` of one section (the cookie's Path); a ``section``, which the server
+            keeps beside the client's cookie; or all hosts of a ``domain``. The section
+            of ``/music/page/1`` is ``music``.
+        clearance_seconds: how long a clearance is good; ``None`` for ever.
+        clearance_pages: for how many pages it is good; ``None`` for any number.
+        clearance_delay: seconds until a clearance begins to work.
     """
 
     sitekey: str
@@ -86,6 +124,7 @@ class Gate:
     )
     sender: Literal["form", "xhr"] = "form"
     bundled: bool = False
+    token_header: str = ""
     dressed: bool = False
     rqdata: bool = False
     compat: bool = True
@@ -97,6 +136,7 @@ class Gate:
     )
     action: str = ""
     spelled_action: bool = False
+    drops_query: bool = False
     status: int = 200
     charset: str = "utf-8"
     state: str = ""
@@ -113,29 +153,67 @@ class Gate:
     by_address: bool = False
     html_only: bool = False
     check_headers: bool = True
+    free_paths: tuple[str, ...] = ()
+    refused_paths: tuple[str, ...] = ()
+    own_captcha: str = ""
+    hangs_up: bool = False
     entered: Literal["in place", "redirect"] = "in place"
     entrance: str = CHALLENGE_PATH
-    answer: Literal["redirect", "content", "json", "204", "thanks", "word"] = "redirect"
+    names_page: bool = True
+    remembers: Literal["next", "session"] = "next"
+    cleared: Literal["leads on", "verified"] = "leads on"
+    answer: Answer = "redirect"
     redirect_status: Literal[302, 303] = 302
-    grants: Literal["cookie", "ip", "nothing"] = "cookie"
+    grants: Literal["cookie", "ip", "pass", "nothing"] = "cookie"
+    clearance_scope: Literal["site", "path", "section", "domain"] = "site"
     clearance_seconds: float | None = None
     clearance_pages: int | None = None
+    clearance_delay: float = 0.0
 
     def __post_init__(self) -> None:
         codecs.lookup(self.charset)
         self.state.encode(self.charset)
-        if self.method == "GET" and self.enctype == "multipart/form-data":
-            raise ValueError("a GET form has no enctype")
-        if self.grants == "nothing" and self.answer not in ("redirect", "content"):
-            raise ValueError(f"answer={self.answer!r} and no grant: no way to the page")
-        if self.sender == "xhr" and (
-            self.ticketed or not self.action or self.method == "GET"
-        ):
-            raise ValueError("an XHR is a POST of the token to a path of its own")
-        if self.bundled and self.sender != "xhr":
-            raise ValueError("bundled=True: only an XHR is sent by a file of its own")
-        if self.by_address and (self.ticketed or self.names_next):
-            raise ValueError("by_address=True: no field is needed")
+        for is_wrong, why in self._contradictions():
+            if is_wrong:
+                raise ValueError(why)
+
+    def _contradictions(self) -> tuple[tuple[bool, str], ...]:
+        by_get = self.method == "GET"
+        lost = self.grants == "nothing" and self.answer not in ("redirect", "content")
+        no_xhr = self.ticketed or not self.action or by_get
+        kept = self.remembers == "session" or not self.names_page
+        return (
+            (by_get and self.enctype == "multipart/form-data", "GET has no enctype"),
+            (lost, f"answer={self.answer!r} and no grant: no way to the page"),
+            (
+                self.grants == "pass" and self.answer != "redirect",
+                "grants='pass' needs answer='redirect'",
+            ),
+            (
+                self.sender == "xhr" and no_xhr,
+                "sender='xhr' is a POST of the token alone, to an action",
+            ),
+            (
+                self.sender != "xhr" and (self.bundled or bool(self.token_header)),
+                "bundled and token_header need sender='xhr'",
+            ),
+            (
+                self.by_address and (self.ticketed or self.names_next),
+                "by_address=True needs no field",
+            ),
+            (
+                self.drops_query and not by_get,
+                "drops_query=True needs method='GET'",
+            ),
+            (
+                kept and self.entered != "redirect",
+                "a session's page needs entered='redirect'",
+            ),
+            (
+                self.clearance_scope != "site" and self.grants != "cookie",
+                "clearance_scope needs grants='cookie'",
+            ),
+        )
 
     @property
     def invisible(self) -> bool:
@@ -149,16 +227,24 @@ class Gate:
         return any(reasons)
 
     @property
+    def by_session(self) -> bool:
+        """Whether the site keeps the asked page with the client's session."""
+        return self.remembers == "session" or not self.names_page
+
+    @property
     def names_next(self) -> bool:
         """Whether the form says in a field which page was asked for.
 
-        Its own URL says so otherwise; a GET form replaces the query of that URL.
+        A POST form without an action says it by its own URL; a GET form replaces the
+        query of that URL.
         """
+        if self.drops_query or self.by_session:
+            return False
         return self.sender == "form" and (bool(self.action) or self.method == "GET")
 
     @property
     def token_fields(self) -> tuple[str, ...]:
-        """The fields that a browser would send the token in."""
+        """The fields in which a browser would send the token."""
         if self.token_field:
             return (self.token_field,)
         both = self.compat and self.sender == "form"

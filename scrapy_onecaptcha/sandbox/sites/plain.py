@@ -1,4 +1,4 @@
-"""A site without a gate, whose pages mention or embed hCaptcha all the same."""
+"""A site without a gate, whose pages mention or embed an hCaptcha."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.sandbox.messages import Reply, html_reply
 from scrapy_onecaptcha.sandbox.sites.content import NumberedPages
-from scrapy_onecaptcha.sandbox.sites.pages import escape, layout
+from scrapy_onecaptcha.sandbox.sites.gate_html import escape, layout
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.sandbox.messages import Visit
@@ -28,11 +28,11 @@ _SAMPLE = """<form method="post">
 
 
 class PlainPages:
-    """Numbered pages, ``/big/N`` of 100 KB, and the odd ones of `odd_pages`.
+    """Numbered pages, ``/big/N`` of 100 KB, and those of `odd_pages`.
 
     Args:
-        site: its name.
-        sitekey: of the widgets that it embeds.
+        site: name of the site.
+        sitekey: sitekey of its widgets.
     """
 
     def __init__(self, site: str, sitekey: str) -> None:
@@ -49,7 +49,7 @@ class PlainPages:
 
 
 def odd_pages(sitekey: str) -> dict[str, Reply]:
-    """Return, by path, pages that no client should take for a gate."""
+    """Return pages by path; a client must not take them for a gate."""
     widget = f'<div class="h-captcha" data-sitekey="{sitekey}"></div>'
     config = f'{{"locale": "en", "hcaptchaSiteKey": "{sitekey}", "beta": false}}'
     return {

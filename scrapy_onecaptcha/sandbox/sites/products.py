@@ -1,15 +1,15 @@
-"""Sites that behave as products do whose gates stand on the web; opened by name.
+"""Sites that behave like well-known products; opened by name.
 
-Others of the sandbox's sites do so already: ``hidden`` is an antibot whose widget
-stands outside of its form, ``wall`` a bot wall by GET, ``bookshop`` what packages of
-web frameworks make.
+So do some of the sandbox's other sites: ``hidden`` is an antibot page whose widget is
+outside of its form, ``wall`` a bot wall with a GET form, and ``bookshop`` has a form
+like those of web frameworks.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.sandbox.keys import sitekey_of
+from scrapy_onecaptcha.sandbox.sitekeys import sitekey_of
 from scrapy_onecaptcha.sandbox.sites.api import Api
 from scrapy_onecaptcha.sandbox.sites.gate import Gate
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["PRODUCTS"]
 
 PRODUCTS: Mapping[str, Gate | Api] = {
-    # A bouncer in nginx: it remembers addresses, and each gate for a minute.
+    # CrowdSec in nginx: it remembers client addresses, and each gate for a minute.
     "crowdsec": Gate(
         sitekey=sitekey_of("crowdsec"),
         grants="ip",
         by_address=True,
         page_seconds=60.0,
     ),
-    # The same in HAProxy: a cookie, and one word for those who read no HTML.
+    # CrowdSec in HAProxy: a cookie, and one word where Accept has no HTML.
     "haproxy": Gate(sitekey=sitekey_of("haproxy"), html_only=True),
-    # A firewall module of nginx: the callback sends the token, then loads again.
+    # A firewall module of nginx: the callback sends the token, then reloads the page.
     "xhr": Gate(
         sitekey=sitekey_of("xhr"),
         sender="xhr",
@@ -52,7 +52,7 @@ PRODUCTS: Mapping[str, Gate | Api] = {
         honeypot_field="hcap_hp_4a7d1e",
         clearance_seconds=300.0,
     ),
-    # A bot check that wants a proof of work as well: no token alone will do.
+    # A bot check that needs a proof of work as well, so that a token is not enough.
     "pow": Gate(
         sitekey=sitekey_of("pow"),
         heading="Checking your browser for robots",
@@ -63,7 +63,7 @@ PRODUCTS: Mapping[str, Gate | Api] = {
         proof_of_work=True,
         compat=False,
     ),
-    # APIs, which demand a captcha for each call.
+    # APIs that demand a captcha for each call.
     "api": Api(sitekey=sitekey_of("api"), rqdata=True),
     "apikey": Api(sitekey=sitekey_of("apikey")),
     "apiheader": Api(sitekey=sitekey_of("apiheader"), header="x-captcha-response"),

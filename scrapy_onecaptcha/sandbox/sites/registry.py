@@ -1,18 +1,25 @@
-"""The sites that come with the sandbox, by name."""
+"""The sites that come with the sandbox by name, and how a site is made."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.sandbox.keys import sitekey_of
+from scrapy_onecaptcha.sandbox.sitekeys import sitekey_of
 from scrapy_onecaptcha.sandbox.sites.api import Api, ApiSite
+from scrapy_onecaptcha.sandbox.sites.awkward import AWKWARD
+from scrapy_onecaptcha.sandbox.sites.behaviours import BEHAVIOURS
 from scrapy_onecaptcha.sandbox.sites.bookshop import Bookshop
-from scrapy_onecaptcha.sandbox.sites.content import Content, NumberedPages
+from scrapy_onecaptcha.sandbox.sites.bot_manager import BotManager, BotManagerSite
+from scrapy_onecaptcha.sandbox.sites.content import Content, NumberedPages, TaggedPages
 from scrapy_onecaptcha.sandbox.sites.directory import Directory
 from scrapy_onecaptcha.sandbox.sites.gate import CHALLENGE_PATH, Gate
-from scrapy_onecaptcha.sandbox.sites.gated import GatedSite, OpenSite
-from scrapy_onecaptcha.sandbox.sites.hostile import Hostile, HostileSite
+from scrapy_onecaptcha.sandbox.sites.gated_site import GatedSite
+from scrapy_onecaptcha.sandbox.sites.hostile import HOSTILE
+from scrapy_onecaptcha.sandbox.sites.hostile_site import Hostile, HostileSite
+from scrapy_onecaptcha.sandbox.sites.open_site import OpenSite
+from scrapy_onecaptcha.sandbox.sites.orders import Orders
 from scrapy_onecaptcha.sandbox.sites.plain import PlainPages
+from scrapy_onecaptcha.sandbox.sites.products import PRODUCTS
 
 if TYPE_CHECKING:
     import random
@@ -20,14 +27,29 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.sandbox.ledger import Ledger
 
-__all__ = ["GATES", "STATES", "build_site", "sitekey_of"]
+__all__ = [
+    "BY_NAME",
+    "GATES",
+    "SITES",
+    "STATES",
+    "AnySite",
+    "Kind",
+    "build_site",
+    "sitekey_of",
+]
+
+Kind = Gate | Api | BotManager | Hostile | None
+"""The description of a site; ``None``: it has no gate."""
+
+AnySite = GatedSite | ApiSite | BotManagerSite | HostileSite | OpenSite
+"""A site, as a function from request to response."""
 
 STATES: Mapping[str, str] = {
     "utf-8": " R&D &amp; \"naïve\" 'café' — 検証\n ",
     "iso-8859-1": " R&D &amp; \"naïve\" 'café'\n ",
     "gbk": " R&D &amp; \"验证\" '中文'\n ",
 }
-"""Values for `Gate.state` in which each careless step of a client shows."""
+"""Values for `Gate.state` that a careless client would change."""
 
 
 GATES: Mapping[str, Gate | None] = {
@@ -84,42 +106,51 @@ GATES: Mapping[str, Gate | None] = {
     ),
     "plain": None,
 }
-"""The gate of each site; ``None``: it has none."""
+"""The gate of each site; ``None``: the site has no gate."""
+
+BY_NAME: Mapping[str, Kind] = {**PRODUCTS, **AWKWARD, **BEHAVIOURS, **HOSTILE}
+"""Further sites, which are opened only if they are named."""
+
+SITES: Mapping[str, Kind] = {**GATES, **BY_NAME}
+"""All sites of the sandbox."""
 
 
 def build_site(
     name: str,
-    gate: Gate | Api | Hostile | None,
+    kind: Kind,
     *,
     ledger: Ledger,
     clock: Callable[[], float],
     rng: random.Random,
-) -> GatedSite | ApiSite | HostileSite | OpenSite:
-    """Put a site together: content by its name, numbered pages where that says nothing.
+) -> AnySite:
+    """Make the site that *kind* describes.
 
     Args:
-        name: of the site.
-        gate: that stands before it, if any; an API, and a hostile one, are sites of
-            their own.
+        name: name of the site; some names have content of their own, all others have
+            numbered pages.
+        kind: describes the site.
         ledger: shared with the service.
         clock: returns the time in seconds.
-        rng: what one-time values are drawn from.
+        rng: one-time values are drawn from it.
     """
-    if isinstance(gate, Api):
-        return ApiSite(name, gate, ledger=ledger, clock=clock, rng=rng)
-    if isinstance(gate, Hostile):
-        return HostileSite(name, gate, ledger=ledger)
+    if isinstance(kind, Api):
+        return ApiSite(name, kind, ledger=ledger, clock=clock, rng=rng)
+    if isinstance(kind, Hostile):
+        return HostileSite(name, kind, ledger=ledger)
+    if isinstance(kind, BotManager):
+        return BotManagerSite(name, kind, ledger=ledger, rng=rng)
     content = _content(name, ledger)
-    if gate is None:
+    if kind is None:
         return OpenSite(name, content, ledger=ledger)
-    return GatedSite(name, gate, content, ledger=ledger, clock=clock, rng=rng)
+    return GatedSite(name, kind, content, ledger=ledger, clock=clock, rng=rng)
 
 
 def _content(name: str, ledger: Ledger) -> Content:
-    if name == "bookshop":
-        return Bookshop()
-    if name == "plain":
-        return PlainPages(name, sitekey_of(name))
-    if name == "directory":
-        return Directory(name, ledger)
-    return NumberedPages(name)
+    by_name: dict[str, Callable[[], Content]] = {
+        "bookshop": Bookshop,
+        "plain": lambda: PlainPages(name, sitekey_of(name)),
+        "directory": lambda: Directory(name, ledger),
+        "orders": lambda: Orders(name, ledger),
+        "etag": lambda: TaggedPages(name),
+    }
+    return by_name.get(name, lambda: NumberedPages(name))()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,13 +13,22 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
 from scrapy_onecaptcha.crawl.budget import Allowance, Policy, Unit
+from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
     BudgetExceeded,
     CircuitOpen,
     PolicyError,
+    SolveTimeout,
+    TaskFailed,
 )
+from scrapy_onecaptcha.models import Solution
+from scrapy_onecaptcha.report.journal import Journal, Subject
+from scrapy_onecaptcha.report.ledger import Fault, Ledger, read
 from tests.unit.helpers import OTHER_SITE, SITE, Run, configure
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COOLDOWN = 600.0
 
@@ -566,3 +576,117 @@ def test_a_site_is_kept_for_whoever_waits_behind_one_that_gave_up_at_once() -> N
     last.value.settle("failed")
     with pytest.raises(CircuitOpen):
         _ = rules.reserve().value
+
+
+# The journal
+
+
+def journalled(path: Path, **values: Any) -> tuple[Rules, Allowance, Journal]:
+    """Return rules whose tasks are written down."""
+    rules = trusting(**values)
+    journal = Journal(
+        run="r",
+        spider="s",
+        secret=b"s",
+        now=rules.clock.seconds,
+        today=rules.clock.seconds,
+        ledger=Ledger(path),
+    )
+    allowance = Allowance("page", 3, journal)
+    allowance.subject = Subject(site=SITE, sitekey="k", session=SITE)
+    return rules, allowance, journal
+
+
+def outcomes(path: Path) -> list[tuple[str, str, float, int]]:
+    faults: list[Fault] = []
+    lines = list(read([path], faults.append))
+    assert faults == []
+    return [(each.outcome, each.code, each.points, each.attempt) for each in lines]
+
+
+@pytest.mark.parametrize(
+    ("end", "line"),
+    [
+        (lambda unit: unit.settle("accepted", "accepted"), ("accepted", "", 7)),
+        (lambda unit: unit.settle("void", "unused"), ("unused", "", 7)),
+        (lambda unit: unit.settle("failed", "rejected"), ("rejected", "", 7)),
+        (lambda unit: unit.abandoned(), ("abandoned", "", 7)),
+        (
+            lambda unit: unit.failed(SolveTimeout("slow"), charged=True),
+            ("failed", "timeout", 7),
+        ),
+        (
+            lambda unit: unit.failed(TaskFailed(code="ERROR_X"), charged=False),
+            ("failed", "ERROR_X", 0),
+        ),
+    ],
+)
+def test_a_task_is_written_down(
+    tmp_path: Path, end: Any, line: tuple[str, str, float]
+) -> None:
+    path = tmp_path / "ledger"
+    rules, allowance, _ = journalled(path)
+    unit = rules.task(allowance=allowance)
+    unit.created("task-1", "HCaptchaTask")
+    assert outcomes(path) == []
+    end(unit)
+    unit.settle("void")
+    unit.settle("failed", "rejected")
+    assert outcomes(path) == [(*line, 1)]
+
+
+def test_what_a_token_cost_is_what_the_service_says(tmp_path: Path) -> None:
+    rules, allowance, _ = journalled(tmp_path / "ledger", task_cost=7)
+    for cost in (None, 0.0, 9.5):
+        unit = rules.task(allowance=allowance)
+        unit.created("task", "HCaptchaTask")
+        unit.solved(Solution(token="P1", cost=cost))
+        unit.settle("accepted", "accepted")
+    assert [points for _, _, points, _ in outcomes(tmp_path / "ledger")] == [7, 0, 9.5]
+
+
+def test_a_task_that_is_given_back_is_not_written_down(tmp_path: Path) -> None:
+    rules, allowance, journal = journalled(tmp_path / "ledger")
+    unit = rules.task(allowance=allowance)
+    unit.refund()
+    unit.failed(TaskFailed(), charged=True)
+    journal.close()
+    assert outcomes(tmp_path / "ledger") == []
+    assert allowance.spent == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (CrawlClosing(), ("abandoned", "")),
+        (OSError("no route"), ("failed", "error")),
+        (None, ("failed", "error")),
+    ],
+)
+def test_a_token_whose_use_is_cut_short(
+    tmp_path: Path, error: Exception | None, line: tuple[str, str]
+) -> None:
+    rules, allowance, _ = journalled(tmp_path / "ledger")
+    with suppress(CrawlClosing, OSError), rules.task(allowance=allowance):
+        if error is not None:
+            raise error
+    assert [each[:2] for each in outcomes(tmp_path / "ledger")] == [line]
+
+
+def test_each_task_of_a_page_has_its_number(tmp_path: Path) -> None:
+    rules, allowance, _ = journalled(tmp_path / "ledger")
+    for _ in range(3):
+        rules.task(allowance=allowance).settle("failed", "rejected")
+    assert [attempt for *_, attempt in outcomes(tmp_path / "ledger")] == [1, 2, 3]
+
+
+def test_without_a_subject_nothing_is_written(tmp_path: Path) -> None:
+    rules, allowance, _ = journalled(tmp_path / "ledger")
+    allowance.subject = None
+    unit = rules.task(allowance=allowance)
+    unit.created("task", "HCaptchaTask")
+    unit.solved(Solution(token="P1"))
+    unit.abandoned()
+    unit.failed(TaskFailed(), charged=True)
+    assert unit.entry is None
+    assert outcomes(tmp_path / "ledger") == []

@@ -5,7 +5,12 @@ from __future__ import annotations
 from scrapy import Request
 
 from scrapy_onecaptcha.crawl import request_meta
-from scrapy_onecaptcha.crawl.duplicates import MAX_DROPPED, MAX_GATES, Detours
+from scrapy_onecaptcha.crawl.addresses import GateAddresses
+from scrapy_onecaptcha.crawl.duplicates import (
+    MAX_DROPPED,
+    MAX_GATES,
+    DroppedRedirects,
+)
 from tests.unit.helpers import SITE
 
 
@@ -22,27 +27,59 @@ def urls(requests: list[Request]) -> list[str]:
 
 
 def test_what_is_dropped_is_asked_for_once_a_gate_is_known_there() -> None:
-    detours = Detours()
-    assert detours.dropped(led(1)) == []
-    assert urls(detours.met(led(2))) == [f"{SITE}/page/1"]
-    assert urls(detours.dropped(led(3))) == [f"{SITE}/page/3"]
-    assert detours.met(led(4)) == []
-    assert detours.met(Request(f"{SITE}/gate/1")) == []
+    redirects = DroppedRedirects(GateAddresses())
+    assert redirects.dropped(led(1)) == []
+    assert urls(redirects.met(led(2))) == [f"{SITE}/page/1"]
+    assert urls(redirects.dropped(led(3))) == [f"{SITE}/page/3"]
+    assert redirects.met(led(4)) == []
+    assert redirects.met(Request(f"{SITE}/gate/1")) == []
 
 
 def test_so_many_gates_are_remembered() -> None:
     """A site may redirect each page to a gate at an address of its own."""
-    detours = Detours()
-    detours.met(led(0, gate=0))
+    redirects = DroppedRedirects(GateAddresses())
+    redirects.met(led(0, gate=0))
     for gate in range(1, 3 * MAX_GATES):
-        detours.met(led(gate, gate=gate))
-        assert detours.dropped(led(gate, gate=0))  # it is met all the time
-    assert len(detours._gates) == MAX_GATES
-    assert detours.dropped(led(1, gate=1)) == []
+        redirects.met(led(gate, gate=gate))
+        assert redirects.dropped(led(gate, gate=0))  # it is met all the time
+    assert len(redirects._gates) == MAX_GATES
+    assert redirects.dropped(led(1, gate=1)) == []
 
 
 def test_so_many_dropped_requests_are_remembered() -> None:
-    detours = Detours()
+    redirects = DroppedRedirects(GateAddresses())
     for page in range(2 * MAX_DROPPED):
-        assert detours.dropped(led(page)) == []
-    assert len(detours.met(led(0))) == MAX_DROPPED
+        assert redirects.dropped(led(page)) == []
+    assert len(redirects.met(led(0))) == MAX_DROPPED
+
+
+def drop(redirects: DroppedRedirects, request: Request) -> list[Request]:
+    redirects.scheduled(request)
+    return redirects.dropped(request)
+
+
+def test_a_target_of_an_earlier_run_is_looked_at_once() -> None:
+    redirects = DroppedRedirects(GateAddresses())
+    (followed,) = drop(redirects, led(1))
+    assert followed.url == f"{SITE}/gate/0"
+    assert followed.dont_filter
+    assert drop(redirects, led(2)) == []
+    assert urls(redirects.met(followed)) == [f"{SITE}/page/2"]
+
+
+def test_a_target_of_this_run_is_known() -> None:
+    redirects = DroppedRedirects(GateAddresses())
+    redirects.scheduled(Request(f"{SITE}/gate/0"))
+    assert drop(redirects, led(1)) == []
+
+
+def test_what_is_not_safe_is_not_asked_for_again() -> None:
+    """It was processed when it was answered by a redirect."""
+    redirects = DroppedRedirects(GateAddresses())
+    asked = Request(f"{SITE}/order", method="POST", body=b"1")
+    request_meta.stamp(asked, 0)
+    meta = asked.meta | {"redirect_urls": [asked.url]}
+    order = Request(f"{SITE}/thanks", meta=meta)
+    redirects.met(order)
+    (again,) = redirects.dropped(order)
+    assert (again.url, again.method) == (f"{SITE}/thanks", "GET")

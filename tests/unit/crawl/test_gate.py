@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse
+from twisted.internet.task import Clock
 
 from scrapy_onecaptcha._values import parse_proxy
 from scrapy_onecaptcha.crawl.gate import Gate, task_of, user_agent_of
-from scrapy_onecaptcha.crawl.sessions import Session, session_key
+from scrapy_onecaptcha.crawl.sessions import Sessions, session_key
 from scrapy_onecaptcha.models import Challenge
 from scrapy_onecaptcha.service.client import Task
 from tests.unit.helpers import AGENT, SITE, SITEKEY
@@ -22,8 +23,8 @@ def met(challenge: Challenge) -> Gate:
         request=request,
         response=HtmlResponse(URL),
         challenge=challenge,
-        session=Session(session_key(request), lambda: 1),
-        generation=0,
+        session=Sessions(Clock(), 600, 1, lambda _: True).open(session_key(request)),
+        stamp=0,
         seen_at=0,
         cookies_set=0,
     )
@@ -56,7 +57,7 @@ def test_a_task_asks_for_what_the_page_shows() -> None:
     )
 
 
-def test_a_task_of_a_bare_page() -> None:
+def test_a_task_of_a_page_that_shows_nothing() -> None:
     challenge = Challenge(kind="widget", url=URL)
     assert task_of(challenge, Request(URL)) == Task(url=URL, sitekey="")
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scrapy import Request
 from scrapy.core.downloader import Slot
+from scrapy.exceptions import NotSupported
 from scrapy.http import Response
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
 from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta
-from scrapy_onecaptcha.crawl.queue_priority import Rush
-from scrapy_onecaptcha.crawl.site import TokenExpired
+from scrapy_onecaptcha.crawl.queue_priority import QueuePriority, TokenExpired
 from tests.unit.helpers import advance
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Crawl:
         crawler: Any = SimpleNamespace(
             engine=SimpleNamespace(downloader=self.downloader)
         )
-        self.rush = Rush(crawler, self.clock)
+        self.rush = QueuePriority(_scrapy.Engine(crawler), self.clock)
         monkeypatch.setattr(_scrapy, "download", self.enqueue)
 
     def enqueue(self, crawler: Any, request: Request) -> Deferred[Response]:
@@ -111,7 +111,7 @@ def crawl(monkeypatch: pytest.MonkeyPatch) -> Crawl:
     return Crawl(monkeypatch)
 
 
-@pytest.mark.parametrize("role", ["submission", "refetch"])
+@pytest.mark.parametrize("role", ["look", "submission", "refetch", "replay"])
 def test_it_goes_ahead_and_the_others_keep_their_order(
     crawl: Crawl, role: Role
 ) -> None:
@@ -124,13 +124,42 @@ def test_it_goes_ahead_and_the_others_keep_their_order(
     assert crawl.clock.getDelayedCalls() == []
 
 
-@pytest.mark.parametrize("role", [None, "replay"])
-def test_what_can_wait_waits(crawl: Crawl, role: Role | None) -> None:
+def test_what_can_wait_waits(crawl: Crawl) -> None:
     crawl.add("a")
-    crawl.add("b", role)
+    crawl.add("b")
     advance(crawl.clock, 0)
     assert crawl.urls == list("ab")
     assert crawl.clock.getDelayedCalls() == []
+
+
+def test_looks_go_before_submissions_and_those_before_probes(crawl: Crawl) -> None:
+    """A clearance must not be spent before it is known to be there."""
+    for name, role in (
+        ("1", "replay"),
+        ("2", "submission"),
+        ("3", "look"),
+        ("4", "refetch"),
+        ("5", "look"),
+        ("6", None),
+        ("7", "replay"),
+    ):
+        crawl.add(name, role)  # type: ignore[arg-type]
+        advance(crawl.clock, 0)
+    assert crawl.urls == list("3524176")
+
+
+def test_what_is_late_when_it_is_queued_is_not_sent_in_the_same_turn(
+    crawl: Crawl,
+) -> None:
+    """Another middleware may keep it for any time, and the slot send it at once."""
+    results = crawl.send_by("X", 60)
+    request, answer = crawl.queue.popleft()
+    crawl.clock.advance(100)
+    crawl.rush.request_reached_downloader(request)
+    assert not request.url.startswith("http")
+    assert not request.body
+    answer.errback(NotSupported(request.url))  # no handler takes it
+    assert results[0].check(TokenExpired)
 
 
 def test_its_answer_comes_to_it(crawl: Crawl) -> None:

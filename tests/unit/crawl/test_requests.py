@@ -137,7 +137,7 @@ def test_where_a_submission_was_redirected_is_not_told() -> None:
 @pytest.mark.parametrize("make", [asked, gated])
 def test_a_replay_is_the_request_as_it_was_first_sent(make: Any) -> None:
     request = make()
-    sent = replay(request, AGENT)
+    sent = replay(original(request), user_agent=AGENT)
     assert (sent.url, sent.method, sent.body) == (URL, "POST", b"q=tea")
     assert dict(sent.headers) == dict(asked().headers)
     assert sent.cookies == {}
@@ -152,8 +152,25 @@ def test_a_replay_is_the_request_as_it_was_first_sent(make: Any) -> None:
     assert "dont_cache" not in request.meta
 
 
+def test_a_replay_goes_without_what_a_cache_has_put_in() -> None:
+    """A site would answer it by a bare 304."""
+    request = asked()
+    request.headers["If-None-Match"] = '"abc"'
+    assert "If-None-Match" not in replay(request).headers
+    assert "If-None-Match" in request.headers
+
+
+def test_a_replay_keeps_the_spiders_own_condition() -> None:
+    request = asked(headers={"If-None-Match": '"own"'})
+    assert replay(request).headers["If-None-Match"] == b'"own"'
+
+
+def test_a_replay_goes_through_a_cache_that_keeps_gates_out() -> None:
+    assert "dont_cache" not in replay(asked(), cached=True).meta
+
+
 def test_a_replay_of_a_get() -> None:
-    sent = replay(gated(method="GET", body=b""))
+    sent = replay(original(gated(method="GET", body=b"")))
     assert (sent.url, sent.method, sent.body) == (URL, "GET", b"")
     assert sent.meta[request_meta.KEY]["user_agent"] is None
 
@@ -231,7 +248,7 @@ def test_what_is_given_back_can_be_stored_and_goes_on() -> None:
     again = request_from_dict(pickle.loads(pickle.dumps(back.to_dict())))
     request_meta.stamp(again, 3)
     assert again.meta[request_meta.KEY]["given_back"] is True
-    found = replay(redirected(again, 302, "/captcha"))
+    found = replay(original(redirected(again, 302, "/captcha")))
     assert (found.url, found.method, found.body) == (URL, "POST", b"q=tea")
     assert "given_back" not in found.meta[request_meta.KEY]
 
@@ -310,7 +327,7 @@ def holds_token(request: Request) -> bool:
 
 
 def test_a_hop_is_a_get_without_the_token() -> None:
-    sent = hop(submission(), "https://shop.example/ok?a=b#top")
+    sent = hop(submission(), "https://shop.example/ok?a=b#top", TOKEN)
     assert (sent.url, sent.method) == ("https://shop.example/ok?a=b", "GET")
     assert not holds_token(sent)
     for name in ("Content-Type", "Content-Length", "Origin", "Referer"):
@@ -321,20 +338,36 @@ def test_a_hop_is_a_get_without_the_token() -> None:
 
 def test_a_hop_after_a_form_that_is_sent_by_get_has_no_token() -> None:
     form = submission(f"https://shop.example/verify?token={TOKEN}")
-    sent = hop(form.replace(method="GET", body=b""), "https://shop.example/ok")
+    sent = hop(form.replace(method="GET", body=b""), "https://shop.example/ok", TOKEN)
     assert not holds_token(sent)
+
+
+@pytest.mark.parametrize("name", ["X-Captcha", "Authorization"])
+def test_no_header_with_the_token_goes_along(name: str) -> None:
+    """Whoever has put it there: a plan of ours, or a user's submitter."""
+    made = submission()
+    made.headers[name] = f"Bearer {TOKEN}"
+    sent = hop(made, "https://shop.example/ok", TOKEN)
+    assert name not in sent.headers
+    assert sent.headers["Accept-Language"] == b"de"
+    assert name in made.headers
+
+
+def test_no_query_with_the_token_is_followed() -> None:
+    sent = hop(submission(), f"https://shop.example/ok?t={TOKEN}&a=1", TOKEN)
+    assert sent.url == "https://shop.example/ok?a=1"
 
 
 @pytest.mark.parametrize("name", ["Authorization", "Cookie"])
 def test_credentials_stay_with_their_host(name: str) -> None:
-    assert name in hop(submission(), "https://shop.example/ok").headers
+    assert name in hop(submission(), "https://shop.example/ok", TOKEN).headers
     for url in ("https://www.shop.example/ok", "https://shop.example:8443/ok"):
-        assert name not in hop(submission(), url).headers
+        assert name not in hop(submission(), url, TOKEN).headers
 
 
 def test_a_hop_may_not_be_repeated_redirected_or_stored_either() -> None:
     form = submission().replace(callback=parse)
-    sent = hop(form, "https://shop.example/ok")
+    sent = hop(form, "https://shop.example/ok", TOKEN)
     assert ONCE.items() <= sent.meta.items()
     assert request_meta.role_of(sent) == "submission"
     assert sent.meta["cookiejar"] == 2

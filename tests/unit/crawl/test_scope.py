@@ -240,12 +240,30 @@ PRIVATE = [
 
 @pytest.mark.parametrize("host", PRIVATE)
 @pytest.mark.parametrize("page", ["https://shop.example/", "https://127.0.0.2/"])
-def test_a_private_address_is_refused_even_where_it_is_allowed(
-    host: str, page: str
-) -> None:
-    named = host.strip("[].").lower()
-    said = refusal(page, f"https://{host}/", ["shop.example", named])
-    assert "private" in said
+def test_a_private_address_is_refused(host: str, page: str) -> None:
+    assert "private" in refusal(page, f"https://{host}/", ["shop.example"])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "localhost"])
+def test_a_private_address_that_is_named_is_allowed(host: str) -> None:
+    scope = Scope(lambda: ["shop.example", host])
+    scope.check_submission(PAGE, f"https://{host}/")
+
+
+@pytest.mark.parametrize("way", ["https://127.0.0.1:8000/land?t=1", "https://x.test/"])
+def test_the_way_back_to_the_asked_site_is_allowed(way: str) -> None:
+    asked = f"{way}page"
+    Scope(lambda: ["shop.example"]).check_submission(PAGE, way, asked)
+    with pytest.raises(SubmissionRefused):
+        Scope(lambda: ["shop.example"]).check_submission(
+            PAGE, way, "https://other.test/"
+        )
+
+
+def test_the_way_back_leads_not_down_to_http() -> None:
+    way = "http://x.test/"
+    with pytest.raises(SubmissionRefused, match="down to http"):
+        Scope(lambda: None).check_submission(PAGE, way, way)
 
 
 @pytest.mark.parametrize(

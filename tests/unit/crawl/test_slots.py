@@ -1,4 +1,4 @@
-"""Parking: each place is lent once and comes back once."""
+"""Slots: each one is lent once and comes back once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scrapy_onecaptcha.crawl.slots import Parking
+from scrapy_onecaptcha.crawl.slots import SlotLoans
 
 
 class Downloader:
@@ -21,16 +21,16 @@ class StrangeDownloader:
 
 
 class Lot:
-    """A parking, the downloader that it lends to, and how often it nudged."""
+    """Loans, the downloader whose slots are lent, and how often it was nudged."""
 
-    def __init__(self, downloader: Any, limit: int = 512) -> None:
+    def __init__(self, downloader: Any, limit: int = 512, held: int = 512) -> None:
         self.downloader = downloader
         self.nudges: list[int] = []
-        self.parking = Parking(
-            lambda: downloader,
-            lambda: self.nudges.append(getattr(downloader, "total_concurrency", -1)),
-            limit,
-        )
+        engine: Any = self
+        self.parking = SlotLoans(engine, limit, held)
+
+    def nudge(self) -> None:
+        self.nudges.append(getattr(self.downloader, "total_concurrency", -1))
 
 
 def test_a_place_is_lent_while_a_request_waits() -> None:
@@ -106,11 +106,52 @@ def test_a_limit_that_is_lifted_meanwhile_stays_lifted() -> None:
     assert lot.downloader.total_concurrency == 0
 
 
-def test_never_below_one() -> None:
+@pytest.mark.parametrize("limit", [1, 8, 40])
+def test_what_somebody_else_sets_is_what_it_ends_at(limit: int) -> None:
     lot = Lot(Downloader())
     with lot.parking.park(), lot.parking.park():
-        lot.downloader.total_concurrency = 1  # somebody throttles the crawl
-    assert lot.downloader.total_concurrency == 1
+        lot.downloader.total_concurrency = limit  # somebody throttles the crawl
+        with lot.parking.park():
+            assert lot.downloader.total_concurrency == limit + 3
+    assert lot.downloader.total_concurrency == limit
+
+
+def test_what_is_set_while_nothing_is_lent_counts_too() -> None:
+    lot = Lot(Downloader())
+    with lot.parking.park():
+        pass
+    lot.downloader.total_concurrency = 4
+    with lot.parking.park():
+        assert lot.downloader.total_concurrency == 5
+    assert lot.downloader.total_concurrency == 4
+
+
+def test_one_that_is_held_unsent_lends_its_slot_when_it_says_so() -> None:
+    lot = Lot(Downloader())
+    with lot.parking.hold() as held:
+        assert lot.downloader.total_concurrency == 16
+        held.lend()
+        held.lend()
+        assert lot.downloader.total_concurrency == 17
+        assert (lot.parking.parked, lot.parking.held, lot.parking.lent) == (1, 1, 1)
+    assert lot.downloader.total_concurrency == 16
+    assert (lot.parking.parked, lot.parking.held, lot.parking.lent) == (0, 0, 0)
+
+
+def test_past_their_bound_held_ones_keep_their_slots_and_one_line_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    lot = Lot(Downloader(), held=1)
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(lot.parking.hold()).lend()
+        assert lot.downloader.total_concurrency == 17
+        with lot.parking.park():  # gated ones have a bound of their own
+            assert lot.downloader.total_concurrency == 18
+    assert lot.downloader.total_concurrency == 16
+    (record,) = caplog.records
+    assert "ONECAPTCHA_MAX_HELD" in record.getMessage()
 
 
 def test_another_downloader_lends_nothing_and_one_line_says_so(

@@ -16,8 +16,8 @@ from scrapy.http import HtmlResponse
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_onecaptcha.crawl import request_meta
-from scrapy_onecaptcha.crawl.requests import ONCE
-from scrapy_onecaptcha.crawl.submission import submit, submit_by, url_without
+from scrapy_onecaptcha.crawl.requests import ONCE, url_without
+from scrapy_onecaptcha.crawl.submission import submit, submit_by
 from scrapy_onecaptcha.models import Challenge, Form, Solution
 from tests.unit.helpers import AGENT, SITEKEY, TOKEN
 

@@ -12,7 +12,8 @@ from scrapy.http import HtmlResponse
 
 from scrapy_onecaptcha._headers import is_settable
 from scrapy_onecaptcha.crawl import request_meta
-from scrapy_onecaptcha.crawl.submission import submit, without_token
+from scrapy_onecaptcha.crawl.requests import hop
+from scrapy_onecaptcha.crawl.submission import submit
 from scrapy_onecaptcha.models import Form, Solution
 from scrapy_onecaptcha.pages.detection import detect
 from scrapy_onecaptcha.pages.script_callbacks import MAX_CALLS
@@ -237,7 +238,7 @@ def test_headers_of_a_call() -> None:
     assert request.headers["X-CSRF"] == b"abc"
     assert request.headers["Cookie"] == b"own=1"
     assert "Host" not in request.headers
-    assert "X-Token" not in without_token(request, form).headers
+    assert "X-Token" not in hop(request, request.url, TOKEN).headers
 
 
 def test_the_promise_of_execute() -> None:

@@ -65,3 +65,16 @@ CODES = ("ERROR_CAPTCHA_UNSOLVABLE", "timeout", "ERROR_NEW")
 
 def summary(*records: Record) -> Summary:
     return summarize(records, lambda code: f"Advice for {code}.")
+
+
+class Told:
+    """Notes what a listener is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def solved(self, *arguments: Any) -> None:
+        self.calls.append(("solved", *arguments))
+
+    def verdict(self, *arguments: Any) -> None:
+        self.calls.append(("verdict", *arguments))

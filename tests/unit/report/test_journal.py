@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from scrapy_onecaptcha.report.journal import Journal, Subject
 from scrapy_onecaptcha.report.ledger import Fault, Ledger, read
-from tests.unit.report.helpers import EVIDENCE, MIDNIGHT, SITE
+from tests.unit.report.helpers import EVIDENCE, MIDNIGHT, SITE, Told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,19 +21,6 @@ SUBJECT = Subject(
     session=(SITE, 1, "http://user:hush@proxy.example"),
     evidence=EVIDENCE,
 )
-
-
-class Told:
-    """Notes what it is told."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Any, ...]] = []
-
-    def solved(self, *arguments: Any) -> None:
-        self.calls.append(("solved", *arguments))
-
-    def verdict(self, *arguments: Any) -> None:
-        self.calls.append(("verdict", *arguments))
 
 
 class Setting:

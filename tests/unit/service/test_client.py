@@ -928,6 +928,25 @@ def test_a_certificate_that_is_not_trusted_costs_nothing(fault: Exception) -> No
             assert name in str(got.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            f"400, message='Data after close:\\n\\n b\\'{TOKEN}",
+            "message='Data after close",
+        ),
+        (f"bad line\n{TOKEN}", "bad line"),
+        (f"('wrong number of parts', b'{TOKEN}')", "wrong number of parts"),
+        ("plain words", "plain words"),
+    ],
+)
+def test_a_fault_does_not_quote_the_reply(text: str, told: str) -> None:
+    with pytest.raises(Unavailable) as caught:
+        now(Wire(post=lambda: fail(ValueError(text))).create())
+    assert told in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
 def test_another_fault_of_tls_may_come_after_the_call() -> None:
     fault = new(OpenSSLError, [("SSL routines", "", "decryption failed or bad record")])
     lost = new(ResponseNeverReceived, [new(Failure, fault)])

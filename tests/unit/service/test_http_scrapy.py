@@ -46,6 +46,8 @@ class Handler:
 
     async def download_request(self, request: Request) -> Response:
         self.requests.append(request)
+        if isinstance(self.answer, Response):
+            return self.answer
         if isinstance(self.answer, Exception):
             raise self.answer
         if self.answer is None:
@@ -108,6 +110,39 @@ def test_the_call_is_what_it_is_over_treq(crawler: Any) -> None:
     assert KEY in request.body.decode()
     assert request.meta["download_maxsize"] == MAX_REPLY
     assert request.meta["download_timeout"] == 30
+
+
+def test_each_call_has_a_connection_of_its_own(crawler: Any) -> None:
+    Handler.answer = b'{"errorId": 0, "status": "processing"}'
+    client = client_of(crawler)
+
+    async def twice() -> None:
+        await client.get_task_result("t")
+        await client.get_task_result("t")
+
+    run(twice())
+    (handler,) = Handler.made
+    for request in handler.requests:
+        assert request.headers.getlist("Connection") == [b"close"]
+        assert request.headers.getlist("Accept-Encoding") == [b"identity"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "br", "identity, gzip"])
+def test_no_reply_is_unpacked(crawler: Any, encoding: str) -> None:
+    Handler.answer = Response(
+        "https://api.example", headers={"Content-Encoding": encoding}, body=b"{}"
+    )
+    with pytest.raises(Unavailable, match="an encoding that it was not asked for"):
+        run(client_of(crawler).create_task(TASK))
+
+
+def test_a_reply_in_identity_is_plain(crawler: Any) -> None:
+    Handler.answer = Response(
+        "https://api.example",
+        headers={"Content-Encoding": "Identity"},
+        body=b'{"errorId": 0, "taskId": "t"}',
+    )
+    assert run(client_of(crawler).create_task(TASK)) == "t"
 
 
 def test_the_handler_is_scrapys_own_and_verifies_certificates(crawler: Any) -> None:

@@ -28,6 +28,7 @@ from scrapy_onecaptcha.exceptions import (
     TaskFailed,
     Unavailable,
 )
+from scrapy_onecaptcha.report.journal import Journal, Subject
 from scrapy_onecaptcha.service import health
 from scrapy_onecaptcha.service.client import Task
 from scrapy_onecaptcha.service.protocol import TaskResult
@@ -46,6 +47,7 @@ from tests.unit.helpers import (
     configure,
     stats_collector,
 )
+from tests.unit.report.helpers import Told
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -89,6 +91,21 @@ class World:
         task = Task(url=f"{site}/page", sitekey=sitekey, user_agent=AGENT)
         allowance = allowance or Allowance(task.url, 3)
         return Run(self.solver.solve(task, site, allowance))
+
+    def journal(self) -> list[tuple[Any, ...]]:
+        """Have the tasks of the allowance written down; return what is told of them."""
+        told = Told()
+        journal = Journal(
+            run="r",
+            spider="s",
+            secret=b"s",
+            now=self.clock.seconds,
+            today=self.clock.seconds,
+            listener=told,
+        )
+        self.allowance = Allowance("https://shop.example/page", 5, journal)
+        self.allowance.subject = Subject(site=SITE, sitekey=SITEKEY, session=SITE)
+        return told.calls
 
     def stat(self, name: str) -> Any:
         return self.stats.get_value(f"onecaptcha/{name}", 0)
@@ -1275,3 +1292,41 @@ def test_a_task_of_which_nobody_heard_may_be_billed() -> None:
     world.solve(allowance=Allowance("https://shop.example/", 1))
     world.pass_time(1000)
     assert (world.stat("points"), world.stat("points/unbilled")) == (7, 0)
+
+
+# What is written down
+
+
+def test_the_journal_follows_each_task_to_its_token_or_its_failure() -> None:
+    world = World()
+    lines = world.journal()
+    world.service.on_create.append(silence())
+    world.service.on_poll.extend([None, TaskFailed("no", answered=True)])
+    run = world.solve(allowance=world.allowance)
+    world.pass_time(100)
+    assert isinstance(run.error, TaskFailed)
+    assert lines == [
+        ("verdict", "", SITE, "failed"),
+        ("verdict", "task-2", SITE, "failed"),
+    ]
+    lines.clear()
+    run = world.solve(allowance=world.allowance)
+    world.pass_time(100)
+    assert [line[:3] for line in lines] == [("solved", "task-3", SITE)]
+
+
+def test_the_journal_has_no_task_that_the_service_refused() -> None:
+    world = World()
+    lines = world.journal()
+    world.service.on_create.append(account())
+    world.solve(allowance=world.allowance)
+    assert lines == []
+
+
+def test_the_journal_has_a_task_that_was_left_behind() -> None:
+    world = World()
+    lines = world.journal()
+    run = world.solve(allowance=world.allowance)
+    world.pass_time(7)
+    run.cancel()
+    assert lines == [("verdict", "task-1", SITE, "abandoned")]

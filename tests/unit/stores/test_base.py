@@ -20,6 +20,7 @@ from tests.unit.stores.worlds import (
     SESSION,
     SITE,
     SITEKEY,
+    FakeRedis,
     World,
     in_loop,
     leased,
@@ -482,6 +483,8 @@ async def test_a_fact_is_for_all_processes(world: World) -> None:
     assert await two.ask("blocked", "another") is None
     world.advance(501)
     assert await two.ask("blocked", "account") is None
+    await one.tell("blocked", "account", "", 0)
+    assert await two.ask("blocked", "account") is None
     await world.close()
 
 
@@ -535,6 +538,15 @@ async def test_all_is_dropped(world: World) -> None:
     assert await other.ask("blocked", "account") is None
     assert isinstance(await other.take(SESSION, SITEKEY), Lease)
     assert await spend(other, 2) is None
+    await world.close()
+
+
+@in_loop
+async def test_it_can_be_checked_before_it_is_used(world: World) -> None:
+    store = world.store()
+    if not isinstance(world, FakeRedis):  # there is no server to connect to
+        store.check()
+    assert await store.show() == ()
     await world.close()
 
 

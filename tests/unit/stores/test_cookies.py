@@ -73,6 +73,15 @@ def test_what_the_gate_set_to_the_same_is_older() -> None:
     assert browser.granted(before) == []
 
 
+def test_a_session_that_rolls_on_is_older() -> None:
+    browser = Browser()
+    browser.get("session=1")
+    before = browser.meet_gate("session=2")
+    assert browser.granted(before) == []
+    browser.get("session=3")  # with the page: it may be the clearance
+    assert browser.granted(before) == ["session"]
+
+
 def test_what_was_changed() -> None:
     browser = Browser()
     browser.get("clr=old", "cart=7")
@@ -153,7 +162,8 @@ def good(**changes: Any) -> dict[str, Any]:
 )
 def test_what_is_no_cookie_of_the_site_is_left_out(cookie: dict[str, Any]) -> None:
     browser = Browser()
-    assert inject(browser.jar, HOST, [cookie, good(name="fine")])
+    put = inject(browser.jar, HOST, [cookie, good(name="fine")])
+    assert [key.name for key in put] == ["fine"]
     assert browser.sent == "fine=1"
 
 
@@ -183,3 +193,4 @@ def test_a_header_that_is_odd() -> None:
     request = Request(URL, headers={"Cookie": b"a=1; b; c=\xff=2"})
     response = Response(URL, headers={"Set-Cookie": [b"a=1", b"d", b"e=\xff", b"=f"]})
     assert set_by(request, response) == {"d", "e", ""}
+    assert set_by(Request(URL), Response(URL)) == set()

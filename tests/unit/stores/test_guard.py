@@ -127,6 +127,25 @@ def test_at_last_it_is_unavailable(call: str, caplog: pytest.LogCaptureFixture) 
     assert stage.shaky.calls <= 5 * 60
 
 
+def test_pages_that_wait_in_line_give_up_together() -> None:
+    stage = Stage()
+    advance(stage.clock, 100)
+    stage.down()
+    first = Run(stage.store.take(SESSION, SITEKEY, since=10))
+    advance(stage.clock, 60)
+    assert isinstance(first.error, StoreUnavailable)
+    # One that has waited as long, for the first.
+    assert isinstance(
+        Run(stage.store.take(SESSION, SITEKEY, since=20)).error, StoreUnavailable
+    )
+    later = Run(stage.store.take(SESSION, SITEKEY, since=155))
+    assert not later.done
+    advance(stage.clock, 50)
+    assert not later.done
+    advance(stage.clock, 5)
+    assert isinstance(later.error, StoreUnavailable)
+
+
 def test_each_change_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     stage = Stage()
     for _ in range(2):
@@ -234,6 +253,7 @@ def test_it_comes_back_from_its_own() -> None:
     assert isinstance(shared, Lease)
     assert isinstance(Run(stage.other.take(SESSION, SITEKEY)).value, Busy)
     # The stand-in's lease is nothing to the store.
+    assert Run(stage.store.renew(local)).value is True
     assert Run(stage.store.give_up(local)).value is None
     assert isinstance(Run(stage.other.take(SESSION, OTHER)).value, Lease)
 
@@ -241,6 +261,8 @@ def test_it_comes_back_from_its_own() -> None:
 def test_what_was_reserved_alone_is_settled_alone() -> None:
     stage = Stage(on_fault="local", max_tasks=1)
     stage.down()
+    assert Run(stage.store.reserve(TWO)).value is None
+    Run(stage.store.refund(TWO))
     assert Run(stage.store.reserve(ONE)).value is None
     stage.down(down=False)
     advance(stage.clock, REST_SECONDS)

@@ -62,6 +62,8 @@ async def test_it_stops_and_comes_back(server: RedisServer) -> None:
 async def test_it_is_not_there_at_the_start(tmp_path: Path) -> None:
     store = make(f"unix://{tmp_path}/nowhere.sock")
     with pytest.raises(StoreFault, match="nowhere"):
+        store.check()
+    with pytest.raises(StoreFault, match="nowhere"):
         await store.open()
     await store.close()
 

@@ -1,0 +1,121 @@
+"""Gate addresses: URLs that exist only to show a gate, and are no page of the site.
+
+A site that leads to ``/captcha?next=…`` remembers in its own way which page to go on
+to, if at all. So the page is asked for at the URL that the spider asked for, and what
+the address shows to a visitor who was cleared meanwhile is nobody's page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from scrapy import Request
+
+__all__ = ["GateAddresses", "chain_of", "names"]
+
+#: Addresses that are remembered; those are forgotten first that were met first.
+MAX_ADDRESSES = 1000
+
+_SAYS_SO = re.compile(
+    r"(?:^|[/_.-])(?:h?captcha|challenge|verify|verification|anti-?bot|bot-?check"
+    r"|human-?check|are-?you-?human|security-?check)(?:$|[/_.-])",
+    re.IGNORECASE,
+)
+
+
+class GateAddresses:
+    """Learns which URLs are gate addresses."""
+
+    def __init__(self) -> None:
+        self._led_from: OrderedDict[str, str] = OrderedDict()
+        self._known: OrderedDict[str, None] = OrderedDict()
+
+    def met(self, asked: Request, gated: str) -> bool:
+        """Note a gate at *gated*; tell whether that is a gate address.
+
+        Args:
+            asked: what the spider asked for.
+            gated: where it was led.
+        """
+        bare = _bare(gated)
+        if bare == _bare(asked.url) and not names(gated, asked.url):
+            return False  # no redirect, or one to the same page
+        if bare in self._known:
+            return True
+        first = self._led_from.setdefault(bare, asked.url)
+        _bound(self._led_from)
+        if (
+            names(gated, asked.url)
+            or _SAYS_SO.search(urlsplit(gated).path)
+            # A request that must not be sent twice is not judged by this alone.
+            or (first != asked.url and asked.method == "GET")
+        ):
+            self._known[bare] = None
+            _bound(self._known)
+            return True
+        return False
+
+    def is_known(self, url: str) -> bool:
+        """Tell whether a gate was met at *url*, which is a gate address."""
+        return _bare(url) in self._known
+
+    def strayed(self, asked: str, chain: Iterable[str]) -> bool:
+        """Tell whether *chain*, which *asked* has led along, ends at nobody's page.
+
+        It does where it went through a gate address, and not back to where it began.
+        """
+        urls = list(chain)
+        if not self._known or len(urls) < 2 or _same(asked, urls[-1]):  # noqa: PLR2004
+            return False
+        start = _bare(asked)
+        return any(
+            bare in self._known and bare != start for bare in map(_bare, urls[1:])
+        )
+
+
+def chain_of(request: Request) -> list[str]:
+    """Return the URLs that *request* was led along, its own at the end."""
+    return [*request.meta.get("redirect_urls", ()), request.url]
+
+
+def names(gated: str, asked: str) -> bool:
+    """Tell whether query or fragment of *gated* name the URL *asked*."""
+    parts = urlsplit(asked)
+    path = parts.path or "/"
+    full = f"{path}?{parts.query}" if parts.query else path
+    bare = urlunsplit(parts._replace(fragment=""))
+    meant = {path, full, bare, unquote(full), unquote(bare), _bare(asked)}
+    return any(value in meant for value in _values(gated))
+
+
+def _values(url: str) -> Iterator[str]:
+    """Yield what the query and the fragment of *url* hold, however often quoted."""
+    parts = urlsplit(url)
+    for text in (parts.query, parts.fragment):
+        if not text:
+            continue
+        for _, value in [("", text), *parse_qsl(text)]:
+            yield value
+            yield unquote(value)
+            yield unquote(unquote(value))
+
+
+def _bare(url: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(query="", fragment=""))
+
+
+def _same(first: str, second: str) -> bool:
+    return first.partition("#")[0] == second.partition("#")[0]
+
+
+def _bound(
+    known: OrderedDict[str, object] | OrderedDict[str, str] | OrderedDict[str, None],
+) -> None:
+    if len(known) > MAX_ADDRESSES:
+        known.popitem(last=False)

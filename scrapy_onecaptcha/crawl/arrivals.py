@@ -1,0 +1,262 @@
+"""What arrives: delivered at once, or taken on by the flow of a gated request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from scrapy_onecaptcha import _redact, _scrapy
+from scrapy_onecaptcha.crawl import request_meta, requests
+from scrapy_onecaptcha.crawl.addresses import chain_of
+from scrapy_onecaptcha.crawl.endings import restore, spare
+from scrapy_onecaptcha.crawl.flow import GateFlow
+from scrapy_onecaptcha.crawl.gate import Delivered, Gated
+from scrapy_onecaptcha.crawl.rules import is_robots
+from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
+from scrapy_onecaptcha.crawl.site import SiteClient
+from scrapy_onecaptcha.exceptions import OneCaptchaError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from scrapy import Request
+    from scrapy.http import Response
+
+    from scrapy_onecaptcha.crawl.departures import Departures
+    from scrapy_onecaptcha.crawl.endings import Endings
+    from scrapy_onecaptcha.crawl.payment import FlowContext
+    from scrapy_onecaptcha.crawl.rules import RequestRules
+    from scrapy_onecaptcha.crawl.slots import SlotLoans
+    from scrapy_onecaptcha.request_options import RequestOptions
+
+__all__ = ["NO_COOKIES", "Arrivals"]
+
+NO_COOKIES = (
+    "most sites remember a solved captcha by a cookie, and will ask for another one on "
+    "every page"
+)
+
+
+class Arrivals:
+    """Takes responses.
+
+    Args:
+        rules: say which requests concern us.
+        context: of the flows.
+        departures: know what is on its way.
+        loans: lend the slots of what waits.
+        endings: end what does not get its page.
+        ask_again: schedules what the dupefilter has dropped on its way to a gate.
+        numbers: requests in order of arrival.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: RequestRules,
+        context: FlowContext,
+        departures: Departures,
+        loans: SlotLoans,
+        endings: Endings,
+        ask_again: Callable[[Request], None],
+        numbers: Iterator[int],
+    ) -> None:
+        self._rules = rules
+        self._context = context
+        self._departures = departures
+        self._loans = loans
+        self._endings = endings
+        self._ask_again = ask_again
+        self._numbers = numbers
+        site = context.site
+        self._engine = site.engine
+        self._reader = site.reader
+        self._report = site.report
+        self._scope = site.scope
+        self._sessions = site.sessions
+        self._addresses = site.addresses
+
+    def arrive(
+        self, request: Request, response: Response
+    ) -> Awaitable[Response | Request] | Response:
+        """Take *response* on, at once where it is no gate."""
+        if not self._rules.concerns(request):
+            return response
+        response = self._departures.without_pass(request, response)
+        if response.request is None:  # Scrapy sets it after the last middleware
+            response.request = request
+        options = self._rules.options(request)
+        try:
+            challenge = self._reader.look(response, options)
+        except Exception:
+            self.fail(request)  # the user's own code has failed
+            raise
+        gated = challenge is not None and challenge.kind == "gate"
+        own = request_meta.role_of(request) is not None
+        self._note(request, response, gated=gated, own=own)
+        if own:
+            if challenge is not None:
+                spare(request)
+            return response
+        if challenge is None or not gated:
+            if challenge is not None:
+                self._report.widget(challenge)
+            return self._pass_on(request, response, options)
+        if not self._may_pass(request, response):
+            self._departures.return_ticket(request)
+            return response
+        return self._enter(request, response, options)
+
+    def fail(self, request: Request) -> None:
+        """Clear ``meta`` for the errback, where nothing in it would be missed.
+
+        A retry of a request that was redirected still needs to know what it was.
+        """
+        if request_meta.role_of(request) is not None:
+            return
+        self._departures.return_ticket(request)
+        asked = (request.meta.get(request_meta.KEY) or {}).pop("asked", None)
+        if asked is not None:
+            _scrapy.set_url(request, asked)
+        if "redirect_urls" not in request.meta:
+            request_meta.forget(request)
+
+    def _note(
+        self, request: Request, response: Response, *, gated: bool, own: bool
+    ) -> None:
+        """Note what *response* tells of its session, if that has ever met a gate."""
+        sessions = self._sessions
+        session = (
+            sessions.open(sessions.key_of(request)) if gated else sessions.of(request)
+        )
+        if session is None:
+            return
+        if "Set-Cookie" in response.headers:
+            session.cookies_set += 1
+        if own or is_robots(request):
+            return  # whoever has sent it makes of it what it is
+        session.line.saw(gate=gated)
+        if not request_meta.is_evidence(request, response):
+            return
+        if not gated and not self._strayed(request):
+            stamp = request_meta.stamp_of(request)
+            content = Delivered(response).shows_content
+            session.line.answered(stamp, response.status, content=content)
+
+    def _strayed(self, request: Request) -> bool:
+        if "redirect_urls" not in request.meta:
+            return False
+        asked = request_meta.first_of(request)["url"]
+        return self._addresses.strayed(asked, chain_of(request))
+
+    def _may_pass(self, request: Request, response: Response) -> bool:
+        """Tell whether the gate *response* is one that this crawl may solve."""
+        if is_robots(request):
+            self._report.count("refused/robots_txt")
+            self._report.warn_once(
+                "robots.txt",
+                f"{response.url} is gated. It is left unsolved, because the site's "
+                "other pages wait for it; they are crawled as if there were none.",
+                of=response.url,
+            )
+            return False
+        if not self._scope.holds(response.url, request_meta.first_of(request)["url"]):
+            self._report.count("refused/scope")
+            host = urlsplit(response.url).hostname
+            self._report.warn_once(
+                "scope",
+                f"Gates on {host} are out of scope and pass untouched (first: "
+                f"{response.url}). Add the host to ONECAPTCHA_ALLOWED_DOMAINS to have "
+                "them solved.",
+                of=host or "",
+            )
+            return False
+        return True
+
+    # Who takes it on
+
+    def _pass_on(
+        self,
+        request: Request,
+        response: Response,
+        options: RequestOptions,
+    ) -> Awaitable[Response | Request] | Response:
+        """Deliver *response*, unless it is what a gate address shows to visitors."""
+        self._departures.return_ticket(request)
+        if not self._strayed(request):
+            return response
+        site = SiteClient(self._context.site, request, options)
+        flow = GateFlow(self._context, site, next(self._numbers))
+
+        async def ask_again() -> Response:
+            return await flow.page(await site.ask())
+
+        return self._run(request, site, ask_again)
+
+    def _enter(
+        self,
+        request: Request,
+        response: Response,
+        options: RequestOptions,
+    ) -> Awaitable[Response | Request]:
+        """Begin the flow of a gated *request*."""
+        self._ask_again(request)
+        if request.meta.get("dont_merge_cookies"):
+            self._report.warn_once(
+                "cookies", f"{request} has dont_merge_cookies: {NO_COOKIES}"
+            )
+        site = SiteClient(self._context.site, request, options)
+        flow = GateFlow(self._context, site, next(self._numbers))
+
+        async def begin() -> Response:
+            outcome = await site.read(request, response)
+            if isinstance(outcome, Gated):
+                gate = outcome.gate
+                self._report.gate(gate.challenge)
+                if request_meta.is_evidence(request, response):
+                    gate.session.line.gated(gate.stamp)
+            self._departures.return_ticket(request, gated=isinstance(outcome, Gated))
+            return await flow.page(outcome)
+
+        return self._run(request, site, begin)
+
+    async def _run(
+        self,
+        request: Request,
+        site: SiteClient,
+        flow: Callable[[], Awaitable[Response]],
+    ) -> Response | Request:
+        try:
+            return await self._engine.as_scrapy(self._parked(request, site, flow))
+        except Exception as error:
+            restore(request, site.original)
+            request_meta.forget(request)  # the errback is next to see it
+            if isinstance(error, OneCaptchaError):
+                # The frames below hold what was sent to the site, and the URL of a form
+                # that is sent by GET holds its token. The sentence says it all.
+                raise _redact.bare(error) from None
+            raise
+
+    async def _parked(
+        self,
+        request: Request,
+        site: SiteClient,
+        flow: Callable[[], Awaitable[Response]],
+    ) -> Response | Request:
+        with self._loans.park():
+            self._report.parked(self._loans.parked)
+            try:
+                page = await flow()
+            except CrawlClosing:
+                return self._endings.give_back(site.page_request, site.gate)
+            except OneCaptchaError as error:
+                return await self._endings.lose(request, site, error)
+            except Exception as error:
+                where = site.gate.site if site.gate else site.original.url
+                self._report.broken(where, site.original.url, error)
+                raise
+        restore(request, site.page_request)
+        requests.inherit(request, page)
+        spare(request)
+        page.request = request
+        return page

@@ -1,0 +1,278 @@
+"""One crawl: connects its rules with each other and with Scrapy."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from typing import TYPE_CHECKING, Any
+
+from scrapy_onecaptcha import _scrapy
+from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.addresses import GateAddresses
+from scrapy_onecaptcha.crawl.arrivals import NO_COOKIES, Arrivals
+from scrapy_onecaptcha.crawl.budget import Policy
+from scrapy_onecaptcha.crawl.departures import Departures
+from scrapy_onecaptcha.crawl.duplicates import DroppedRedirects
+from scrapy_onecaptcha.crawl.endings import Endings
+from scrapy_onecaptcha.crawl.leases import LocalLeases
+from scrapy_onecaptcha.crawl.payment import FlowContext
+from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
+from scrapy_onecaptcha.crawl.reading import Reader
+from scrapy_onecaptcha.crawl.rules import RequestRules
+from scrapy_onecaptcha.crawl.scope import Scope
+from scrapy_onecaptcha.crawl.sessions import Sessions
+from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
+from scrapy_onecaptcha.crawl.shutdown import Waits
+from scrapy_onecaptcha.crawl.site import SiteContext
+from scrapy_onecaptcha.crawl.slots import SlotLoans
+from scrapy_onecaptcha.crawl.store_leases import StoreLeases
+from scrapy_onecaptcha.crawl.widget import solve_widget
+from scrapy_onecaptcha.httpcache import keeps_gates_out
+from scrapy_onecaptcha.service.solver import Solver
+from scrapy_onecaptcha.stats import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy import Request
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+
+    from scrapy_onecaptcha._scrapy import Engine
+    from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.leases import Leases
+    from scrapy_onecaptcha.crawl.store import CrawlStore
+    from scrapy_onecaptcha.models import Solution
+    from scrapy_onecaptcha.service.client import Client
+    from scrapy_onecaptcha.settings import Config
+
+__all__ = ["Coordinator"]
+
+logger = logging.getLogger(__name__)
+
+#: Requests that are held unsent, for each of ``CONCURRENT_REQUESTS``, where they come
+#: from a queue that others may read or that a crash must not lose.
+HELD_FACTOR = 4
+
+
+class Coordinator:
+    """Connects the rules of one crawl.
+
+    Args:
+        crawler: the crawl.
+        config: the settings.
+        client: speaks to the service.
+        clock: measures time and wakes up.
+        random: returns a number from 0 to 1.
+        engine: what is asked of Scrapy.
+        store: shared with other processes and runs, if any.
+    """
+
+    def __init__(
+        self,
+        crawler: Crawler,
+        config: Config,
+        client: Client,
+        clock: Clock,
+        random: Callable[[], float],
+        engine: Engine,
+        store: CrawlStore | None = None,
+    ) -> None:
+        settings = crawler.settings
+        auth_encoding = settings.get("HTTPPROXY_AUTH_ENCODING") or "latin-1"
+        self._auth_encoding = auth_encoding
+        self._clock = clock
+        self._engine = engine
+        self._api_url = config.api_url
+        self._has_cookies = settings.getbool("COOKIES_ENABLED")
+        self._rules = RequestRules(config)
+        self._reader = Reader()
+        self._waits = Waits(clock, lambda: engine.is_closing)
+        self._store = store
+        self._shared = _shared_budget(store, clock, random)
+        self.policy = Policy(config, clock.seconds, self._shared)
+        self.loans = SlotLoans(engine, config.max_parked, _max_held(config, settings))
+        self.report = Report(crawler.stats, config, clock, lambda: self.loans.parked)
+        self.queues = QueuePriority(engine, clock)
+        self.scope = Scope(lambda: _domains(config, engine))
+        self.sessions = Sessions(
+            clock,
+            config.cooldown,
+            config.concurrent_tasks,
+            engine.is_active,
+            auth_encoding,
+        )
+        addresses = GateAddresses()
+        self.dropped_redirects = DroppedRedirects(addresses)
+        self._solver = Solver(
+            client,
+            config,
+            self.policy,
+            self.report,
+            clock,
+            lambda: engine.is_paused,
+            random,
+        )
+        site = SiteContext(
+            engine=engine,
+            scope=self.scope,
+            sessions=self.sessions,
+            addresses=addresses,
+            report=self.report,
+            reader=self._reader,
+            queues=self.queues,
+            submitters=config.submitters,
+            clock=clock,
+            cached=keeps_gates_out(settings),
+        )
+        if self._shared is not None:
+            self._shared.listen(self._solver.health)
+        self._leases: Leases = LocalLeases()
+        if store is not None and config.share_clearance:
+            self._leases = StoreLeases(
+                store,
+                self.sessions,
+                engine,
+                clock,
+                random,
+                max_age=config.clearance_max_age,
+                memory=config.cooldown,
+            )
+        context = FlowContext(
+            config=config,
+            site=site,
+            solver=self._solver,
+            auth_encoding=auth_encoding,
+            policy=self.policy,
+            leases=self._leases,
+            waits=self._waits,
+            drop_body=_scrapy.drop_body,
+        )
+        endings = Endings(config, engine, self.policy, self.report, self._waits)
+        numbers = itertools.count(1)
+        self.departures = Departures(
+            rules=self._rules,
+            engine=engine,
+            clock=clock,
+            sessions=self.sessions,
+            addresses=addresses,
+            loans=self.loans,
+            waits=self._waits,
+            endings=endings,
+            report=self.report,
+            arrivals=numbers,
+        )
+        self.arrivals = Arrivals(
+            rules=self._rules,
+            context=context,
+            departures=self.departures,
+            loans=self.loans,
+            endings=endings,
+            ask_again=self._met,
+            numbers=numbers,
+        )
+
+    # The crawl
+
+    def started(self) -> None:
+        """Tell what the crawl may solve and spend."""
+        self.report.started(self.scope.domains, self._api_url)
+        if not self._has_cookies:
+            self.report.warn_once("cookies", f"COOKIES_ENABLED is off: {NO_COOKIES}")
+
+    async def closed(self) -> None:
+        """Tell the summary, and let other processes go on."""
+        self.report.closed()
+        await self._leases.close()
+        if self._shared is not None and self._store is not None:
+            await self._shared.close()
+            await self._store.store.close()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what is known and held now; no secret is in it."""
+        now = self._clock.seconds()
+        return {
+            "sessions": [
+                {
+                    "site": session.key.site,
+                    "generation": session.generation,
+                    "pages": current.pages,
+                    "age": now - current.since,
+                }
+                for session in self.sessions.all()
+                if (current := session.clearances.current) is not None
+            ],
+            "waiting": self.loans.parked,
+            "held": self.loans.held,
+            "open_tasks": self.report.open_tasks,
+            "spent": self.policy.tasks,
+        }
+
+    # Redirects that the dupefilter drops
+
+    def dropped(self, request: Request) -> None:
+        """Ask again for what was dropped on its way to a gate."""
+        led_here = request.meta.get("redirect_urls")
+        if (
+            led_here
+            and request_meta.KEY in request.meta
+            and self._rules.concerns(request)
+        ):
+            for again in self.dropped_redirects.dropped(request):
+                self._ask_again(again)
+
+    def _met(self, request: Request) -> None:
+        for again in self.dropped_redirects.met(request):
+            self._ask_again(again)
+
+    def _ask_again(self, request: Request) -> None:
+        logger.debug("Asked for again: its redirect to a gate was dropped: %s", request)
+        self._engine.crawl(request)
+
+    # A widget
+
+    async def solve(self, response: Response) -> Solution:
+        """Return a token for the widget of *response*."""
+        request = response.request
+        if request is None:
+            raise ValueError(f"{response} belongs to no request")
+        options = self._rules.options(request)
+        challenge = await self._reader.read(response, options)
+        return await solve_widget(
+            self._solver,
+            self._waits,
+            self.scope,
+            response,
+            challenge,
+            self.sessions.key_of(request).site,
+            options.max_attempts,
+            self._auth_encoding,
+        )
+
+
+def _max_held(config: Config, settings: Any) -> int:
+    """Return how many requests may be held unsent with their slots lent.
+
+    A queue that others read as well is not drained into one process, and a crash must
+    lose little of one that is on disk.
+    """
+    if config.max_held is not None:
+        return config.max_held
+    own = settings.get("SCHEDULER") == "scrapy.core.scheduler.Scheduler"
+    if own and not settings.get("JOBDIR"):
+        return config.max_parked
+    return HELD_FACTOR * int(settings.getint("CONCURRENT_REQUESTS"))
+
+
+def _domains(config: Config, engine: Engine) -> Any:
+    """Return the hosts in scope: the setting's, or else the spider's."""
+    named = config.allowed_domains
+    return engine.spider_domains if named is None else named
+
+
+def _shared_budget(
+    store: CrawlStore | None, clock: Clock, random: Callable[[], float]
+) -> SharedBudget | None:
+    if store is None:
+        return None
+    return SharedBudget(store.store, clock, random, store.owner, store.account)

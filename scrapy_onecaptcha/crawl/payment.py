@@ -1,0 +1,374 @@
+"""One token after another for one gated request: bought, sent, and accounted for."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from twisted.internet.defer import Deferred
+
+from scrapy_onecaptcha._twisted import sleep
+from scrapy_onecaptcha.crawl import requests
+from scrapy_onecaptcha.crawl.budget import Allowance
+from scrapy_onecaptcha.crawl.gate import Delivered, Gated, task_of, user_agent_of
+from scrapy_onecaptcha.crawl.leases import Imported
+from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
+from scrapy_onecaptcha.crawl.request_meta import is_evidence, stamp_of
+from scrapy_onecaptcha.crawl.sender import TokenSender
+from scrapy_onecaptcha.crawl.verdict import Judge
+from scrapy_onecaptcha.exceptions import (
+    AttemptsExhausted,
+    CircuitOpen,
+    SolveTimeout,
+    TaskFailed,
+    UnsolvableGate,
+)
+from scrapy_onecaptcha.models import plain
+from scrapy_onecaptcha.pages.html import MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy.http import Response
+    from twisted.python.failure import Failure
+
+    from scrapy_onecaptcha.crawl.budget import Policy, Unit
+    from scrapy_onecaptcha.crawl.gate import Gate, Outcome
+    from scrapy_onecaptcha.crawl.leases import Leases
+    from scrapy_onecaptcha.crawl.sessions import Session
+    from scrapy_onecaptcha.crawl.shutdown import Waits
+    from scrapy_onecaptcha.crawl.site import SiteClient, SiteContext
+    from scrapy_onecaptcha.crawl.verdict import Verdict
+    from scrapy_onecaptcha.models import Challenge, Solution
+    from scrapy_onecaptcha.service.solver import Solver
+    from scrapy_onecaptcha.settings import Config
+
+__all__ = ["FlowContext", "Payment", "note_passed"]
+
+logger = logging.getLogger(__name__)
+
+#: Values of cookies, and the cookies, by domain, path and name.
+Jar: TypeAlias = dict[tuple[str, str, str], tuple[Any, Any]]
+
+#: Gates that are fetched anew for nothing, beside one for each task.
+MAX_RENEWALS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowContext:
+    """What the flows of a crawl share."""
+
+    config: Config
+    site: SiteContext
+    solver: Solver[Unit]
+    auth_encoding: str
+    policy: Policy
+    leases: Leases
+    waits: Waits
+    drop_body: Callable[[Response], None]
+
+
+class Payment:
+    """Pays for one gated request.
+
+    Args:
+        context: the crawl's.
+        site: asks the site for this request.
+
+    Attributes:
+        made: whether anything was paid for, or tried to.
+    """
+
+    def __init__(self, context: FlowContext, site: SiteClient) -> None:
+        self._context = context
+        self._config = context.config
+        self._report = context.site.report
+        self._sessions = context.site.sessions
+        self._clock = context.site.clock
+        self._site = site
+        self._sender = TokenSender(site, context.site)
+        self._judge = Judge(site, context.site, self._pause)
+        self._allowance = Allowance(site.original.url, site.options.max_attempts)
+        self.made = False
+        self._renewals = 0
+        self._breaker_waits = 0
+        self._has_earned = False
+        self._rqdata: str | None = None
+        self._last = "the service gave no token"
+        self._code = ""
+
+    @property
+    def attempts(self) -> int:
+        """Tasks that the page has cost so far."""
+        return self._allowance.spent
+
+    async def check(self, gate: Gate) -> None:
+        """Raise what forbids to solve *gate*, before anybody waits or pays for it."""
+        challenge = gate.challenge
+        own = self._site.submitter(gate) is not None
+        if challenge.sitekey is None or not (challenge.solvable or own):
+            self._report.unsolvable(challenge)
+            raise UnsolvableGate(_why(challenge))
+        try:
+            self._allowance.check()
+        except AttemptsExhausted as error:
+            exhausted = AttemptsExhausted(f"{error}; at last {self._last}")
+            exhausted.code = self._code
+            raise exhausted from None
+        if len(gate.response.body) > MAX_BYTES:
+            self.drop_body(gate)  # more than anybody reads, for as long as it waits
+        await self._context.waits.until_closing(self._sender.may_submit(gate))
+
+    def drop_body(self, gate: Gate) -> None:
+        """Free the memory of a gate that waits: its form was read already.
+
+        The user's own submitter may still want to read the page, and so may the
+        callback that gets the gate.
+        """
+        if self._config.on_failure == "error" and self._site.submitter(gate) is None:
+            self._context.drop_body(gate.response)
+
+    def _session(self, gate: Gate) -> Session:
+        """Return the session of *gate*, which may have become one with another."""
+        return self._sessions.current(gate.session)
+
+    async def attempt(self, gate: Gate) -> Outcome:
+        """Pay for one token, and use it."""
+        self.made = True
+        if gate.challenge.rqdata and self._is_rqdata_spent(gate):
+            renewed = await self._renew(gate)
+            if not isinstance(renewed, Gated) or renewed.gate.sitekey != gate.sitekey:
+                return renewed
+            await self.check(renewed.gate)  # a new page, which may be of any kind
+            gate = renewed.gate
+        self._rqdata = gate.challenge.rqdata
+        leases = self._context.leases
+        taking = leases.take(gate)
+        lease = await self._context.waits.until_closing(taking)
+        if isinstance(lease, Imported):
+            session = self._session(gate)
+            session.user_agent = lease.user_agent
+            self._sessions.grant(session, None, lease.cookies, imported=True)
+            self.made = False
+            return Gated(gate)  # which is older than that
+        self._has_earned = False
+        try:
+            return await self._earn(gate)
+        finally:
+            # Nobody here waits for the other processes.
+            ending = (
+                leases.publish(lease, self._session(gate).user_agent)
+                if self._has_earned
+                else leases.give_up(lease)
+            )
+            Deferred.fromCoroutine(ending).addErrback(_log_fault)
+
+    async def _earn(self, gate: Gate) -> Outcome:
+        generation = self._session(gate).generation
+        bought = await self._buy(gate)
+        if bought is None:
+            return Gated(gate)
+        solution, unit = bought
+        with unit:
+            return await self._use(gate, solution, unit, generation)
+
+    async def _buy(self, gate: Gate) -> tuple[Solution, Unit] | None:
+        """Return a token and its reservation; ``None`` where the task failed."""
+        spent = self._allowance.spent
+        task = task_of(gate.challenge, gate.request, self._context.auth_encoding)
+        try:
+            while True:
+                solving = self._context.solver.solve(task, gate.site, self._allowance)
+                try:
+                    solution, unit = await self._context.waits.until_closing(solving)
+                    break
+                except CircuitOpen as error:
+                    await self._sit_out(gate, error)
+        except (TaskFailed, SolveTimeout) as error:
+            if self._allowance.spent == spent:
+                raise  # it was not even created: nothing would ever end the tries
+            self._last, self._code = str(error), error.code
+            return None
+        finally:
+            self._session(gate).cost += self._allowance.spent - spent
+        if solution.user_agent is None:  # then it is bound to the one that was sent
+            solution = replace(solution, user_agent=user_agent_of(gate.request))
+        return solution, unit
+
+    async def _sit_out(self, gate: Gate, error: CircuitOpen) -> None:
+        """Wait for the end of a cool-down, where the settings allow it.
+
+        Raises:
+            CircuitOpen: they do not, or so many were waited for already.
+        """
+        if self._breaker_waits >= self._config.breaker_waits:
+            raise error
+        self._breaker_waits += 1
+        await self._pause(self._context.policy.cooldown_left(gate.site))
+
+    async def _pause(self, seconds: float) -> None:
+        async def pause() -> None:
+            await sleep(self._clock, seconds)
+
+        await self._context.waits.until_closing(pause())
+
+    async def _renew(self, gate: Gate) -> Outcome:
+        """Fetch the gate anew: once for each task, and a few times for nothing."""
+        if self._renewals > self._allowance.spent + MAX_RENEWALS:
+            raise UnsolvableGate(
+                "No token can pass this gate: fetched again, it names another sitekey "
+                f"each time, {self._renewals} times by now"
+            )
+        self._renewals += 1
+        return await self._site.renew(gate)
+
+    def _is_rqdata_spent(self, gate: Gate) -> bool:
+        """Tell whether the rqdata of *gate* is old, or was sent to the service before.
+
+        Between the task and the submission it must stay; before the task it may be
+        renewed.
+        """
+        age = self._clock.seconds() - gate.seen_at
+        return gate.challenge.rqdata == self._rqdata or age > self._config.gate_max_age
+
+    async def _use(
+        self, gate: Gate, solution: Solution, unit: Unit, generation: int
+    ) -> Outcome:
+        """Send the token, unless the page passes without it by now."""
+        if self._session(gate).generation > generation:
+            outcome = await self._site.ask("look")
+            if isinstance(outcome, Delivered):
+                note_passed(self._session(gate), outcome)
+                return self._unused(gate, outcome, unit)
+            gate = outcome.gate if self._fits(gate, outcome.gate) else gate
+        if not gate.challenge.rqdata and self._is_outdated(gate, solution):
+            outcome = await self._site.refetch(gate, solution.user_agent)
+            if isinstance(outcome, Delivered):
+                return self._gone(gate, outcome, unit)
+            gate = outcome.gate
+        before = self._jar(gate)
+        leave_by = solution.issued_at + self._config.token_max_age
+        try:
+            came = await self._sender.submit(gate, solution, leave_by)
+        except TokenExpired:
+            # Else a site that keeps all its connections waiting could cost any sum.
+            unit.settle("failed")
+            self._last, self._code = "the token grew too old to be sent", ""
+            self._report.expired(gate.site, self._clock.seconds() - solution.issued_at)
+            return Gated(gate)
+        verdict = await self._judge.judge(gate, came, solution.user_agent)
+        return self._conclude(gate, verdict, solution, unit, before)
+
+    def _jar(self, gate: Gate) -> Jar:
+        cookies = self._context.site.engine.cookies(gate.request)
+        return {name: (cookie.value, cookie) for name, cookie in cookies.items()}
+
+    def _fits(self, gate: Gate, fresh: Gate) -> bool:
+        """Tell whether the token for *gate* may go by the form of *fresh*."""
+        old, new = gate.challenge, fresh.challenge
+        same = new.sitekey == old.sitekey and new.solvable
+        return same and not old.rqdata and not new.rqdata
+
+    def _is_outdated(self, gate: Gate, solution: Solution) -> bool:
+        """Tell whether the hidden fields of *gate* may not be taken any more."""
+        return (
+            self._clock.seconds() - gate.seen_at > self._config.gate_max_age
+            or solution.user_agent != user_agent_of(gate.request)
+            or gate.cookies_set != self._session(gate).cookies_set
+        )
+
+    # What came of it
+
+    def _gone(self, gate: Gate, page: Delivered, unit: Unit) -> Outcome:
+        """Conclude for a token whose gate was gone before it was sent."""
+        if page.shows_content:
+            # The site will let the others pass as well.
+            self._grant(gate, page, self._jar(gate))
+        return self._unused(gate, page, unit)
+
+    def _unused(self, gate: Gate, page: Delivered, unit: Unit) -> Outcome:
+        if not page.shows_content:
+            return self._in_vain(gate, page, unit)
+        unit.settle("void")  # the site let it pass without the token
+        self._report.unused(gate.site)
+        return page
+
+    def _in_vain(self, gate: Gate, page: Delivered, unit: Unit) -> Outcome:
+        url = self._site.original.url
+        self._report.no_content(url, gate.site, page.response.status)
+        unit.settle("failed")
+        return page
+
+    def _conclude(
+        self,
+        gate: Gate,
+        verdict: Verdict,
+        solution: Solution,
+        unit: Unit,
+        before: Jar,
+    ) -> Outcome:
+        """Count what the site made of the token."""
+        outcome = verdict.outcome
+        if isinstance(outcome, Gated):
+            self._last, self._code = "the site refused the token", ""
+            self._report.rejected(gate.site, self._site.original.url)
+            unit.settle("failed")
+            return outcome
+        if not outcome.shows_content:
+            return self._in_vain(gate, outcome, unit)
+        session = self._session(gate)
+        session.user_agent = solution.user_agent
+        session.url_pass = verdict.url_pass or session.url_pass
+        self._grant(gate, outcome, before)
+        self._report.accepted(gate.site)
+        unit.settle("accepted")
+        return outcome
+
+    def _grant(self, gate: Gate, page: Delivered, before: Jar) -> None:
+        """Note that the site has let the page pass, and will let others."""
+        if not self._config.share_clearance:
+            return
+        session = self._session(gate)
+        asked = self._site.page_request
+        again = None if page.in_answer or not requests.is_safe(asked) else asked
+        after = self._jar(gate).items()
+        new = tuple(
+            cookie
+            for name, (value, cookie) in after
+            if name not in before or before[name][0] != value
+        )
+        ended = session.clearances.current
+        if ended is not None and ended.ended_at is not None:
+            self._report.clearance_ended(
+                gate.site,
+                seconds=ended.ended_at - ended.since,
+                pages=ended.pages,
+                cost=ended.cost,
+            )
+        self._sessions.grant(
+            session, again, frozenset((c.name, c.value or "") for c in new)
+        )
+        self._report.clearance_begun()
+        if session.clearances.unproductive > 1:
+            self._report.token_for_each_page(gate.site)
+        self._has_earned = True
+
+
+def note_passed(session: Session, outcome: Delivered) -> None:
+    """Note that a page has passed without a token of its own."""
+    response = outcome.response
+    request = response.request
+    if request is not None and is_evidence(request, response):
+        session.line.answered(
+            stamp_of(request), response.status, content=outcome.shows_content
+        )
+
+
+def _log_fault(failure: Failure) -> None:
+    logger.error("What a token has earned could not be handed on: %s", failure.value)
+
+
+def _why(challenge: Challenge) -> str:
+    seen = plain(" ".join(challenge.evidence))
+    return f"No token can pass this gate ({challenge.reason}): {seen}"

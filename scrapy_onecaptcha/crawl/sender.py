@@ -1,0 +1,213 @@
+"""Brings one token to the site: the submission, and where its answer leads."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from scrapy.exceptions import IgnoreRequest
+from twisted.internet.defer import CancelledError
+
+from scrapy_onecaptcha._redact import any_spelling
+from scrapy_onecaptcha.crawl import request_meta, requests
+from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
+from scrapy_onecaptcha.crawl.scope import MAX_SHOWN
+from scrapy_onecaptcha.crawl.shutdown import shielded
+from scrapy_onecaptcha.crawl.submission import submit, submit_by
+from scrapy_onecaptcha.exceptions import OneCaptchaError, SubmissionRefused
+from scrapy_onecaptcha.models import plain
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.http import Response
+
+    from scrapy_onecaptcha.crawl.gate import Gate, Outcome
+    from scrapy_onecaptcha.crawl.site import SiteClient, SiteContext
+    from scrapy_onecaptcha.models import Solution
+
+__all__ = ["Submitted", "TokenSender"]
+
+logger = logging.getLogger(__name__)
+
+#: Redirects that are followed after one submission, as many as browsers do.
+MAX_HOPS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """What came of a submission.
+
+    Attributes:
+        request: carried the token.
+        answer: the last answer, after redirects; ``None`` where it got lost.
+        redirected: whether a redirect led to it.
+        set_cookies: whether an answer on the way has set a cookie.
+        look: what the page was, where a redirect led to it.
+    """
+
+    request: Request
+    answer: Response | None = None
+    redirected: bool = False
+    set_cookies: bool = False
+    look: Outcome | None = None
+
+
+class TokenSender:
+    """Sends the tokens for one request.
+
+    Args:
+        site: asks for the page.
+        context: the crawl's.
+    """
+
+    def __init__(self, site: SiteClient, context: SiteContext) -> None:
+        self._site = site
+        self._context = context
+
+    async def may_submit(self, gate: Gate) -> None:
+        """Hold the submission of *gate* against scope and robots.txt; pays nothing.
+
+        Raises:
+            SubmissionRefused: the token may not go there.
+        """
+        form = gate.challenge.form
+        if form is None or self._site.submitter(gate) is not None:
+            return  # the user's own is checked when it is made
+        self._check_target(gate, form.url)
+        preview = gate.request.replace(url=form.url, method=form.method)
+        try:
+            # Whoever else waits for the same robots.txt must get it.
+            await shielded(self._context.engine.robots_check(preview))
+        except IgnoreRequest as error:
+            raise SubmissionRefused(
+                f"robots.txt forbids {plain(form.url[:MAX_SHOWN])}, where the token "
+                "would have to go"
+            ) from error
+
+    def _check_target(self, gate: Gate, target: str) -> None:
+        self._context.scope.check_submission(
+            gate.response.url, target, self._site.original.url
+        )
+
+    async def make_submission(self, gate: Gate, solution: Solution) -> Request:
+        """Return the request that carries the token.
+
+        Raises:
+            SubmissionRefused: it may not go where it would have to.
+        """
+        submitter = self._site.submitter(gate)
+        if submitter is None:
+            form = gate.challenge.form
+            assert form is not None  # noqa: S101  (else the gate is unsolvable)
+            made = submit(gate.request, gate.response, form, solution)
+        else:
+            made = submit_by(
+                submitter, gate.request, gate.response, gate.challenge, solution
+            )
+        self._check_target(gate, made.url)
+        return made
+
+    async def submit(
+        self, gate: Gate, solution: Solution, leave_by: float
+    ) -> Submitted:
+        """Send the token, once, and follow where its answer leads.
+
+        Raises:
+            TokenExpired: it could not leave by *leave_by*.
+            SubmissionRefused: it may not go where it would have to.
+        """
+        submission = await self.make_submission(gate, solution)
+        if self._context.clock.seconds() > leave_by:
+            raise TokenExpired
+        sending = self._context.queues.send_by(request_meta.pin(submission), leave_by)
+        try:
+            answer = await sending
+        except (CancelledError, OneCaptchaError, TokenExpired):
+            raise
+        except IgnoreRequest as error:
+            said = any_spelling(solution.token).sub("***", plain(str(error)))
+            why = said[:MAX_SHOWN] or type(error).__name__
+            raise SubmissionRefused(
+                "The crawl's own middlewares dropped the submission for "
+                f"{self._site.original.url} ({why})"
+            ) from error
+        except Exception as error:  # noqa: BLE001  (whatever a download may raise)
+            logger.warning(
+                "The token for %s may have been sent, but the answer got lost "
+                "(%s): asking for the page itself",
+                self._site.original.url,
+                type(error).__name__,  # its text may hold the URL, and that the token
+            )
+            return Submitted(request=submission)
+        self._watch_proxy(gate, answer)
+        answer = answer.replace(url=requests.url_without(solution.token, answer.url))
+        return await self._follow(gate, submission, answer, solution)
+
+    def _watch_proxy(self, gate: Gate, answer: Response) -> None:
+        if answer.request is None:
+            return
+        left_by = self._context.sessions.key_of(answer.request).proxy
+        if left_by != gate.session.key.proxy:
+            self._context.report.warn_once(
+                "proxy",
+                f"The token for {gate.site} left by another proxy than its gate came "
+                "by: the site may refuse it. Order the middleware that sets the proxy "
+                "below 585.",
+                of=gate.site,
+            )
+
+    async def _follow(
+        self, gate: Gate, submission: Request, answer: Response, solution: Solution
+    ) -> Submitted:
+        """Go where the answer leads, as a browser would, but without the token."""
+        came = Submitted(
+            request=submission,
+            answer=answer,
+            set_cookies="Set-Cookie" in answer.headers,
+        )
+        for _ in range(MAX_HOPS):
+            target = requests.redirect_target(answer)
+            if target is None or not self._may_go(gate, target):
+                return came
+            hop = requests.hop(submission, target, solution.token)
+            came = replace(came, redirected=True)
+            if self._site.is_asked(hop.url):
+                look = await self._site.ask("look", solution.user_agent)
+                return replace(came, look=look)
+            following = await self._hop(hop)
+            if following is None:
+                return replace(came, answer=None)
+            answer = following
+            set_cookies = came.set_cookies or "Set-Cookie" in answer.headers
+            came = replace(came, answer=answer, set_cookies=set_cookies)
+        logger.info(
+            "After the token for %s came %d redirects: asking for the page itself",
+            self._site.original.url,
+            MAX_HOPS,
+        )
+        return came
+
+    async def _hop(self, request: Request) -> Response | None:
+        """Follow one redirect; ``None`` where it leads to nothing."""
+        try:
+            return await self._context.engine.download(request_meta.pin(request))
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever a download may raise)
+            logger.info(
+                "Nothing at %s, where the token for %s led (%s): asking for the page "
+                "itself",
+                request.url,
+                self._site.original.url,
+                type(error).__name__,
+            )
+            return None
+
+    def _may_go(self, gate: Gate, target: str) -> bool:
+        try:
+            self._check_target(gate, target)
+        except SubmissionRefused as error:
+            logger.info("Not followed after the submission: %s", error)
+            return False
+        return True

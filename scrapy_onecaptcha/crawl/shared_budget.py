@@ -1,0 +1,203 @@
+"""Tasks that all processes and runs count together, and what they tell each other.
+
+What one process learns of the account or of a block, the others need not learn by
+calls of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+
+from scrapy_onecaptcha._twisted import sleep
+from scrapy_onecaptcha.exceptions import (
+    AccountError,
+    BlockedError,
+    BudgetExceeded,
+    CircuitOpen,
+    ServiceError,
+)
+from scrapy_onecaptcha.stores.base import ASK_SECONDS, Reservation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.stores.base import Fact, FactName, Refusal, Store, Verdict
+
+__all__ = ["SharedBudget"]
+
+logger = logging.getLogger(__name__)
+
+#: How long it is told that the account is refused. Processes that start later ask the
+#: service themselves, because the account may be right again by then.
+ACCOUNT_SECONDS = 86_400.0
+
+_FACTS: dict[FactName, type[ServiceError]] = {
+    "account_refused": AccountError,
+    "blocked": BlockedError,
+}
+
+
+class Health(Protocol):
+    """What is known of the service in this process."""
+
+    share: Callable[[ServiceError], None] | None
+
+    def hear(self, error: ServiceError) -> None:
+        """Act as if a call of this process had come to *error*."""
+
+
+class SharedBudget:
+    """Reserves tasks in a store.
+
+    Args:
+        store: counts them.
+        clock: measures time and wakes up.
+        random: returns a number from 0 to 1.
+        owner: names this process; begins the names of its tasks.
+        account: names the account without showing its key.
+
+    Attributes:
+        is_spent: whether all tasks of the period were spent when last asked.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        random: Callable[[], float],
+        owner: str,
+        account: str,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._random = random
+        self._owner = owner
+        self._account = account
+        self._began = clock.seconds()
+        self._number = 0
+        self._open_until: dict[str, float] = {}
+        self._sending: set[Deferred[Any]] = set()
+        self.is_spent = False
+        self._health: Health | None = None
+
+    def listen(self, health: Health) -> None:
+        """Exchange with other processes what is known of the service."""
+        self._health = health
+        health.share = self.tell
+
+    # Tasks
+
+    async def reserve(self, site: str) -> Reservation:
+        """Count one task before it is created.
+
+        Raises:
+            BudgetExceeded: all tasks of the period are spent.
+            CircuitOpen: the site failed too often in a row.
+            AccountError, BlockedError: another process was told so.
+            StoreUnavailable: nobody knows what is left.
+        """
+        await self._heed_facts()
+        self._number += 1
+        reservation = Reservation(task=f"{self._owner}-{self._number}", site=site)
+        try:
+            while (refusal := await self._store.reserve(reservation)) is not None:
+                self._raise(refusal, site)
+                await sleep(self._clock, ASK_SECONDS * (1 + self._random()))
+        except CancelledError:
+            self.refund(reservation)  # it may be counted already
+            raise
+        self.is_spent = False
+        return reservation
+
+    def _raise(self, refusal: Refusal, site: str) -> None:
+        """Raise what *refusal* says, unless asking again may help."""
+        if refusal.reason == "budget":
+            self.is_spent = True
+            raise BudgetExceeded(
+                f"ONECAPTCHA_SHARED_MAX_TASKS: all {refusal.count} tasks are spent"
+            )
+        if refusal.reason == "breaker":
+            self._open_until[site] = self._clock.seconds() + refusal.seconds
+            raise CircuitOpen(
+                f"{site} failed {refusal.count} tasks in a row, over all processes "
+                f"(ONECAPTCHA_MAX_FAILURES): the next one is tried in "
+                f"{refusal.seconds:.0f} s"
+            )
+
+    def cooldown_left(self, site: str) -> float:
+        """Return the seconds until the next task of *site* is tried."""
+        return max(0.0, self._open_until.get(site, 0.0) - self._clock.seconds())
+
+    def refund(self, reservation: Reservation) -> None:
+        """Take one task back, in the background."""
+        self._send(self._store.refund(reservation))
+
+    def settle(self, reservation: Reservation, verdict: Verdict) -> None:
+        """Say what a task came to, in the background."""
+        self._send(self._store.verdict(reservation, verdict))
+
+    # Facts
+
+    def tell(self, error: ServiceError) -> None:
+        """Let other processes know what the service said, in the background."""
+        for name, kind in _FACTS.items():
+            if isinstance(error, kind):
+                seconds = getattr(error, "seconds", ACCOUNT_SECONDS)
+                text = json.dumps([str(error), error.code, error.description])
+                self._send(self._store.tell(name, self._account, text, seconds))
+
+    async def _heed_facts(self) -> None:
+        for name, kind in _FACTS.items():
+            fact = await self._store.ask(name, self._account)
+            if fact is None or self._is_outdated(fact):
+                continue
+            error = _error_of(fact, kind)
+            if self._health is not None:
+                self._health.hear(error)
+            raise error
+
+    def _is_outdated(self, fact: Fact) -> bool:
+        """Tell whether *fact* was told before this process began, and may be over."""
+        since = self._clock.seconds() - self._began
+        return fact.name == "account_refused" and fact.age > since
+
+    # In the background
+
+    def _send(self, call: Coroutine[Deferred[Any], Any, None]) -> None:
+        sending = Deferred.fromCoroutine(call)
+        if sending.called:
+            sending.addErrback(_log_fault)
+            return
+        self._sending.add(sending)
+        sending.addErrback(_log_fault)
+        sending.addBoth(lambda _: self._sending.discard(sending))
+
+    async def close(self) -> None:
+        """Return when all that is in the background is done."""
+        while self._sending:
+            await DeferredList(list(self._sending))
+
+
+def _error_of(fact: Fact, kind: type[ServiceError]) -> ServiceError:
+    try:
+        message, code, description = json.loads(fact.text)
+    except (ValueError, TypeError):
+        message, code, description = "no reason was kept", "", ""
+    error = kind(
+        f"Another process was told: {message}",
+        code=str(code),
+        description=str(description),
+        answered=True,
+    )
+    if isinstance(error, BlockedError):
+        error.seconds = fact.seconds
+    return error
+
+
+def _log_fault(failure: Any) -> None:
+    logger.error("The store could not be told of a task: %s", failure.value)

@@ -1,0 +1,136 @@
+"""The store of a crawl, as its settings name it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import socket
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scrapy_onecaptcha.crawl.budget import TRUSTED_FACTOR
+from scrapy_onecaptcha.settings import PREFIX
+from scrapy_onecaptcha.stores import FILE_NAME, default_url, open_store
+from scrapy_onecaptcha.stores.base import Limits, StoreFault
+from scrapy_onecaptcha.stores.guard import GuardedStore
+from scrapy_onecaptcha.stores.memory import MemoryStore
+from scrapy_onecaptcha.stores.naming import name_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy.settings import BaseSettings
+
+    from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.sessions import SessionKey
+    from scrapy_onecaptcha.settings import Config
+
+__all__ = ["CrawlStore", "open_for"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after the end of a solve within which its site has to say what it makes of
+#: the token, before the task counts as lost with its process.
+VERDICT_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlStore:
+    """A store, and what a crawl is called in it.
+
+    Attributes:
+        store: that the processes share.
+        owner: names this process.
+        egress: where its requests come from, without a proxy.
+        account: names the account without showing its key.
+        wall: returns the seconds since 1970.
+    """
+
+    store: GuardedStore
+    owner: str
+    egress: str
+    account: str
+    wall: Callable[[], float] = time.time
+
+    def name(self, key: SessionKey) -> str | None:
+        """Return what a session is called; ``None`` for one of this process only."""
+        return name_session(key.site, key.cookiejar, key.proxy, self.egress)
+
+
+def limits_of(config: Config) -> Limits:
+    """Return what all processes may spend together."""
+    return Limits(
+        max_tasks=config.shared_max_tasks,
+        period=config.budget_period,
+        max_failures=config.max_failures,
+        trusted_factor=TRUSTED_FACTOR,
+        cooldown=config.cooldown,
+        pending_seconds=config.solve_timeout + VERDICT_SECONDS,
+    )
+
+
+def account_of(config: Config) -> str:
+    """Return a name of the account, from which its key cannot be had."""
+    told = f"{config.api_url}\n{config.api_key}"
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def open_for(
+    config: Config,
+    settings: BaseSettings,
+    clock: Clock,
+    random: Callable[[], float],
+) -> CrawlStore | None:
+    """Return the store of a crawl; ``None`` where it has no need of one.
+
+    Raises:
+        ValueError: the store that is set cannot be used.
+    """
+    owner = uuid.uuid4().hex
+    limits = limits_of(config)
+    namespace = config.store_namespace or settings.get("BOT_NAME") or ""
+    url = config.store or _jobdir_url(settings.get("JOBDIR"))
+    if url is None and not config.shared_max_tasks:
+        return None
+    store = open_store(url, owner, limits, namespace)
+    try:
+        store.check()
+    except StoreFault as fault:
+        if config.store is not None:
+            raise ValueError(f"{PREFIX}STORE cannot be used: {fault}") from None
+        logger.warning(
+            "The JOBDIR cannot keep clearances, and the next run pays again: %s", fault
+        )
+        return None
+    if config.store is None and url is not None:
+        logger.info(
+            "Clearances are kept in %s/%s, which holds cookies now; set %sSTORE to "
+            "keep them elsewhere.",
+            settings.get("JOBDIR"),
+            FILE_NAME,
+            PREFIX,
+        )
+    guarded = GuardedStore(
+        store,
+        clock,
+        config.store_timeout,
+        config.store_on_fault,
+        MemoryStore(owner, limits),
+        random,
+    )
+    return CrawlStore(
+        store=guarded,
+        owner=owner,
+        egress=config.egress or socket.gethostname(),
+        account=account_of(config),
+    )
+
+
+def _jobdir_url(jobdir: str | None) -> str | None:
+    if jobdir:
+        # Scrapy makes it when the spider opens, which is later.
+        Path(jobdir).mkdir(parents=True, exist_ok=True)
+    return default_url(jobdir)

@@ -1,0 +1,300 @@
+"""Real crawls that share a store: the next run, and several processes at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from crawl_harness import REACTORS, Servers, crawl, crawling, pages, sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.crawl
+
+BOTH = ["sqlite", "redis"]
+QUEUE = Path(__file__).with_name("crawl_queue_runner.py")
+
+
+class Redis:
+    """A `redis-server` on a socket of its own."""
+
+    def __init__(self, folder: str) -> None:
+        self.socket = f"{folder}/redis.sock"
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def start(self) -> None:
+        command = ["redis-server", "--port", "0", "--unixsocket", self.socket]
+        options = ["--dir", self.folder, "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
+        while b"PONG" not in self.command("ping"):
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+            self.process = None
+
+    def command(self, *words: str) -> bytes:
+        done = subprocess.run(
+            ["redis-cli", "-s", self.socket, *words], capture_output=True, check=False
+        )
+        return done.stdout
+
+
+@contextmanager
+def redis() -> Iterator[Redis]:
+    if shutil.which("redis-server") is None and os.environ.get("CI") != "true":
+        pytest.skip("redis-server is not installed")
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
+        server = Redis(folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def store_of(kind: str) -> Iterator[str]:
+    """Return the URL of a new store."""
+    if kind == "redis":
+        with redis() as server:
+            yield server.url
+        return
+    with tempfile.TemporaryDirectory(prefix="store-") as folder:
+        yield f"sqlite:///{folder}/store.db"
+
+
+def told(result: Any, text: str) -> int:
+    return sum(text in line for line in result.lines("INFO", "WARNING"))
+
+
+@pytest.mark.parametrize("reactor", sorted({"asyncio", "select", "none"} & {*REACTORS}))
+@pytest.mark.parametrize("kind", BOTH)
+def test_the_next_run_pays_nothing(kind: str, reactor: str) -> None:
+    with sandbox("--latency", "0.3", "--site", "button") as it, store_of(kind) as url:
+        settings = {**REACTORS[reactor][0], "ONECAPTCHA_STORE": url}
+        for run in range(2):
+            result = crawl(it, pages(it["button"], range(12)), settings)
+            result.assert_clean()
+            result.assert_delivered()
+            assert it.tasks == 1
+            assert result.stat("tasks") == (1 if run == 0 else 0)
+            assert told(result, "a clearance from the store") == run
+
+
+def test_a_crawl_that_is_resumed_pays_nothing(tmp_path: Path) -> None:
+    with sandbox("--latency", "0.3", "--site", "button") as it:
+        job = tmp_path / "job"
+        settings = {"JOBDIR": str(job)}
+        for run in range(2):
+            numbers = range(run * 10, run * 10 + 10)
+            result = crawl(it, pages(it["button"], numbers), settings)
+            result.assert_clean()
+            result.assert_delivered()
+            assert it.tasks == 1
+            assert told(result, "onecaptcha.db, which holds cookies now") == 1
+        path = job / "onecaptcha.db"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        # What the documentation says of its deletion.
+        path.unlink()
+        result = crawl(it, pages(it["button"], range(20, 25)), settings)
+        result.assert_delivered()
+        assert it.tasks == 2
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_four_processes_pay_once(kind: str) -> None:
+    with (
+        sandbox("--latency", "1", "--site", "button") as it,
+        store_of(kind) as url,
+        ExitStack() as stack,
+    ):
+        settings = {"ONECAPTCHA_STORE": url}
+        running = [
+            stack.enter_context(
+                crawling(it, pages(it["button"], range(n * 50, n * 50 + 50)), settings)
+            )
+            for n in range(4)
+        ]
+        results = [each.result() for each in running]
+        for result in results:
+            result.assert_clean()
+            result.assert_delivered()
+        assert it.tasks == 1
+        assert sum(result.stat("tasks") for result in results) == 1
+        agents = {
+            sent["user_agent"] for result in results for sent in result.of("sent")[-1:]
+        }
+        assert len(agents) == 1
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_budget_of_four_processes(kind: str) -> None:
+    with (
+        sandbox("--latency", "0.2", "--site", "wall") as it,
+        store_of(kind) as url,
+        ExitStack() as stack,
+    ):
+        settings = {"ONECAPTCHA_STORE": url, "ONECAPTCHA_SHARED_MAX_TASKS": 9}
+        running = [
+            stack.enter_context(crawling(it, pages(it["wall"], range(8)), settings))
+            for _ in range(4)
+        ]
+        results = [each.result() for each in running]
+        assert it.tasks == it.ledger()["calls"]["createTask"] == 9
+        errors = [error for result in results for error in result.errors.values()]
+        assert {error["error"] for error in errors} == {"BudgetExceeded"}
+        assert sum(len(result.pages) for result in results) == 9
+        later = crawl(it, pages(it["wall"], range(1)), settings)
+        assert {e["error"] for e in later.errors.values()} == {"BudgetExceeded"}
+        assert it.tasks == 9
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_killed_process_is_replaced(kind: str) -> None:
+    with sandbox("--latency", "3", "--site", "button") as it, store_of(kind) as url:
+        settings = {"ONECAPTCHA_STORE": url}
+        plan = pages(it["button"], range(6))
+        with crawling(it, plan, settings) as first:
+            first.until(lambda: it.tasks == 1)
+            first.process.send_signal(signal.SIGKILL)
+            first.process.wait()
+        result = crawl(it, plan, settings, hangs=90)
+        result.assert_clean()
+        result.assert_delivered()
+        assert told(result, "another process solves") == 1
+        assert it.tasks == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("unix:///nowhere/redis.sock", "unix:///nowhere/redis.sock: "),
+        ("sqlite:////nowhere/store.db", "/nowhere/store.db: No such file"),
+    ],
+)
+def test_a_store_that_is_not_there_stops_the_crawl(url: str, said: str) -> None:
+    with sandbox("--latency", "0", "--site", "button") as it:
+        plan = pages(it["button"], range(1))
+        result = crawl(it, plan, {"ONECAPTCHA_STORE": url})
+        (failed,) = result.of("failed")
+        assert "ONECAPTCHA_STORE cannot be used" in str(failed)
+        assert said in str(failed)
+        assert it.ledger()["sites"].get("button", {}) == {}
+
+
+def test_redis_stops_and_comes_back_under_a_crawl() -> None:
+    with sandbox("--latency", "0.5", "--site", "button") as it, redis() as server:
+        settings = {"ONECAPTCHA_STORE": server.url, "DOWNLOAD_DELAY": 0.1}
+        plan = pages(it["button"], range(20))
+        plan += [
+            {**each, "meta": {"cookiejar": "b"}}
+            for each in pages(it["button"], range(20, 25))
+        ]
+        with crawling(it, plan, settings) as running:
+            running.until(lambda: it.tasks >= 1)
+            server.stop()
+            running.until(lambda: running.says("ONECAPTCHA_STORE does not answer"))
+            server.start()
+            result = running.result()
+        result.assert_clean()
+        result.assert_delivered()
+        assert told(result, "ONECAPTCHA_STORE does not answer") == 1
+        assert told(result, "ONECAPTCHA_STORE answers again") == 1
+        assert it.tasks <= 3
+
+
+def test_without_redis_pages_are_lost_and_nothing_is_paid() -> None:
+    with sandbox("--latency", "0.5", "--site", "button") as it, redis() as server:
+        settings = {
+            "ONECAPTCHA_STORE": server.url,
+            "ONECAPTCHA_STORE_TIMEOUT": 3,
+        }
+        with crawling(it, pages(it["button"], range(5)), settings) as running:
+            running.until(lambda: running.says("Spider opened"))
+            server.stop()
+            result = running.result()
+        result.assert_clean()
+        kinds = {error["error"] for error in result.errors.values()}
+        assert kinds == {"StoreUnavailable"}
+        assert it.tasks == 0
+
+
+def _secrets(it: Servers, result: Any) -> list[str]:
+    tokens = [token for task in it.ledger()["tasks"] for token in [task.get("token")]]
+    return [it.key, "/page/", *[token for token in tokens if token]]
+
+
+def test_what_is_at_rest() -> None:
+    with (
+        sandbox("--latency", "0.2", "--site", "button") as it,
+        redis() as server,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        plan = pages(it["button"], range(4))
+        for url in (f"sqlite:///{folder}/store.db", server.url):
+            result = crawl(it, plan, {"ONECAPTCHA_STORE": url})
+            result.assert_delivered()
+        files = b"".join(p.read_bytes() for p in Path(folder).iterdir())
+        keys = server.command("KEYS", "*").decode().split()
+        values = b"\n".join(server.command("GET", key) for key in keys)
+        for found in (files, values + "\n".join(keys).encode()):
+            assert b"cookies" in found
+            assert b"P1_" not in found
+            assert b"E0_" not in found
+            for secret in _secrets(it, result):
+                assert secret.encode() not in found, secret
+
+
+def test_workers_of_one_queue_pay_once() -> None:
+    """scrapy-redis: every page once, one task, and one User-Agent for all."""
+    pytest.importorskip("scrapy_redis")
+    with (
+        sandbox("--latency", "2", "--site", "button") as it,
+        redis() as server,
+        ExitStack() as stack,
+    ):
+        for number, wanted in enumerate(pages(it["button"], range(200))):
+            server.command("RPUSH", "plan", json.dumps({**wanted, "number": number}))
+        settings = {
+            "ONECAPTCHA_STORE": f"{server.url}?db=1",
+            "REDIS_URL": server.url,
+            "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
+            "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
+            "SCHEDULER_PERSIST": True,
+            "CONCURRENT_REQUESTS": 8,
+        }
+        running = [
+            stack.enter_context(
+                crawling(it, [], settings, runner=QUEUE, deprecated=True, hangs=120)
+            )
+            for _ in range(4)
+        ]
+        results = [each.result() for each in running]
+        assert [result.code for result in results] == [0] * 4
+        delivered = [e["number"] for result in results for e in result.of("page")]
+        assert sorted(delivered) == list(range(200))
+        assert [result.of("error") for result in results] == [[]] * 4
+        assert it.tasks == 1
+        agents = {
+            sent["user_agent"] for result in results for sent in result.of("sent")[-1:]
+        }
+        assert len(agents) == 1

@@ -1,0 +1,441 @@
+"""Several crawls, or one after another, on one store: in virtual time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scrapy.exceptions import IgnoreRequest
+
+from scrapy_onecaptcha.crawl.store import CrawlStore
+from scrapy_onecaptcha.exceptions import (
+    BudgetExceeded,
+    CircuitOpen,
+    StoreUnavailable,
+    TaskFailed,
+)
+from scrapy_onecaptcha.stores.base import Limits, StoreFault
+from scrapy_onecaptcha.stores.guard import GuardedStore
+from scrapy_onecaptcha.stores.memory import MemoryRows, MemoryStore
+
+from .models import Model
+from .virtual import Crawl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy_onecaptcha.stores.rules import Rules
+
+DAY = 86_400.0
+
+
+class Shaky(MemoryStore):
+    """A store that can be down."""
+
+    is_down = False
+
+    async def _run(self, call: Callable[[Rules], Any]) -> Any:
+        if self.is_down:
+            raise StoreFault("connection refused")
+        return await super()._run(call)
+
+
+class World:
+    """Crawls in the same time, on the same sites, with one store.
+
+    Args:
+        site: of the model.
+    """
+
+    def __init__(self, **site: Any) -> None:
+        self.crawls: list[Crawl] = []
+        self.stores: list[Shaky] = []
+        self.rows = MemoryRows(lambda: 0.0)
+        self._site = site
+        self.model: Any = None
+
+    def crawl(
+        self,
+        *,
+        limits: Limits | None = None,
+        egress: str = "host",
+        account: str = "account",
+        on_fault: Any = "fail",
+        **options: Any,
+    ) -> Crawl:
+        """Return one more process."""
+        beside = self.crawls[0] if self.crawls else None
+        number = len(self.crawls)
+        store = Shaky(f"owner-{number}", limits or Limits(), self.rows)
+        clock = _Late(beside)
+        guarded = GuardedStore(
+            store, clock, 60, on_fault, MemoryStore("local", limits), lambda: 0.5
+        )
+        shared = CrawlStore(
+            store=guarded,
+            owner=f"owner-{number}",
+            egress=egress,
+            account=account,
+            wall=lambda: clock.seconds() + 1e9,
+        )
+        crawl = Crawl(beside=beside, store=shared, seed=number, **options)
+        clock.crawl = crawl
+        self.rows.now = lambda: crawl.clock.seconds() + 1e9
+        if self.model is None:
+            self.model = Model(crawl.clock, crawl.service, **self._site)
+        for name in self.model.names:
+            crawl.sites[name] = self.model
+        self.crawls.append(crawl)
+        self.stores.append(store)
+        return crawl
+
+    def run(self, seconds: float = 7200.0) -> None:
+        until = self.crawls[0].clock.seconds() + seconds
+        while not all(crawl.is_idle for crawl in self.crawls):
+            self.crawls[0].clock.advance(0.25)
+            assert self.crawls[0].clock.seconds() < until, "stuck"
+
+    def advance(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        for _ in range(int(seconds * 20)):
+            self.crawls[0].clock.advance(0.05)
+
+    def ask(self, crawl: Crawl, numbers: range) -> None:
+        crawl.ask(*[self.model.url(number) for number in numbers])
+
+    def finish(self) -> None:
+        self.run()
+        for crawl in self.crawls:
+            done: list[Any] = []
+            from twisted.internet.defer import Deferred
+
+            closing = Deferred.fromCoroutine(crawl.middleware.spider_closed())
+            closing.addBoth(done.append)
+            assert done == [None]
+        calls: list[Any] = list(self.crawls[0].clock.getDelayedCalls())
+        left = [call for call in calls if call.active()]
+        assert not left, left
+
+    @property
+    def tasks(self) -> int:
+        return len(self.crawls[0].service.created)
+
+    @property
+    def agents(self) -> set[str]:
+        return {
+            (request.headers.get("User-Agent") or b"").decode()
+            for crawl in self.crawls
+            for request in crawl.sent[-1:]
+        }
+
+
+class _Late:
+    """The clock of a crawl that is not made yet."""
+
+    def __init__(self, beside: Crawl | None) -> None:
+        self.crawl = beside
+
+    def seconds(self) -> float:
+        return self.crawl.clock.seconds() if self.crawl else 0.0
+
+    def callLater(self, delay: float, call: Any, *args: Any) -> Any:  # noqa: N802
+        assert self.crawl is not None
+        return self.crawl.clock.callLater(delay, call, *args)
+
+
+def delivered(crawl: Crawl) -> int:
+    assert crawl.errors == []
+    return len(crawl.pages)
+
+
+# Clearances
+
+
+def test_processes_pay_once() -> None:
+    world = World()
+    for _ in range(4):
+        crawl = world.crawl()
+        world.ask(crawl, range(50))
+    world.finish()
+    assert [delivered(crawl) for crawl in world.crawls] == [50] * 4
+    assert world.tasks == 1
+
+
+def test_the_next_run_pays_nothing() -> None:
+    world = World()
+    for number in range(3):
+        world.ask(world.crawl(), range(10))
+        world.run()
+        assert world.tasks == 1, number
+    assert all(delivered(crawl) == 10 for crawl in world.crawls)
+    world.finish()
+
+
+def test_a_user_agent_goes_along() -> None:
+    world = World(kind="agent")
+    one = world.crawl()
+    one.service.user_agent = "Mozilla/5.0 (the token's)"
+    world.ask(one, range(5))
+    world.run()
+    two = world.crawl()
+    world.ask(two, range(5))
+    world.finish()
+    assert (delivered(one), delivered(two), world.tasks) == (5, 5, 1)
+    assert world.agents == {"Mozilla/5.0 (the token's)"}
+
+
+@pytest.mark.parametrize("gate", ["place", "next", "one"])
+def test_gates_at_an_address(gate: str) -> None:
+    world = World(gate=gate)
+    for _ in range(2):
+        world.ask(world.crawl(), range(10))
+        world.run()
+    world.finish()
+    assert [delivered(crawl) for crawl in world.crawls] == [10, 10]
+    assert world.tasks == 1
+
+
+@pytest.mark.parametrize("pages", [10, 25])
+def test_a_clearance_that_ends_is_dropped(pages: int) -> None:
+    world = World(pages=pages)
+    for _ in range(4):
+        world.ask(world.crawl(), range(50))
+    world.finish()
+    assert [delivered(crawl) for crawl in world.crawls] == [50] * 4
+    least = 200 // pages
+    assert world.tasks <= 2 * least
+    # What is left in the store is what still opens pages, if anything.
+    tasks = world.tasks
+    world.ask(world.crawl(), range(2))
+    world.finish()
+    assert world.tasks <= tasks + 1
+
+
+def test_a_clearance_of_another_address_is_not_tried() -> None:
+    world = World()
+    world.ask(world.crawl(egress="one"), range(5))
+    world.run()
+    two = world.crawl(egress="two")
+    world.ask(two, range(5))
+    world.finish()
+    assert (delivered(two), world.tasks) == (5, 2)
+
+
+def test_a_clearance_that_fails_elsewhere_is_not_deleted() -> None:
+    """It is good for one machine, and not for another that says it is the same."""
+    world = World(kind="forever")
+    one = world.crawl()
+    world.ask(one, range(5))
+    world.run()
+    held = world.model._held
+    grants = dict(world.model.grants)
+    two = world.crawl()
+
+    def only_ones(request: Any) -> Any:
+        return None if request in two.sent else held(request)
+
+    world.model._held = only_ones
+    world.model.grants.clear()
+    world.model.grants.update(grants)
+    world.ask(two, range(1))
+    world.run(200)
+    (entry,) = _show(world)
+    assert entry.clearance is not None
+    assert two.service.created
+
+
+def _show(world: World) -> Any:
+    from tests.unit.helpers import Run
+
+    return Run(MemoryStore("tool", Limits(), world.rows).show()).value
+
+
+def test_a_site_that_wants_a_token_for_each_page() -> None:
+    world = World(kind="answer")
+    for _ in range(3):
+        world.ask(world.crawl(), range(12))
+    world.finish()
+    assert [delivered(crawl) for crawl in world.crawls] == [12] * 3
+    assert world.tasks == 36
+    (entry,) = _show(world)
+    assert entry.token_per_page
+
+
+def test_a_cookiejar_that_is_an_object_stays_local() -> None:
+    world = World()
+    for _ in range(2):
+        crawl = world.crawl()
+        crawl.ask(world.model.url(1), meta={"cookiejar": ("a", 1)})
+        world.run()
+    world.finish()
+    assert world.tasks == 2
+
+
+def test_nothing_is_shared_where_it_is_switched_off() -> None:
+    world = World()
+    for _ in range(2):
+        world.ask(world.crawl(share_clearance=False), range(1))
+        world.run()
+    world.finish()
+    assert world.tasks == 2
+    assert _show(world) == ()
+
+
+# Leases
+
+
+def test_a_process_that_is_killed_frees_its_lease() -> None:
+    world = World()
+    one, two = world.crawl(), world.crawl()
+    world.ask(one, range(5))
+    world.advance(2)
+    assert world.tasks == 1
+    world.ask(two, range(5))
+    world.advance(1)
+    # Killed: it neither renews nor publishes any more.
+    world.stores[0].is_down = True
+    world.advance(50)
+    assert delivered(two) == 5
+    assert world.tasks == 2
+
+
+def test_a_process_that_stops_frees_its_lease_at_once() -> None:
+    world = World()
+    one, two = world.crawl(), world.crawl()
+    one.service.latency = 100.0
+    world.ask(one, range(1))
+    world.advance(2)
+    assert world.tasks == 1
+    one.stop()
+    world.advance(1)
+    world.ask(two, range(1))
+    world.advance(4)
+    assert world.tasks == 2  # long before the lease would have ended
+
+
+# Money
+
+
+def test_a_budget_of_all_processes() -> None:
+    world = World(kind="answer")
+    limits = Limits(max_tasks=10)
+    for _ in range(4):
+        world.ask(world.crawl(limits=limits), range(12))
+    world.run()
+    assert world.tasks == 10
+    errors = [error for crawl in world.crawls for error in crawl.errors]
+    assert {type(error) for error in errors} == {BudgetExceeded}
+    assert sum(len(crawl.pages) for crawl in world.crawls) == 10
+    assert "ONECAPTCHA_SHARED_MAX_TASKS: all 10 tasks" in str(errors[0])
+    world.finish()
+
+
+def test_a_task_that_the_service_refuses_is_given_back() -> None:
+    from scrapy_onecaptcha.exceptions import Unavailable
+
+    world = World()
+    crawl = world.crawl(limits=Limits(max_tasks=1))
+
+    def busy(number: int) -> Exception | None:
+        return Unavailable("no slot", answered=True) if number < 4 else None
+
+    crawl.service.creating = busy
+    world.ask(crawl, range(3))
+    world.finish()
+    assert (delivered(crawl), world.tasks) == (3, 1)
+
+
+def test_a_breaker_of_all_processes() -> None:
+    world = World(refusal=1.0)
+    limits = Limits(max_failures=5)
+    for _ in range(4):
+        world.ask(world.crawl(limits=limits, max_attempts=9), range(4))
+    world.run()
+    assert world.tasks == 5
+    errors = [error for crawl in world.crawls for error in crawl.errors]
+    assert len(errors) == 16
+    assert {type(error) for error in errors} == {CircuitOpen}
+    world.finish()
+
+
+def test_a_task_that_fails_frees_its_lease() -> None:
+    world = World()
+    one, two = world.crawl(), world.crawl()
+    failing: Any = lambda number: TaskFailed("no") if number == 1 else None  # noqa: E731
+    one.service.outcome = failing
+    world.ask(one, range(3))
+    world.ask(two, range(3))
+    world.finish()
+    assert [delivered(crawl) for crawl in world.crawls] == [3, 3]
+    assert world.tasks == 2
+
+
+# Faults
+
+
+def test_without_the_store_nothing_is_paid() -> None:
+    world = World()
+    crawl = world.crawl()
+    world.stores[0].is_down = True
+    world.ask(crawl, range(5))
+    world.run(300)
+    assert world.tasks == 0
+    assert {type(error) for error in crawl.errors} == {StoreUnavailable}
+    assert all(isinstance(error, IgnoreRequest) for error in crawl.errors)
+    assert crawl.stat("failed/store_unavailable") == 5
+    world.finish()
+
+
+def test_a_store_that_comes_back_is_waited_for() -> None:
+    world = World()
+    crawl = world.crawl()
+    world.stores[0].is_down = True
+    world.ask(crawl, range(5))
+    world.advance(20)
+    world.stores[0].is_down = False
+    world.finish()
+    assert (delivered(crawl), world.tasks) == (5, 1)
+
+
+def test_sessions_that_are_cleared_go_on_without_it() -> None:
+    world = World()
+    crawl = world.crawl()
+    world.ask(crawl, range(5))
+    world.run()
+    world.stores[0].is_down = True
+    world.ask(crawl, range(5, 50))
+    world.finish()
+    assert (delivered(crawl), world.tasks) == (50, 1)
+
+
+def test_a_store_that_fails_during_a_solve_loses_no_page() -> None:
+    world = World()
+    crawl = world.crawl()
+    world.ask(crawl, range(5))
+    world.advance(2)
+    assert world.tasks == 1
+    world.stores[0].is_down = True
+    world.finish()
+    assert (delivered(crawl), world.tasks) == (5, 1)
+
+
+def test_a_store_that_loses_its_data_costs_no_page() -> None:
+    world = World(pages=10)
+    one, two = world.crawl(), world.crawl()
+    for crawl in (one, two):
+        world.ask(crawl, range(10))
+    for _ in range(3):
+        world.advance(17)
+        world.rows.clear()
+    world.finish()
+    assert [delivered(one), delivered(two)] == [10, 10]
+    assert world.tasks <= 6
+
+
+def test_on_its_own_a_process_goes_on() -> None:
+    world = World()
+    crawl = world.crawl(on_fault="local")
+    world.stores[0].is_down = True
+    world.ask(crawl, range(5))
+    world.finish()
+    assert (delivered(crawl), world.tasks) == (5, 1)
