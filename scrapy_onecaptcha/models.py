@@ -127,6 +127,8 @@ class Challenge:
         needs_scripts: whether the page's scripts have to be run to know more.
         free_cookies: what its scripts set, as ``Set-Cookie`` would have it, before they
             load the page again without a token.
+        confidence: how sure it is that the page is of this kind, from 0 to 1; 1.0 where
+            the user says so.
     """
 
     kind: Kind
@@ -140,6 +142,7 @@ class Challenge:
     evidence: tuple[str, ...] = ()
     needs_scripts: bool = False
     free_cookies: tuple[str, ...] = field(default=(), repr=False)
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

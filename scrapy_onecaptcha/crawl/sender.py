@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import TextResponse
 from twisted.internet.defer import CancelledError
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._redact import any_spelling
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Submitted", "TokenSender"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Redirects that are followed after one submission, as many as browsers do.
 MAX_HOPS = 20

@@ -11,6 +11,7 @@ from urllib.parse import quote_plus, unquote_plus, urlsplit, urlunsplit
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
+from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.requests import ONCE
 from scrapy_onecaptcha.pages.encodings import keeps_ascii
@@ -99,7 +100,8 @@ def send_as_page(
     """
     headers = _headers(request, response, form)
     for name, value in sending.headers:
-        headers[name] = value
+        if is_settable(name):
+            headers[name] = value
     url, body = sending.url, (sending.body or "").encode()
     kind = sending.content_type
     fields = list(sending.fields or ())

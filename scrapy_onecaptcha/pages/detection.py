@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from scrapy.http import TextResponse
 
 from scrapy_onecaptcha.models import MAX_RQDATA, Challenge, valid_sitekey
-from scrapy_onecaptcha.pages.classifier import GATE, gather, survey, weigh
+from scrapy_onecaptcha.pages.classifier import judge
+from scrapy_onecaptcha.pages.cloudflare import marker_of
 from scrapy_onecaptcha.pages.html import BOM_UTF16, has, is_html, parse
-from scrapy_onecaptcha.pages.json_api import is_json, read_demand, weigh_demand
+from scrapy_onecaptcha.pages.json_api import GATE, is_json, read_demand, weigh_demand
 from scrapy_onecaptcha.pages.mentions import may_hold_widget
 from scrapy_onecaptcha.pages.plan import make_plan
+from scrapy_onecaptcha.pages.purpose import key_in_query
 from scrapy_onecaptcha.pages.repeats import repeat
 from scrapy_onecaptcha.pages.scripted import (
     SUBMISSION_REASONS,
@@ -26,6 +28,7 @@ from scrapy_onecaptcha.pages.scripted import (
     rendered_widget,
     visit_of,
 )
+from scrapy_onecaptcha.pages.signs import gather, is_shown, survey
 from scrapy_onecaptcha.pages.widgets import read_captcha
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 from scrapy_onecaptcha.scripts.child import NoEngine
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_onecaptcha.models import Form, Reason
-    from scrapy_onecaptcha.pages.classifier import Signs
     from scrapy_onecaptcha.pages.html import Page
     from scrapy_onecaptcha.pages.plan import Plan
     from scrapy_onecaptcha.pages.widgets import Captcha
@@ -86,7 +88,8 @@ def detect_with(
         return None
     if is_json(response):
         return _detect_demand(response, options)
-    body, insists = response.body, bool(options.gate and options.expect)
+    body, marker = response.body, marker_of(response.body)
+    insists = bool(options.gate and options.expect) or marker is not None
     # In UTF-16 no word looks like its bytes.
     if not (may_hold_widget(body) or insists or body.startswith(BOM_UTF16)):
         return None
@@ -99,10 +102,15 @@ def detect_with(
         return None
     plan = make_plan(page, captcha, response, options.field, scripts)
     signs = gather(survey(response, page, options.expect), page, captcha, plan)
-    weight, evidence = weigh(signs)
-    is_gate = weight >= GATE and (_is_shown(captcha, signs) or rendered)
+    verdict = judge(signs)
+    is_gate = verdict.is_gate and (is_shown(captcha, signs) or rendered)
     challenge = _of_page(page, captcha, plan, options, scripts)
-    challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
+    evidence = (*challenge.evidence, *verdict.evidence)
+    challenge = replace(challenge, evidence=evidence, confidence=verdict.confidence)
+    if marker is not None and not captcha.widgets:
+        is_gate = True
+        challenge = _as(challenge, True, f"It has a marker of Cloudflare's ({marker}).")
+        challenge = replace(challenge, needs_scripts=False, reason="no_sitekey")
     return _verdict(response, challenge, captcha, is_gate=is_gate, options=options)
 
 
@@ -112,22 +120,6 @@ def _run(response: TextResponse) -> Scripts:
         return Scripts(reading=visit_once(visit_of(response)))
     except NoEngine as error:
         return Scripts(reason="no_engine", sentence=f"{error}.")
-
-
-def _is_shown(captcha: Captcha, signs: Signs) -> bool:
-    """Tell whether the page itself shows a captcha, or that it wants one.
-
-    The script, a key among the data and an element of that name are part of the layout
-    of many a site, and so of the pages on which it is down or puts its visitors off.
-    """
-    if captcha.certain:
-        return True
-    if captcha.widgets and not captcha.named:
-        return signs.refused
-    shown = captcha.place or captcha.box or signs.asks
-    if captcha.named:
-        return shown or signs.led_from is not None
-    return shown and signs.refused
 
 
 def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge | None:
@@ -151,6 +143,7 @@ def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge
     )
     challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
     if options.gate is not None:
+        challenge = replace(challenge, confidence=1.0)
         return _as(challenge, options.gate, f"The user says gate={options.gate}.")
     is_gate = weight >= GATE
     if options.decide is None:
@@ -170,11 +163,13 @@ def _verdict(
 ) -> Challenge | None:
     """Let the user's word stand above the evidence."""
     if options.expect and has(response, options.expect):
+        challenge = replace(challenge, confidence=1.0)
         content = _as(challenge, False, f"It has the content ({options.expect}).")
         return content if captcha.widgets else None
     if not (is_gate or captcha.widgets or (options.gate and options.expect)):
         return None
     if options.gate is not None:
+        challenge = replace(challenge, confidence=1.0)
         return _as(challenge, options.gate, f"The user says gate={options.gate}.")
     if options.decide is None:
         return _as(challenge, is_gate)
@@ -212,13 +207,17 @@ def _of_page(
     reading = scripts.reading if scripts else None
     rendered = rendered_widget(reading) if reading else None
     keys = [w.sitekey for w in (rendered, shown) if w and w.sitekey]
+    key = next(filter(valid_sitekey, keys), keys[0] if keys else None)
+    if (shown or rendered) and not valid_sitekey(key):
+        key = key_in_query(page) or key
+    widget = rendered or shown
     challenge = _challenge(
         page.url,
         options,
-        sitekey=next(filter(valid_sitekey, keys), keys[0] if keys else None),
+        sitekey=key,
         # A script that is not at hand may hand on what the page's data has.
         rqdata=(rendered and rendered.rqdata) or (shown and shown.rqdata) or None,
-        invisible=(rendered or shown).invisible if rendered or shown else False,  # type: ignore[union-attr]
+        invisible=widget.invisible if widget else False,
         form=plan.form,
         seen=shown.seen if shown else "No widget is in sight.",
         proof_of_work=_wants_proof_of_work(page),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha._headers import HEADER
+from scrapy_onecaptcha._values import HEADER
 from scrapy_onecaptcha.models import Form
 from scrapy_onecaptcha.pages.controls import (
     SUBMITS,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Literal, get_args
 
+from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.models import Form, plain, valid_sitekey
 from scrapy_onecaptcha.pages.encodings import charset, web_name
 from scrapy_onecaptcha.pages.forms import resp_key_fields
@@ -196,7 +197,7 @@ def form_of(sending: Sending, page: Page) -> Form:
         headers=tuple(
             (name, value)
             for name, value in sending.headers
-            if name not in (header, "content-type")
+            if name != header and is_settable(name)
         ),
         shape=sending.shape,
     )

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from scrapy_onecaptcha._headers import is_settable
 from scrapy_onecaptcha.scripts.models import Sending
 
 if TYPE_CHECKING:
@@ -80,10 +79,10 @@ def make_sending(one: Request, other: Request, token: str, other_token: str) -> 
 
 
 def _settable(headers: Iterable[list[str]]) -> Iterator[tuple[str, str]]:
-    """Yield the headers that a script may set; of others a browser takes no notice."""
+    """Yield the headers that are sent as such; the type of the body is kept apart."""
     for name, value in headers:
         plain = value.isascii() and value.isprintable() and len(value) <= MAX_HEADER
-        if plain and is_settable(name):
+        if plain and name != "content-type":
             yield name, value
 
 

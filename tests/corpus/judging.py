@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha import Challenge
     from tests.corpus.labels import Label
 
-__all__ = ["ASPECTS", "PAGES", "judge", "seen", "served", "verdict_of"]
+__all__ = [
+    "ASPECTS",
+    "PAGES",
+    "judge",
+    "response_of",
+    "scripts_of",
+    "seen",
+    "verdict_of",
+]
 
 PAGES = Path(__file__).parent / "pages"
 #: What is judged of a page.
@@ -36,14 +44,19 @@ _RESPONSES: dict[str, type[TextResponse]] = {
 
 def seen(label: Label) -> Challenge | None:
     """Detect what the page of *label* is, its scripts included."""
-    response = served(label)
+    response = response_of(label)
     challenge = detect(response)
     if challenge is None or not challenge.needs_scripts:
         return challenge
+    return detect_with(response, UNSET, scripts_of(response))
+
+
+def scripts_of(response: TextResponse) -> Scripts:
+    """Return what the scripts of *response* do."""
     visit = replace(visit_of(response), external=external(response))
     reading = shared_child().visit(visit)
     assert reading is not None
-    return detect_with(response, UNSET, Scripts(reading=reading))
+    return Scripts(reading=reading)
 
 
 def external(response: TextResponse) -> tuple[tuple[str, str], ...]:
@@ -52,7 +65,7 @@ def external(response: TextResponse) -> tuple[tuple[str, str], ...]:
     return tuple((response.urljoin(source), JQUERY) for source in sources)
 
 
-def served(label: Label) -> TextResponse:
+def response_of(label: Label) -> TextResponse:
     """Return the page of *label*, served as the label says."""
     path = PAGES / label.file
     charset = f"; charset={label.charset}" if label.charset else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scrapy.http import HtmlResponse
 
-from scrapy_onecaptcha._headers import is_settable
+from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.pages.detection import detect, detect_with
 from scrapy_onecaptcha.pages.scripted import Scripts, cookies_of, visit_of
 from scrapy_onecaptcha.request_options import KEYS, UNSET, RequestOptions
