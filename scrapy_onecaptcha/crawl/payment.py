@@ -276,10 +276,7 @@ class Payment:
         except PageChanged as error:
             unit.settle("void")
             self._report.unused(gate.site)
-            raise SubmissionRefused(
-                f"The token for {self._site.original.url} was not sent: the page has "
-                f"changed since it was planned, {error}"
-            ) from None
+            raise SubmissionRefused(error.told(self._site.original.url)) from None
         verdict = await self._judge.judge(gate, came, solution.user_agent)
         return self._conclude(gate, verdict, solution, unit, before)
 
