@@ -10,7 +10,6 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.crawl import request_meta, requests
-from scrapy_onecaptcha.crawl.addresses import chain_of
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -59,13 +58,10 @@ class DroppedRedirects:
             What is to be asked for now: what the spider had asked for, if a gate is
             known there; the target itself, if it was last asked for in an earlier run.
         """
-        asked = request_meta.first_of(request)["url"]
         if request.url in self._gates:
             self._gates.move_to_end(request.url)
             return [self._again(request)]
-        if self._addresses.is_known(request.url) or self._addresses.strayed(
-            asked, chain_of(request)
-        ):
+        if self._addresses.leads_through(request):
             return [self._again(request)]
         if self._newest is request:
             return [request.replace(dont_filter=True)]
