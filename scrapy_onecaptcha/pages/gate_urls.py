@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["names", "says_so"]
 
 _SAYS_SO = re.compile(
-    r"(?:^|[/_.-])(?:h?captcha|challenge|verify|verification|anti-?bot|bot-?check"
-    r"|human-?check|are-?you-?human|security-?check)(?:$|[/_.-])",
+    r"(?:^|[/_.-])(?:h?captcha|challenge|verify|verification|anti[-_]?bot|bot[-_]?check"
+    r"|human[-_]?check|are[-_]?you[-_]?human|security[-_]?check)(?:$|[/_.-])",
     re.IGNORECASE,
 )
 
