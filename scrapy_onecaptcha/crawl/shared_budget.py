@@ -7,11 +7,11 @@ calls of their own.
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.exceptions import (
     AccountError,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedBudget"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: How long it is told that the account is refused. Processes that start later ask the
 #: service themselves, because the account may be right again by then.

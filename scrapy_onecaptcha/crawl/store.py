@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import socket
 import time
 import uuid
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl.budget import TRUSTED_FACTOR
 from scrapy_onecaptcha.settings import PREFIX
 from scrapy_onecaptcha.stores import FILE_NAME, default_url, open_store
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CrawlStore", "open_for"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds after the end of a solve within which its site has to say what it makes of
 #: the token, before the task counts as lost with its process.
