@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 METADATA := setup.cfg pyproject.toml
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test docs fuzz report faults bench clean
+.PHONY: help demo test docs fuzz report faults oracle bench clean
 
 help:
 	@echo "make demo   crawl a gated bookshop, no key needed"
@@ -15,6 +15,7 @@ help:
 	@echo "make fuzz   ten minutes of broken pages, replies and settings"
 	@echo "make report how well the corpus of pages is read"
 	@echo "make faults what a crawl makes of every fault of the service"
+	@echo "make oracle what crawls pay, against a browser that goes page by page"
 	@echo "make bench  the benchmarks"
 	@echo "make clean  remove what the others made"
 
@@ -42,6 +43,7 @@ docs: $(VENV)/docs
 # Other examples than those of make test, and twenty times as many.
 fuzz: $(VENV)/dev
 	FUZZ=20 $(BIN)/pytest tests/fuzz
+	$(BIN)/python -m tests.flow.oracle --long
 
 # How well pages are told apart, and what is read from them.
 report: $(VENV)/dev
@@ -50,6 +52,10 @@ report: $(VENV)/dev
 # Every fault of the service at every call: what it does to a page, and costs.
 faults: $(VENV)/dev
 	$(BIN)/python -m tests.faults
+
+# Each kind of clearance under each load, in virtual time: what it costs.
+oracle: $(VENV)/dev
+	$(BIN)/python -m tests.flow.oracle
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks

@@ -7,7 +7,6 @@ Each setting is one row of `SETTINGS`; each key of ``meta["onecaptcha"]`` one of
 from __future__ import annotations
 
 import difflib
-import logging
 import math
 import os
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scrapy.exceptions import NotConfigured
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._redact import Secret
 from scrapy_onecaptcha._values import (
     ATTEMPTS,
@@ -60,7 +60,7 @@ __all__ = [
     "unknown",
 ]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 PREFIX = "ONECAPTCHA_"
 MAX_POLLS = 120  # getTaskResult calls for one task (the protocol family)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha import _scrapy
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.addresses import GateAddresses
 from scrapy_onecaptcha.crawl.arrivals import NO_COOKIES, Arrivals
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Coordinator"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Requests that are held unsent, for each of ``CONCURRENT_REQUESTS``, where they come
 #: from a queue that others may read or that a crash must not lose.
@@ -302,4 +302,4 @@ def _shared_budget(
 ) -> SharedBudget | None:
     if store is None:
         return None
-    return SharedBudget(store.store, clock, random, store.owner, store.account)
+    return SharedBudget(store.store, clock, random, store.run, store.account)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha import _scrapy
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.exceptions import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Endings", "restore", "spare"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Flag of a gate that is handed to the callback (``ONECAPTCHA_ON_FAILURE``).
 FAILED = "onecaptcha-failed"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl import requests
 from scrapy_onecaptcha.crawl.bookkeeping import subject_of
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FlowContext", "Payment", "note_passed"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Values of cookies, and the cookies, by domain, path and name.
 Jar: TypeAlias = dict[tuple[str, str, str], tuple[Any, Any]]
@@ -158,7 +158,7 @@ class Payment:
         lease = await self._context.waits.until_closing(taking)
         if isinstance(lease, Imported):
             session = self._session(gate)
-            session.user_agent = lease.user_agent
+            session.user_agent = lease.user_agent or session.user_agent
             self._sessions.grant(session, None, lease.cookies, imported=True)
             self.made = False
             return Gated(gate)  # which is older than that
