@@ -21,7 +21,10 @@ help:
 
 # Never by a key that happens to be set: the demo costs nothing.
 demo: $(VENV)/demo
-	cd example_project && env -u ONECAPTCHA_API_KEY ../$(BIN)/scrapy crawl books
+	rm -f example_project/demo.jsonl
+	cd example_project && env -u ONECAPTCHA_API_KEY ../$(BIN)/scrapy crawl books \
+	  -s ONECAPTCHA_LEDGER=demo.jsonl
+	cd example_project && ../$(BIN)/scrapy onecaptcha report demo.jsonl --html report.html
 
 test: $(VENV)/dev
 	$(BIN)/ruff check
@@ -60,7 +63,8 @@ bench: $(VENV)/dev
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	rm -rf .hypothesis
-	rm -f example_project/books.jsonl
+	rm -f example_project/books.jsonl example_project/captchas.jsonl
+	rm -f example_project/demo.jsonl example_project/report.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: what they stand for is made again when the metadata changes.

@@ -112,6 +112,8 @@ class Challenge:
         solvable: whether a token can be had and sent.
         reason: why not, where it is not.
         evidence: one sentence for each thing seen.
+        confidence: how sure it is that the page is of this kind, from 0 to 1; 1.0 where
+            the user says so.
     """
 
     kind: Kind
@@ -123,6 +125,7 @@ class Challenge:
     solvable: bool = True
     reason: Reason | None = None
     evidence: tuple[str, ...] = ()
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,13 @@ the site answered: a page, an error, or the gate that still stands.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import CancelledError
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.addresses import chain_of
 from scrapy_onecaptcha.crawl.gate import Delivered, Gate, Gated, user_agent_of
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SiteClient", "SiteContext"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 CLIENT_ERROR = 400
 

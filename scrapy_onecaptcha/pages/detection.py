@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 from scrapy.http import TextResponse
 
 from scrapy_onecaptcha.models import MAX_RQDATA, Challenge, valid_sitekey
-from scrapy_onecaptcha.pages.classifier import GATE, gather, may_be_gate, survey, weigh
+from scrapy_onecaptcha.pages.classifier import judge, may_be_gate
+from scrapy_onecaptcha.pages.cloudflare import marker_of
 from scrapy_onecaptcha.pages.html import BOM_UTF16, has, is_html, parse
-from scrapy_onecaptcha.pages.json_api import is_json, read_demand, weigh_demand
+from scrapy_onecaptcha.pages.json_api import GATE, is_json, read_demand, weigh_demand
 from scrapy_onecaptcha.pages.mentions import may_hold_widget
 from scrapy_onecaptcha.pages.plan import make_plan
+from scrapy_onecaptcha.pages.purpose import key_in_query
 from scrapy_onecaptcha.pages.repeats import repeat
+from scrapy_onecaptcha.pages.signs import gather, is_shown, survey
 from scrapy_onecaptcha.pages.widgets import read_captcha, script_size
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 
@@ -26,9 +29,9 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_onecaptcha.models import Form, Reason
-    from scrapy_onecaptcha.pages.classifier import Signs
     from scrapy_onecaptcha.pages.html import Page
     from scrapy_onecaptcha.pages.plan import Plan
+    from scrapy_onecaptcha.pages.signs import Signs
     from scrapy_onecaptcha.pages.widgets import Captcha
 
 __all__ = ["detect"]
@@ -51,7 +54,8 @@ def detect(response: Response, options: RequestOptions = UNSET) -> Challenge | N
         return None
     if is_json(response):
         return _detect_demand(response, options)
-    body, insists = response.body, bool(options.gate and options.expect)
+    body, marker = response.body, marker_of(response.body)
+    insists = bool(options.gate and options.expect) or marker is not None
     # In UTF-16 no word looks like its bytes.
     if not (may_hold_widget(body) or insists or body.startswith(BOM_UTF16)):
         return None
@@ -63,12 +67,16 @@ def detect(response: Response, options: RequestOptions = UNSET) -> Challenge | N
     captcha, plan, signs = _look(response, page, options, seen, whole=whole)
     if not (captcha.widgets or captcha.api or captcha.place or insists):
         return None
-    if not whole and may_be_gate(signs) and _is_shown(captcha, signs):
+    if not whole and may_be_gate(signs) and is_shown(captcha, signs):
         captcha, plan, signs = _look(response, page, options, seen, whole=True)
-    weight, evidence = weigh(signs)
-    is_gate = weight >= GATE and _is_shown(captcha, signs)
+    verdict = judge(signs)
+    is_gate = verdict.is_gate and is_shown(captcha, signs)
     challenge = _of_page(page, captcha, plan, options)
-    challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
+    evidence = (*challenge.evidence, *verdict.evidence)
+    challenge = replace(challenge, evidence=evidence, confidence=verdict.confidence)
+    if marker is not None and not captcha.widgets:
+        is_gate = True
+        challenge = _as(challenge, True, f"It has a marker of Cloudflare's ({marker}).")
     return _verdict(response, challenge, captcha, is_gate=is_gate, options=options)
 
 
@@ -84,22 +92,6 @@ def _look(
     captcha = read_captcha(page, whole=whole)
     plan = make_plan(page, captcha, response, options.field)
     return captcha, plan, gather(seen, page, captcha, plan)
-
-
-def _is_shown(captcha: Captcha, signs: Signs) -> bool:
-    """Tell whether the page itself shows a captcha, or that it wants one.
-
-    The script, a key among the data and an element of that name are part of the layout
-    of many a site, and so of the pages on which it is down or puts its visitors off.
-    """
-    if captcha.certain:
-        return True
-    if captcha.widgets and not captcha.named:
-        return signs.refused
-    shown = captcha.place or captcha.box or signs.asks
-    if captcha.named:
-        return shown or signs.led_from is not None
-    return shown and signs.refused
 
 
 def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge | None:
@@ -123,6 +115,7 @@ def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge
     )
     challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
     if options.gate is not None:
+        challenge = replace(challenge, confidence=1.0)
         return _as(challenge, options.gate, f"The user says gate={options.gate}.")
     is_gate = weight >= GATE
     if options.decide is None:
@@ -142,11 +135,13 @@ def _verdict(
 ) -> Challenge | None:
     """Let the user's word stand above the evidence."""
     if options.expect and has(response, options.expect):
+        challenge = replace(challenge, confidence=1.0)
         content = _as(challenge, False, f"It has the content ({options.expect}).")
         return content if captcha.widgets else None
     if not (is_gate or captcha.widgets or (options.gate and options.expect)):
         return None
     if options.gate is not None:
+        challenge = replace(challenge, confidence=1.0)
         return _as(challenge, options.gate, f"The user says gate={options.gate}.")
     if options.decide is None:
         return _as(challenge, is_gate)
@@ -176,10 +171,13 @@ def _of_page(
     page: Page, captcha: Captcha, plan: Plan, options: RequestOptions
 ) -> Challenge:
     widget = captcha.widget
+    key = widget.sitekey if widget else None
+    if widget and not valid_sitekey(key):
+        key = key_in_query(page) or key
     return _challenge(
         page.url,
         options,
-        sitekey=widget.sitekey if widget else None,
+        sitekey=key,
         rqdata=widget.rqdata if widget else None,
         invisible=widget.invisible if widget else False,
         form=plan.form,

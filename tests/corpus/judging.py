@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha import Challenge
     from tests.corpus.labels import Label
 
-__all__ = ["ASPECTS", "PAGES", "judge", "seen", "verdict_of"]
+__all__ = ["ASPECTS", "PAGES", "judge", "response_of", "seen", "verdict_of"]
 
 PAGES = Path(__file__).parent / "pages"
 #: What is judged of a page.
@@ -27,22 +27,25 @@ _RESPONSES: dict[str, type[TextResponse]] = {
 }
 
 
-def seen(label: Label) -> Challenge | None:
-    """Detect what the page of *label* is, served as the label says."""
+def response_of(label: Label) -> TextResponse:
+    """Return the page of *label*, served as the label says."""
     path = PAGES / label.file
     charset = f"; charset={label.charset}" if label.charset else ""
     request = Request(label.url)
     if label.led_from:
         request.meta["redirect_urls"] = [label.led_from]
-    return detect(
-        _RESPONSES[path.suffix](
-            label.url,
-            status=label.status,
-            headers={"Content-Type": label.content_type + charset},
-            body=path.read_bytes(),
-            request=request,
-        )
+    return _RESPONSES[path.suffix](
+        label.url,
+        status=label.status,
+        headers={"Content-Type": label.content_type + charset},
+        body=path.read_bytes(),
+        request=request,
     )
+
+
+def seen(label: Label) -> Challenge | None:
+    """Detect what the page of *label* is."""
+    return detect(response_of(label))
 
 
 def verdict_of(challenge: Challenge | None) -> str:
