@@ -357,11 +357,6 @@ def text(most: int) -> Callable[[Any], str]:
     return parse
 
 
-STORE_URLS = (
-    "sqlite:///PATH, redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///SOCKET"
-)
-
-
 def store_url(value: Any) -> str:
     """Accept the URL of a store."""
     if not isinstance(value, str) or not _STORE_URL.fullmatch(value.strip()):
