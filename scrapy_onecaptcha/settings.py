@@ -21,7 +21,6 @@ from scrapy_onecaptcha._redact import Secret
 from scrapy_onecaptcha._values import (
     ATTEMPTS,
     SELECTOR,
-    STORE_URLS,
     SUBMITTER,
     Proxy,
     Row,
@@ -161,7 +160,11 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
                 parse=path, allowed="the path of a file in a folder that exists"
             ),
             "DRY_RUN": _switch(default=False),
-            "STORE": Row(parse=store_url, allowed=STORE_URLS),
+            "STORE": Row(
+                parse=store_url,
+                allowed="sqlite:///PATH, redis://HOST:PORT/DB, rediss://HOST:PORT/DB "
+                "or unix:///SOCKET",
+            ),
             "STORE_NAMESPACE": Row(
                 parse=text(MAX_NAMESPACE_LENGTH),
                 allowed=f"one line of at most {MAX_NAMESPACE_LENGTH} characters",
