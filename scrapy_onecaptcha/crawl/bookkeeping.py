@@ -68,5 +68,5 @@ def _open_ledger(path: str | None) -> Ledger | None:
     except OSError as error:
         raise ValueError(
             f"{PREFIX}LEDGER is {path!r}: {error.strerror}; allowed: the path of a "
-            "file in a folder that exists."
+            "file whose folder exists."
         ) from None

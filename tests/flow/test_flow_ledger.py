@@ -216,7 +216,7 @@ def test_a_ledger_that_cannot_be_written(crawling: Crawling, tmp_path: Path) -> 
         ValueError,
         match=re.escape(
             f"ONECAPTCHA_LEDGER is '{path}': No such file or directory; allowed: the "
-            "path of a file in a folder that exists."
+            "path of a file whose folder exists."
         ),
     ):
         crawling(ledger=path)
