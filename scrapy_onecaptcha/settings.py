@@ -161,9 +161,7 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             "CLOSE_ON_FATAL": _switch(default=False),
             "TASK_COST": Row(default=7, parse=number(0), allowed="points, 0 or more"),
             "LOG_INTERVAL": _seconds(30),
-            "LEDGER": Row(
-                parse=_path, allowed="the path of a file whose folder exists"
-            ),
+            "LEDGER": Row(parse=_path, allowed="a path in a folder that exists"),
             "DRY_RUN": _switch(default=False),
             "STORE": Row(parse=store_url, allowed=STORE_URLS),
             "STORE_NAMESPACE": Row(

@@ -215,8 +215,8 @@ def test_a_ledger_that_cannot_be_written(crawling: Crawling, tmp_path: Path) -> 
     with pytest.raises(
         ValueError,
         match=re.escape(
-            f"ONECAPTCHA_LEDGER is '{path}': No such file or directory; allowed: the "
-            "path of a file whose folder exists."
+            f"ONECAPTCHA_LEDGER is '{path}': No such file or directory; allowed: a "
+            "path in a folder that exists."
         ),
     ):
         crawling(ledger=path)
