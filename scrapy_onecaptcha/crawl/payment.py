@@ -126,8 +126,7 @@ class Payment:
             self.drop_body(gate)  # more than anybody reads, for as long as it waits
         await self._context.waits.until_closing(self._sender.may_submit(gate))
         if self._context.dry_run is not None:
-            shared = self._config.share_clearance
-            raise self._context.dry_run.refuse(gate, shared=shared, submitter=own)
+            raise self._context.dry_run.refuse(gate, submitter=own)
 
     def drop_body(self, gate: Gate) -> None:
         """Free the memory of a gate that waits: its form was read already.
@@ -362,8 +361,6 @@ class Payment:
                 pages=ended.pages,
                 cost=ended.cost,
             )
-        if ended is not None:
-            ended.write_down()
         self._sessions.grant(
             session, again, frozenset((c.name, c.value or "") for c in new)
         )
