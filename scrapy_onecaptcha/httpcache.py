@@ -98,12 +98,6 @@ class _Gateless:
         return challenge is not None and challenge.kind == "gate"
 
 
-def _is_stored_redirect(cachedresponse: Response, request: Request) -> bool:
-    """Tell whether a request of the middleware would follow a stored redirect."""
-    own = "role" in (request.meta.get("_onecaptcha") or {})
-    return own and "Location" in cachedresponse.headers
-
-
 def _is_about_a_gate(response: Response, request: Request) -> bool:
     """Tell whether *response* leads to the address of a gate, or comes from it.
 
@@ -117,6 +111,12 @@ def _is_about_a_gate(response: Response, request: Request) -> bool:
         or (bool(target) and names(response.url, target))
         or (asked != response.url and names(response.url, asked))
     )
+
+
+def _is_stored_redirect(cachedresponse: Response, request: Request) -> bool:
+    """Tell whether a request of the middleware would follow a stored redirect."""
+    own = "role" in (request.meta.get("_onecaptcha") or {})
+    return own and "Location" in cachedresponse.headers
 
 
 def gateless(policy: type[Any]) -> type[Any]:

@@ -188,6 +188,7 @@ class Coordinator:
             endings=endings,
             report=self.report,
             arrivals=numbers,
+            notes_cookies=store is not None,
         )
         self.arrivals = Arrivals(
             rules=self._rules,

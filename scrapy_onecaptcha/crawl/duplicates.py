@@ -10,6 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.crawl import request_meta, requests
+from scrapy_onecaptcha.crawl.addresses import chain_of
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -61,7 +62,8 @@ class DroppedRedirects:
         if request.url in self._gates:
             self._gates.move_to_end(request.url)
             return [self._again(request)]
-        if self._addresses.leads_through(request):
+        # A cleared gate address may lead back to the asked URL, which is no duplicate.
+        if self._addresses.led_through(chain_of(request)):
             return [self._again(request)]
         if self._newest is request:
             return [request.replace(dont_filter=True)]

@@ -132,19 +132,6 @@ def test_any_policy_can_be_wrapped_once() -> None:
     )
 
 
-@pytest.mark.parametrize("policy", [GatelessDummyPolicy, GatelessRFC2616Policy])
-def test_a_stored_redirect_is_not_for_the_middlewares_own_requests(policy: Any) -> None:
-    """It may lead to the gate of which the session was cleared since."""
-    cache = policy(Settings())
-    headers = {"Location": f"{URL}/gate", "Expires": "Mon, 01 Jan 2124 00:00:00 GMT"}
-    stored = Response(URL, status=302, headers=headers | DATED)
-    replay = Request(URL, meta={"_onecaptcha": {"role": "replay"}})
-    page = response(CONTENT)
-    assert cache.is_cached_response_fresh(stored, Request(URL))
-    assert not cache.is_cached_response_fresh(stored, replay)
-    assert not cache.is_cached_response_valid(stored, page, replay)
-
-
 REDIRECTS = [
     ("/page", "/captcha"),
     ("/page", "/check?next=/page"),
@@ -183,3 +170,16 @@ def test_the_cache_is_asked_whether_it_keeps_gates_out() -> None:
     assert keeps_gates_out(Settings(on))
     assert not keeps_gates_out(Settings(on | {"HTTPCACHE_ENABLED": False}))
     assert not keeps_gates_out(Settings({"HTTPCACHE_ENABLED": True}))
+
+
+@pytest.mark.parametrize("policy", [GatelessDummyPolicy, GatelessRFC2616Policy])
+def test_a_stored_redirect_is_not_for_the_middlewares_own_requests(policy: Any) -> None:
+    """It may lead to the gate of which the session was cleared since."""
+    cache = policy(Settings())
+    headers = {"Location": f"{URL}/gate", "Expires": "Mon, 01 Jan 2124 00:00:00 GMT"}
+    stored = Response(URL, status=302, headers=headers | DATED)
+    replay = Request(URL, meta={"_onecaptcha": {"role": "replay"}})
+    page = response(CONTENT)
+    assert cache.is_cached_response_fresh(stored, Request(URL))
+    assert not cache.is_cached_response_fresh(stored, replay)
+    assert not cache.is_cached_response_valid(stored, page, replay)

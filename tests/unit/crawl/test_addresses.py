@@ -59,8 +59,8 @@ def test_a_way_through_an_address_is_known_wherever_it_ends() -> None:
     meta = {"redirect_urls": [f"{SITE}/a", f"{SITE}/check?next=/a"]}
     back = Request(f"{SITE}/a", meta=meta)
     assert chain_of(back) == [*meta["redirect_urls"], f"{SITE}/a"]
-    assert addresses.leads_through(back)
-    assert not addresses.leads_through(Request(f"{SITE}/check"))
+    assert addresses.led_through(chain_of(back))
+    assert not addresses.led_through([f"{SITE}/check"])
 
 
 def test_so_many_addresses_are_remembered() -> None:
