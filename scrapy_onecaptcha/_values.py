@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -231,6 +232,14 @@ def submitters(value: Any) -> Mapping[str, Callable[..., Any]]:
     if not isinstance(value, Mapping):
         raise TypeError
     return MappingProxyType({domain(d): function(s) for d, s in value.items()})
+
+
+def path(value: Any) -> str:
+    """Accept the path of a file, or a `Path`."""
+    text = os.fspath(value)
+    if not isinstance(text, str) or not text.strip() or not text.isprintable():
+        raise ValueError
+    return text
 
 
 def one_of(*words: str) -> Callable[[Any], str]:

@@ -35,6 +35,7 @@ from scrapy_onecaptcha._values import (
     is_loopback,
     number,
     one_of,
+    path,
     store_url,
     submitters,
     task_proxy,
@@ -117,6 +118,12 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             ),
             "EXPECT": SELECTOR,
             "GATE": Row(parse=function, allowed=_GATE),
+            "SCRIPTS": Row(
+                default="run", parse=one_of("run", "off"), allowed='"run" or "off"'
+            ),
+            "SCRIPT_HOSTS": Row(
+                parse=domains, allowed="a list of domains, or text with commas"
+            ),
             "SUBMITTERS": Row(
                 default=MappingProxyType({}),
                 parse=submitters,
@@ -150,6 +157,10 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             "CLOSE_ON_FATAL": _switch(default=False),
             "TASK_COST": Row(default=7, parse=number(0), allowed="points, 0 or more"),
             "LOG_INTERVAL": _seconds(30),
+            "LEDGER": Row(
+                parse=path, allowed="the path of a file in a folder that exists"
+            ),
+            "DRY_RUN": _switch(default=False),
             "STORE": Row(parse=store_url, allowed=STORE_URLS),
             "STORE_NAMESPACE": Row(
                 parse=text(MAX_NAMESPACE_LENGTH),
@@ -196,6 +207,8 @@ class Config:
     allowed_domains: tuple[str, ...] | None
     expect: str | None
     gate: Callable[..., Any] | None
+    scripts: Literal["run", "off"]
+    script_hosts: tuple[str, ...] | None
     submitters: Mapping[str, Callable[..., Any]]
     max_attempts: int
     max_tasks: int
@@ -218,6 +231,8 @@ class Config:
     close_on_fatal: bool
     task_cost: float
     log_interval: float
+    ledger: str | None
+    dry_run: bool
     store: str | None = data(repr=False)
     store_namespace: str | None
     store_timeout: float
@@ -311,12 +326,24 @@ def request_defaults(settings: BaseSettings) -> RequestOptions:
     )
 
 
+def script_settings(settings: BaseSettings) -> tuple[bool, tuple[str, ...] | None]:
+    """Return whether scripts are run, and where external ones may come from.
+
+    Raises:
+        ValueError: names the setting, the value and what is allowed.
+    """
+    is_on = _read(settings, f"{PREFIX}SCRIPTS") == "run"
+    return is_on, _read(settings, f"{PREFIX}SCRIPT_HOSTS")
+
+
 def _find_key(settings: BaseSettings, environ: Mapping[str, str] | None) -> Secret:
     environ = os.environ if environ is None else environ
     for key in (settings.get(_API_KEY), environ.get(_API_KEY)):
         if key is not None and not (isinstance(key, str) and not key.strip()):
             # What is no text is refused as an empty one is, and shown nowhere.
             return Secret(key) if isinstance(key, str) else Secret()
+    if _read(settings, f"{PREFIX}DRY_RUN"):
+        return Secret("none-is-needed")  # nothing is ever sent to the service
     raise NotConfigured(
         f"scrapy-onecaptcha is off: set {_API_KEY}, in the settings or as an "
         "environment variable, to the key of your account at the service."

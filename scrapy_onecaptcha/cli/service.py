@@ -36,6 +36,7 @@ def read_config(settings: BaseSettings) -> Config:
     """
     settings = settings.copy()
     settings.set(f"{PREFIX}ENABLED", value=True, priority="cmdline")
+    settings.set(f"{PREFIX}DRY_RUN", value=False, priority="cmdline")
     try:
         return Config.from_settings(settings)
     except (NotConfigured, ValueError) as error:

@@ -58,7 +58,7 @@ class SharedBudget:
         store: counts them.
         clock: measures time and wakes up.
         random: returns a number from 0 to 1.
-        owner: names this process; begins the names of its tasks.
+        run: names this run; begins the names of its tasks.
         account: names the account without showing its key.
 
     Attributes:
@@ -70,13 +70,13 @@ class SharedBudget:
         store: Store,
         clock: Clock,
         random: Callable[[], float],
-        owner: str,
+        run: str,
         account: str,
     ) -> None:
         self._store = store
         self._clock = clock
         self._random = random
-        self._owner = owner
+        self._run = run
         self._account = account
         self._began = clock.seconds()
         self._number = 0
@@ -103,7 +103,7 @@ class SharedBudget:
         """
         await self._heed_facts()
         self._number += 1
-        reservation = Reservation(task=f"{self._owner}-{self._number}", site=site)
+        reservation = Reservation(task=f"{self._run}-{self._number}", site=site)
         try:
             while (refusal := await self._store.reserve(reservation)) is not None:
                 self._raise(refusal, site)

@@ -37,20 +37,24 @@ logger = get_logger(__name__)
 VERDICT_SECONDS = 300.0
 
 
+#: Owns the leases in the store of a JOBDIR.
+JOBDIR_OWNER = "jobdir"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrawlStore:
     """A store, and what a crawl is called in it.
 
     Attributes:
         store: that the processes share.
-        owner: names this process.
+        run: names this run of this process.
         egress: where its requests come from, without a proxy.
         account: names the account without showing its key.
         wall: returns the seconds since 1970.
     """
 
     store: GuardedStore
-    owner: str
+    run: str
     egress: str
     account: str
     wall: Callable[[], float] = time.time
@@ -89,7 +93,10 @@ def open_for(
     Raises:
         ValueError: the store that is set cannot be used.
     """
-    owner = uuid.uuid4().hex
+    run = uuid.uuid4().hex
+    # One crawl at a time uses a JOBDIR: its next run need not wait for the lease of one
+    # that was killed.
+    owner = run if config.store else JOBDIR_OWNER
     limits = limits_of(config)
     namespace = config.store_namespace or settings.get("BOT_NAME") or ""
     url = config.store or _jobdir_url(settings.get("JOBDIR"))
@@ -123,7 +130,7 @@ def open_for(
     )
     return CrawlStore(
         store=guarded,
-        owner=owner,
+        run=run,
         egress=config.egress or socket.gethostname(),
         account=account_of(config),
     )

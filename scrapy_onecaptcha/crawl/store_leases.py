@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import Beat, sleep
+from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.leases import Imported, Lease
 from scrapy_onecaptcha.stores.base import ASK_SECONDS, RENEW_SECONDS, Busy
 from scrapy_onecaptcha.stores.base import Clearance as StoredClearance
@@ -226,16 +227,13 @@ class StoreLeases:
         jar = self._engine.cookie_jar(gate.request)
         if jar is None:
             return {}
-        host = _host(gate.session.key)
+        cookies = older(jar, _host(gate.session.key), frozenset())
         new = set_by(gate.request, gate.response)
-        known.cookies.update(
-            key for key in older(jar, host, frozenset()) if key.name in new
-        )
-        return {
-            key: value
-            for key, value in older(jar, host, frozenset()).items()
-            if key not in known.cookies
-        }
+        # Nobody has seen the cookies of a redirect, but a first visit had no others.
+        led = "redirect_urls" in gate.request.meta
+        first_visit = led and request_meta.was_bare(gate.request)
+        known.cookies.update(key for key in cookies if first_visit or key.name in new)
+        return {key: cookies[key] for key in cookies.keys() - known.cookies}
 
     # What is earned here
 

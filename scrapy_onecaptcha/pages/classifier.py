@@ -1,216 +1,77 @@
-"""Gate or widget: what speaks for which, weighed and put into sentences."""
+"""Gate or widget: the features of a page, weighed."""
 
 from __future__ import annotations
 
-import re
+import math
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from scrapy_onecaptcha.pages.controls import (
-    BUTTONS,
-    controls,
-    is_asked,
-    is_search,
-    label,
-    owner,
-    type_of,
-    visitor_fields,
-)
-from scrapy_onecaptcha.pages.html import join
-from scrapy_onecaptcha.pages.phrases import (
-    ACTING,
-    ACTS,
-    ADDRESS,
-    ASK,
-    CHECKING,
-    NOTICE,
-    ONWARD,
-    WORDS,
-)
+from scrapy_onecaptcha.pages.features import found
+from scrapy_onecaptcha.pages.weights import BIAS, POINTS, WEIGHTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
-    from scrapy.http import Response
+    from scrapy_onecaptcha.pages.signs import Signs
 
-    from scrapy_onecaptcha.pages.html import Node, Page
-    from scrapy_onecaptcha.pages.plan import Plan
-    from scrapy_onecaptcha.pages.widgets import Captcha
+__all__ = ["GATE", "Verdict", "confidence", "judge", "may_be_gate", "weigh"]
 
-__all__ = ["GATE", "Signs", "gather", "may_be_gate", "survey", "weigh"]
-
-# What the evidence must weigh for a page to be a gate.
-GATE = 4
-
-# Sizes of a page. Gates of bouncers have 50 to 800 characters and up to 5 links.
-LITTLE_TEXT, SOME_TEXT, MUCH_TEXT = 800, 2000, 4000
-FEW_LINKS, SOME_LINKS, MANY_LINKS = 5, 20, 50
-
-# Forms around widgets that are looked at.
-MAX_FORMS = 32
-# Fields outside the form that are looked at.
-MAX_FIELDS = 50
-# Elements in one link whose text is counted.
-MAX_PIECES = 20
-
-_GONE = frozenset({404, 410})
-_GATE_STATUSES = frozenset({401, 403, 405, 429, 503})
-# Dialogs that are closed until a visitor opens them; Bootstrap has classes for it.
-_CLOSED = (
-    "boolean(ancestor-or-self::*[self::dialog[not(@open)] or @role='dialog'"
-    " and (@hidden or @aria-hidden='true')"
-    " or contains(concat(' ', normalize-space(@class), ' '), ' modal ')"
-    " and not(contains(concat(' ', normalize-space(@class), ' '), ' show '))"
-    " and (contains(concat(' ', normalize-space(@class), ' '), ' fade ')"
-    " or @aria-hidden='true')])"
-)
-_FIELDS = ("input", "textarea")
-_FIRST_HEADINGS = ("title", "h1")
-_HEADINGS = ("title", "h1", "h2", "h3")
-_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_THINGS = ("figure", "dl", "video", "audio", "iframe")
-# Elements whose text is not shown as part of the page's.
-_NOT_SHOWN = frozenset({"script", "style", "option", "textarea"})
+#: What the evidence must weigh for a page to be a gate: where both are as likely,
+#: nothing is paid.
+GATE = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signs:
-    """What speaks for a gate or for a widget.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a page is.
 
     Attributes:
-        asked: the visitor's fields in the widget's form.
-        has_form: whether there is such a form.
-        others: the visitor's fields elsewhere, search boxes aside.
-        text: the page's visible text, in characters.
-        links: how many links it has.
-        led_from: the URL that was asked for, where the request was led elsewhere.
-        status: the HTTP status.
-        words: what its title or headings say that a gate would.
-        lacks: the selector of the content, where the user gave one.
-        called: whether a script sends the token off by itself.
-        prose: its visible text without that of its links, in characters.
-        button: what the button of the widget's form says.
-        closed: whether the widget stands in a dialog that is closed.
-        asks: whether it speaks of a captcha, or asks for a person.
-        acts: what says that the form is for something else than going on.
-        things: whether it has figures, films or lists of facts, or frames of others.
+        is_gate: whether it is a gate.
+        confidence: how sure that is, from 0 to 1.
+        evidence: one sentence for each feature.
     """
 
-    asked: tuple[str, ...]
-    has_form: bool
-    others: tuple[str, ...]
-    text: int
-    links: int
-    led_from: str | None
-    status: int
-    words: str | None
-    lacks: str | None
-    called: bool = False
-    prose: int = 0
-    button: str = ""
-    closed: bool = False
-    asks: bool = False
-    acts: str = ""
-    things: bool = False
-
-    @property
-    def is_article(self) -> bool:
-        """Whether it may be about the words of its headings, rather than mean them."""
-        told = self.status in _GATE_STATUSES or self.led_from
-        return not told and self.prose > LITTLE_TEXT and self.links > FEW_LINKS
-
-    @property
-    def is_said(self) -> bool:
-        """Whether more than its shape speaks for a gate."""
-        return bool(
-            self.status in _GATE_STATUSES
-            or self.led_from
-            or self.lacks
-            or ((self.words or self.asks) and not self.is_article)
-            or (ONWARD.search(self.button) and not self.acts)
-        )
-
-    @property
-    def refused(self) -> bool:
-        """Whether the page itself says that it is no ordinary one."""
-        return self.words is not None or self.status in _GATE_STATUSES
+    is_gate: bool
+    confidence: float
+    evidence: tuple[str, ...]
 
 
-def weigh(signs: Signs) -> tuple[int, tuple[str, ...]]:
-    """Weigh the signs: from ``GATE`` up it is a gate. Each one is named.
+def judge(signs: Signs) -> Verdict:
+    """Judge a page by its *signs*, after two rules that are not weighed.
 
-    What the form asks of its visitor decides, unless the page around it is full. A page
-    that nothing but its shape makes a gate has few links and nothing to look at.
+    A page that hands its token to the page or app around it is a part of that. A page
+    that lacks the content expected, and asks for nothing but the captcha, is a gate.
     """
-    text, links, article = signs.text, signs.links, signs.is_article
-    layout = links > FEW_LINKS or signs.things
-    heading = f"Its title or a heading says “{signs.words}”"
-    said = f"({text} characters)"
-    weights = (
-        (-8, signs.asked, f"The form asks its visitor for {', '.join(signs.asked)}."),
-        (3, signs.has_form and not signs.asked, "Its form asks for the captcha only."),
-        (2, signs.called and not signs.asked, "A script sends its token off."),
-        (-1, not signs.has_form and not signs.called, "No form takes the token."),
-        (-3, signs.others, f"It also asks for {', '.join(signs.others)} elsewhere."),
-        (2, text <= LITTLE_TEXT, f"There is little text {said}."),
-        (1, LITTLE_TEXT < text <= SOME_TEXT, f"There is some text {said}."),
-        (-2, SOME_TEXT < text <= MUCH_TEXT, f"There is much text {said}."),
-        (-5, text > MUCH_TEXT, f"There is the text of a whole page {said}."),
-        (1, links <= FEW_LINKS, f"There are few links ({links})."),
-        (-1, SOME_LINKS < links <= MANY_LINKS, f"There are many links ({links})."),
-        (-2, links > MANY_LINKS, f"There are the links of a whole page ({links})."),
-        (1, signs.led_from, f"The request was led here from {signs.led_from}."),
-        (3, signs.status in _GATE_STATUSES, f"The status is {signs.status}."),
-        (-3, signs.status in _GONE, f"The status is {signs.status}: no such page."),
-        (2, signs.words and not article, f"{heading}."),
-        (0, signs.words and article, f"{heading}, but it may be an article on that."),
-        (
-            -3,
-            (not signs.is_said or (signs.acts and signs.lacks)) and layout,
-            "It has a menu or content, and nothing says that it is a gate.",
-        ),
-        (-6, signs.acts, f"Its form is for something else (“{signs.acts}”)."),
-        (-3, signs.closed, "The widget stands in a dialog that is closed."),
-        (
-            2,
-            signs.lacks and not signs.acts,
-            f"It lacks the content expected ({signs.lacks}).",
-        ),
-    )
-    found = [(weight, sentence) for weight, holds, sentence in weights if holds]
-    return sum(weight for weight, _ in found), tuple(text for _, text in found)
+    weight, evidence = weigh(signs)
+    if signs.in_frame and signs.elsewhere == "" and not signs.has_form:
+        said = "It hands its token to the page or app around it."
+        return Verdict(False, 1.0, (*evidence, said))
+    if signs.lacks and not signs.asked:
+        said = f"It lacks the content expected ({signs.lacks})."
+        return Verdict(True, max(confidence(weight), 0.9), (*evidence, said))
+    is_gate = weight >= GATE
+    sure = confidence(weight)
+    return Verdict(is_gate, sure if is_gate else 1 - sure, evidence)
 
 
-def survey(response: Response, page: Page, expect: str | None) -> Signs:
-    """Gather the signs of a page that no captcha and no form are looked at for.
+def weigh(
+    signs: Signs, weights: Mapping[str, int] = WEIGHTS, bias: int = BIAS
+) -> tuple[int, tuple[str, ...]]:
+    """Weigh *signs*: from `GATE` up it is a gate. Each feature is named.
 
     Args:
-        response: the page as it came.
-        page: the page as a tree.
-        expect: the selector of the content, where the user gave one.
+        signs: of the page.
+        weights: in points, by the features' names.
+        bias: of a page without any feature.
     """
-    text = " ".join(" ".join(_texts(page.root)).split())
-    linked = " ".join(_linked(page.root))
-    headings = _headings(page, _HEADINGS)
-    words = WORDS.search(headings)
-    brief = NOTICE.sub("", text) if len(text) <= LITTLE_TEXT else ""
-    asks = "captcha" in brief.lower() or ASK.search(f"{headings} {brief}")
-    return Signs(
-        asked=(),
-        has_form=False,
-        others=(),
-        text=_length(text),
-        links=int(page.root.xpath("count(//a[@href])")),
-        led_from=_led_from(response),
-        status=response.status,
-        words=words[0] if words else None,
-        lacks=expect,
-        prose=_length(text) - _length(" ".join(linked.split())),
-        asks=bool(asks),
-        things=any(map(_is_thing, page.root.iter(*_THINGS))),
-    )
+    features = found(signs)
+    weight = bias + sum(weights[feature.name] for feature in features)
+    return weight, tuple(feature.said_of(signs) for feature in features)
+
+
+def confidence(weight: int) -> float:
+    """Return how likely a page of that *weight* is a gate, from 0 to 1."""
+    return 1 / (1 + math.exp(-weight / POINTS))
 
 
 def may_be_gate(signs: Signs) -> bool:
@@ -225,146 +86,4 @@ def may_be_gate(signs: Signs) -> bool:
         has_form=True,
         called=True,
     )
-    return weigh(best)[0] >= GATE
-
-
-def gather(signs: Signs, page: Page, captcha: Captcha, plan: Plan) -> Signs:
-    """Add the signs that the captcha and its form give.
-
-    Args:
-        signs: those of the page.
-        page: the page as a tree.
-        captcha: what it shows of hCaptcha.
-        plan: how it takes its token.
-    """
-    elements = [w.element for w in captcha.widgets if w.element is not None]
-    around = [owner(element, page) for element in elements]
-    forms = [
-        element
-        for element in dict.fromkeys((*around, plan.element))
-        if element is not None
-    ][:MAX_FORMS]
-    asked = [e for element in forms for e in visitor_fields(element, page)]
-    others = _fields_outside(page, forms)
-    if not any(element is not None for element in around):
-        # A widget in no form belongs to what is in none either.
-        asked += [e for e in others if owner(e, page) is None]
-    button = next((said for each in forms if (said := _button(each, page))), "")
-    return replace(
-        signs,
-        asked=tuple(label(element) for element in asked[:5]),
-        has_form=bool(forms),
-        others=tuple(label(element) for element in others[:5]),
-        called=plan.called,
-        button=button,
-        acts=_acts(button, forms[0] if forms else None, page),
-        closed=any(element.xpath(_CLOSED) for element in elements[:1]),
-    )
-
-
-def _texts(root: Node) -> Iterator[str]:
-    """Yield the pieces of the text that the page shows."""
-    body = next(root.iter("body"), None)
-    for element in body.iter() if body is not None else ():
-        if element.text and element.tag not in _NOT_SHOWN:
-            yield element.text
-        if element.tail:
-            yield element.tail
-
-
-def _linked(root: Node) -> Iterator[str]:
-    """Yield the pieces of the text that links have, each piece once."""
-    counted = set()
-    for link in root.iter("a"):
-        if link in counted:
-            continue
-        for element in islice(link.iter(), MAX_PIECES):
-            if element.tag == "a":
-                counted.add(element)
-            if element.text:
-                yield element.text
-            if element.tail and element is not link:
-                yield element.tail
-
-
-def _is_thing(element: Node) -> bool:
-    """Tell whether *element* is something to look at, other than the captcha."""
-    if element.tag != "iframe":
-        return True
-    source = element.get("src", "")
-    return source.startswith("http") and "hcaptcha.com" not in source
-
-
-def _length(text: str) -> int:
-    """Count characters; a Chinese or Japanese one says as much as two or three."""
-    return len(text) + len(_WIDE.findall(text))
-
-
-def _button(form: Node, page: Page) -> str:
-    """Return what the button says that sends *form*, or what its first one says."""
-    buttons = [e for e in controls(form, page) if type_of(e) in BUTTONS - {"reset"}]
-    for element in sorted(buttons, key=lambda e: type_of(e) == "button"):
-        said = element.get("value") if element.tag == "input" else None
-        said = said or "".join(element.itertext()) or element.get("aria-label")
-        return " ".join((said or "").split())[:60]
-    return ""
-
-
-def _acts(button: str, form: Node | None, page: Page) -> str:
-    """Return what says that *form* does something with what the page holds."""
-    if ACTS.search(button):
-        return button
-    if address := ADDRESS.search(_headings(page, _FIRST_HEADINGS)):
-        return address[0]
-    action = join(page.base, form.get("action") or "") if form is not None else None
-    path = _place(action or "")[1][:2000]
-    # What was asked for may have any name, and its gate may stand in its place.
-    if path == _place(page.url)[1] or CHECKING.search(path):
-        return ""
-    return path[:60] if ACTING.search(path) else ""
-
-
-def _headings(page: Page, tags: tuple[str, ...]) -> str:
-    """Return what the title and headings of these *tags* say."""
-    found = islice(page.root.iter(*tags), 20)
-    texts = ("".join(e.itertext())[:200] for e in found)
-    return " ".join(" ".join(texts).split())[:1000]
-
-
-def _fields_outside(page: Page, forms: list[Node]) -> list[Node]:
-    """Return the fields for a visitor that belong to none of *forms*."""
-    known = set(forms)
-    return [
-        element
-        for element in islice(_fields(page), MAX_FIELDS)
-        # A lone box or switch is no form: the page's colours, say.
-        if type_of(element) not in ("checkbox", "radio", "range", "color")
-        and not is_search(element)
-        and is_asked(element, page)
-        and owner(element, page) not in known
-    ]
-
-
-def _fields(page: Page) -> Iterator[Node]:
-    for element in page.root.iter(*_FIELDS):
-        if element.tag != "input" or element.get("type") != "hidden":
-            yield element
-
-
-def _led_from(response: Response) -> str | None:
-    """Return the URL that was asked for, if a redirect led to another page."""
-    request = response.request
-    chain = request.meta.get("redirect_urls") if request is not None else None
-    if not chain:
-        return None
-    asked, got = _place(chain[0]), _place(response.url)
-    return str(chain[0])[:200] if asked != got else None
-
-
-def _place(url: str) -> tuple[str, str]:
-    """Return what tells two pages apart: not the scheme, ``www.`` or last slash."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", url
-    return parts.netloc.lower().removeprefix("www."), parts.path.rstrip("/")
+    return judge(best).is_gate

@@ -44,6 +44,11 @@ _OPTIONAL = re.compile(
     r"|lembrar|ricorda|onthoud|zapamięt|запомн",
     re.IGNORECASE,
 )
+_CONSENT = re.compile(
+    r"terms|agree|accept|consent|confirm|privacy|policy|gdpr|agb|subscri|news|adult|age"
+    r"|rgpd|dsgvo|akzept|accepte|acepto|aceit|regul|vilk|villkor",
+    re.IGNORECASE,
+)
 _LANGUAGE = re.compile(
     r"lang|locale|^hl$|sprache|idioma|lingua|taal|język|jezyk|язык|dil$",
     re.IGNORECASE,
@@ -51,8 +56,18 @@ _LANGUAGE = re.compile(
 
 
 def visitor_fields(form: Node, page: Page) -> list[Node]:
-    """Return the controls of *form* that a visitor is asked to fill in."""
-    return [e for e in controls(form, page) if is_asked(e, page, within=form)]
+    """Return the controls of *form* that a visitor is asked to fill in.
+
+    A lone box that need not be ticked, and is no consent, is not asked for: it
+    remembers the visitor, say.
+    """
+    asked = [e for e in controls(form, page) if is_asked(e, page, within=form)]
+    if len(asked) == 1 and type_of(asked[0]) == "checkbox":
+        box = asked[0]
+        named = f"{box.get('name') or ''} {box.get('id') or ''}"
+        if box.get("required") is None and not _CONSENT.search(named):
+            return []
+    return asked
 
 
 def controls(form: Node, page: Page) -> Iterator[Node]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from scrapy.http import JsonResponse, TextResponse
 
 from scrapy_onecaptcha.models import valid_sitekey
-from scrapy_onecaptcha.pages.classifier import GATE
 from scrapy_onecaptcha.pages.json_values import last, leaves, parse_json, plain
 
 if TYPE_CHECKING:
@@ -24,8 +23,10 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.pages.json_values import Path
 
-__all__ = ["Demand", "is_json", "read_demand", "weigh_demand"]
+__all__ = ["GATE", "Demand", "is_json", "read_demand", "weigh_demand"]
 
+#: What a reply must weigh to be a gate.
+GATE = 4
 # What a refusal leaves room for beside the demand: a request's number, a help page.
 LITTLE_DATA = 8
 

@@ -7,21 +7,32 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ACTING", "ACTS", "ADDRESS", "ASK", "CHECKING", "NOTICE", "ONWARD", "WORDS"]
+__all__ = [
+    "ACTING",
+    "ACTS",
+    "ADDRESS",
+    "ASK",
+    "CHECKING",
+    "NOTICE",
+    "ONWARD",
+    "PERSON",
+    "WAITS",
+    "WORDS",
+]
 
-# What a title or heading says that asks for a person,
-_ASKS = (
-    r"you(?:'re| are) (?:a |not a )?(?:human|robot|bot)|not a (?:ro)?bot|just a moment"
-    r"|attention required"
+# What a title or heading says that plainly asks for a person,
+_PERSON = (
+    r"you(?:'re| are) (?:a |not a )?(?:human|robot|bot)|not a (?:ro)?bot"
     r"|(?:bot|robot|browser|human|security|captcha)[ -](?:check|detect|verif|challenge)"
-    r"|verif\w+ (?:your browser|(?:that )?you\b|required)|one more step"
+    r"|verif\w+ (?:your browser|(?:that )?you\b|required)"
     r"|prove (?:that )?you"
     r"|(?:complete|solve) (?:the|this|a) (?:h?captcha|challenge|security)"
     r"|checking (?:if|your)|are you (?:a )?(?:human|robot)"
-    r"|captcha\s*$|sicherheits(?:überprüfung|prüfung|abfrage)|kein roboter"
-    r"|ein mensch sind|nur einen moment"
+    r"|check (?:is )?(?:needed|required)"
+    r"|\bcaptcha\s*$|sicherheits(?:überprüfung|prüfung|abfrage)|kein roboter"
+    r"|ein mensch sind"
     r"|v[ée]rification de (?:la )?s[ée]curit[ée]|pas un robot|êtes[- ]vous humain"
-    r"|verificaci[óo]n de seguridad|no (?:eres|soy|es) un robot|un momento|un attimo"
+    r"|verificaci[óo]n de seguridad|no (?:eres|soy|es) un robot"
     r"|verificação|não (?:é|sou) um robô|verifica di sicurezza|non sei un robot"
     r"|\bni(?:ste|si) robot|\bnie ste robot|не сте робот"
     r"|geen robot|veiligheidscontrole|een mens bent|weryfikacja|nie jesteś robotem"
@@ -37,16 +48,25 @@ _ASKS = (
     r"|xác minh|kiểm tra bảo mật|verifikasi keamanan|bukan robot"
     r"|проверк|не робот|подтвердите|перевірк|підтвердьте"
     r"|التحقق من|لست روبوت|فحص الأمان|בדיקת אבטחה|אינך רובוט|ربات نیستید|सुरक्षा जांच"
-    r"|ตรวจสอบความปลอดภัย|ไม่ใช่หุ่นยนต์|安全验证|安全驗證|人机|人機|验证码|驗證碼|请稍候"
+    r"|ตรวจสอบความปลอดภัย|ไม่ใช่หุ่นยนต์|安全验证|安全驗證|人机|人機|验证码|驗證碼"
     r"|ロボットでは|人間である|認証|로봇이 아닙니다|보안 확인"
 )
-# and what refuses or puts off, which needs no captcha.
+# what only puts off, as a shop or a file host may do as well,
+_WAITS = (
+    r"just a moment|attention required|one more step|nur einen (?:moment|augenblick)"
+    r"|un momento|un attimo|s[óo] um (?:instante|momento)|un instant\b|请稍候"
+    r"|لحظة من فضلك|รอสักครู่|잠시만|少々お待ち"
+)
+_ASKS = f"{_PERSON}|{_WAITS}"
+# and what refuses, which needs no captcha.
 _REFUSES = (
     r"access (?:is |has been )?(?:denied|blocked|restricted)|been blocked"
     r"|unusual (?:traffic|activity)|too many requests|forbidden"
 )
-ASK = re.compile(_ASKS, re.IGNORECASE)
-WORDS = re.compile(f"{_ASKS}|{_REFUSES}", re.IGNORECASE)
+PERSON = re.compile(_PERSON, re.IGNORECASE | re.MULTILINE)
+WAITS = re.compile(_WAITS, re.IGNORECASE)
+ASK = re.compile(_ASKS, re.IGNORECASE | re.MULTILINE)
+WORDS = re.compile(f"{_ASKS}|{_REFUSES}", re.IGNORECASE | re.MULTILINE)
 # A notice in the footer of every page.
 NOTICE = re.compile(r"protected by \S{0,20}captcha", re.IGNORECASE)
 # A button that only goes on, as a gate's does,
@@ -82,6 +102,10 @@ ACTING = re.compile(
     r"|unsubscri\w+)(?:[/.?#]|$)",
     re.IGNORECASE,
 )
-CHECKING = re.compile(r"captcha|challenge|verif|human|bot|check(?!out)", re.IGNORECASE)
+CHECKING = re.compile(
+    r"captcha|challenge|verif|human|bot|check(?!out)|unlock|unblock|/(?:enter|eintritt|zutritt|entrar|age)\b|/[_.]"
+    r"|cdn-cgi",
+    re.IGNORECASE,
+)
 # and of a page by its headings: it is the visitor's address that is to be verified.
 ADDRESS = re.compile(r"\be-?mail\b|メール|邮箱|郵箱|이메일|почт", re.IGNORECASE)

@@ -17,8 +17,9 @@ from scrapy.http import HtmlResponse
 
 import scrapy_onecaptcha
 from scrapy_onecaptcha import exceptions
-from scrapy_onecaptcha.pages.classifier import weigh
 from scrapy_onecaptcha.pages.detection import detect
+from scrapy_onecaptcha.pages.features import FEATURES
+from scrapy_onecaptcha.pages.weights import BIAS, WEIGHTS
 from scrapy_onecaptcha.request_options import RequestOptions
 from tests.docs.pages import EXAMPLE, GATE, PAGES, config, fences, page, rows, words
 
@@ -202,30 +203,13 @@ def named(text: str, told: str) -> bool:
 
 
 def test_what_is_weighed_is_in_the_table() -> None:
-    source = (PACKAGE / "pages" / "classifier.py").read_text("utf-8")
-    (function,) = [
-        node
-        for node in ast.parse(source).body
-        if isinstance(node, ast.FunctionDef) and node.name == weigh.__name__
-    ]
     weighed = [
-        (ast.literal_eval(node.elts[0]), re.sub(r"\0+", "…", sentence(node.elts[2])))
-        for node in ast.walk(function)
-        if isinstance(node, ast.Tuple)
-        and len(node.elts) == 3
-        and isinstance(node.elts[0], ast.Constant | ast.UnaryOp)
+        (WEIGHTS[feature.name], re.sub(r"{[^}]*}", "…", feature.sentence))
+        for feature in FEATURES
     ]
-    assert len(weighed) > 20
     table = rows("Gate or widget", page("decisions.md"))
-    assert [(int(weight), said) for weight, said in table] == weighed
-
-
-def sentence(node: ast.expr) -> str:
-    said = text_of(node)
-    return said if said.startswith(("The", "It", "A", "No")) else f"{HEADING}{said[1:]}"
-
-
-HEADING = "Its title or a heading says “…”"
+    assert [(int(points), said) for points, said in table] == weighed
+    assert f"starts at {BIAS} points" in page("decisions.md")
 
 
 CONTENT = b'<h1 class="content">Books</h1>' + GATE

@@ -309,7 +309,7 @@ def test_the_page_s_encoding_is_the_form_s() -> None:
         "<input type=email name=a>",
         "<input type=password name=a>",
         "<input type=file name=a>",
-        "<input type=checkbox name=a>",
+        "<input type=checkbox name=a required>",
         "<textarea name=a></textarea>",
         "<select name=a><option>1</select>",
         "<div style='color: red; margin-left: -1px'><input name=a></div>",
@@ -319,6 +319,15 @@ def test_the_page_s_encoding_is_the_form_s() -> None:
 )
 def test_a_visitor_is_asked(html: str) -> None:
     assert asked_by(html) == ["a"]
+
+
+def test_a_lone_box_is_asked_for_if_it_is_a_consent() -> None:
+    assert asked_by("<input type=checkbox name=terms>") == ["terms"]
+    assert asked_by("<input type=checkbox name=box>") == []
+    assert asked_by("<input type=checkbox name=box required>") == ["box"]
+    two = "<input type=checkbox name=a><input type=checkbox name=b>"
+    assert asked_by(two) == ["a", "b"]
+    assert asked_by("<input type=checkbox name=box><input name=a>") == ["box", "a"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""The weights are what the corpus says, and read pages that they were not fitted to."""
+
+from __future__ import annotations
+
+import pytest
+
+from scrapy_onecaptcha.pages.classifier import GATE, confidence, weigh
+from scrapy_onecaptcha.pages.features import FEATURES
+from scrapy_onecaptcha.pages.weights import BIAS, WEIGHTS
+from tests.corpus.fitting import (
+    FOLDS,
+    MISREAD,
+    WEIGHTS_FILE,
+    Fit,
+    fit,
+    samples,
+    weight_of,
+    written,
+)
+from tests.corpus.fitting import folds as dealt
+
+pytest.importorskip("sklearn", reason="the weights are fitted by scikit-learn")
+
+
+def test_the_table_is_what_the_fit_writes() -> None:
+    found = fit(samples())
+    assert dict(WEIGHTS) == dict(found.weights)
+    assert found.bias == BIAS
+    assert written(found) == WEIGHTS_FILE.read_text(encoding="utf-8")
+
+
+def test_every_feature_speaks_as_a_person_thinks() -> None:
+    assert list(WEIGHTS) == [feature.name for feature in FEATURES]
+    for feature in FEATURES:
+        assert (WEIGHTS[feature.name] > 0) is feature.speaks, feature.name
+        assert WEIGHTS[feature.name] != 0
+
+
+def test_every_page_is_weighed_right() -> None:
+    by = Fit(WEIGHTS, BIAS)
+    wrong = [
+        page.label.file
+        for page in samples()
+        if (weight_of(page, by) >= GATE) is not page.is_gate
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("number", range(FOLDS))
+def test_a_fold_is_read_by_weights_of_the_others(number: int) -> None:
+    folds = dealt(samples())
+    others = [page for n, fold in enumerate(folds) if n != number for page in fold]
+    by = fit(others)
+    wrong = {
+        page.label.file
+        for page in folds[number]
+        if (weight_of(page, by) >= GATE) is not page.is_gate
+    }
+    assert wrong - MISREAD == set()
+
+
+def test_the_folds_are_all_pages_and_alike() -> None:
+    folds = dealt(samples())
+    assert sorted(page.label.file for fold in folds for page in fold) == sorted(
+        page.label.file for page in samples()
+    )
+    gates = [sum(page.is_gate for page in fold) for fold in folds]
+    assert max(gates) - min(gates) <= 1
+
+
+def test_confidence_is_a_probability() -> None:
+    assert confidence(0) == 0.5
+    assert 0 < confidence(-100) < confidence(-1) < confidence(1) < confidence(100) < 1
+    signs = samples()[0].signs
+    assert weigh(signs)[0] == weigh(signs, WEIGHTS, BIAS)[0]
