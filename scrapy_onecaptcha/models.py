@@ -112,6 +112,7 @@ class Challenge:
         solvable: whether a token can be had and sent.
         reason: why not, where it is not.
         evidence: one sentence for each thing seen.
+        advice: what the user may state to have it solved, where that is known.
         confidence: how sure it is that the page is of this kind, from 0 to 1; 1.0 where
             the user says so.
     """
@@ -126,6 +127,7 @@ class Challenge:
     reason: Reason | None = None
     evidence: tuple[str, ...] = ()
     confidence: float = 1.0
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

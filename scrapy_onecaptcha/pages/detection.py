@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING
 
 from scrapy.http import TextResponse
 
+from scrapy_onecaptcha._headers import HEADER
 from scrapy_onecaptcha.models import MAX_RQDATA, Challenge, valid_sitekey
 from scrapy_onecaptcha.pages.classifier import judge, may_be_gate
 from scrapy_onecaptcha.pages.cloudflare import marker_of
 from scrapy_onecaptcha.pages.html import BOM_UTF16, has, is_html, parse
-from scrapy_onecaptcha.pages.json_api import GATE, is_json, read_demand, weigh_demand
+from scrapy_onecaptcha.pages.json_api import (
+    GATE,
+    Demand,
+    is_json,
+    read_demand,
+    weigh_demand,
+)
 from scrapy_onecaptcha.pages.mentions import may_hold_widget
 from scrapy_onecaptcha.pages.plan import make_plan
 from scrapy_onecaptcha.pages.purpose import key_in_query
@@ -90,8 +97,17 @@ def _look(
 ) -> tuple[Captcha, Plan, Signs]:
     """Read captcha and plan of *page* from all of its scripts or from some."""
     captcha = read_captcha(page, whole=whole)
-    plan = make_plan(page, captcha, response, options.field)
+    plan = make_plan(page, captcha, response, options.token_field)
+    if plan.form is not None and plan.form.kind == "form":
+        plan = replace(plan, form=_filled(plan.form, options.fields))
     return captcha, plan, gather(seen, page, captcha, plan)
+
+
+def _filled(form: Form, fields: tuple[str, ...]) -> Form:
+    """Return *form* with the token in all of the user's *fields*."""
+    names = [name for name in fields if not name.startswith(HEADER)]
+    tokens = dict.fromkeys((*form.token_fields, *names)) if names else form.token_fields
+    return replace(form, token_fields=tuple(tokens))
 
 
 def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge | None:
@@ -101,8 +117,10 @@ def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge
     if not named and options.sitekey is None:
         return None
     demand = read_demand(response, known=options.sitekey is not None)
+    if demand is None and named and options.gate and options.sitekey:
+        demand = Demand(sitekey=None)  # the user knows better what it says
     if demand is None:
-        return None
+        return _without_key(response, options) if named else None
     weight, evidence = weigh_demand(demand, response)
     challenge = _challenge(
         response.url,
@@ -110,7 +128,11 @@ def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge
         sitekey=demand.sitekey,
         rqdata=demand.rqdata,
         invisible=demand.invisible,
-        form=repeat(response, options.field or demand.field, demand.along),
+        form=repeat(
+            response,
+            options.fields or ((demand.field,) if demand.field else ()),
+            demand.along,
+        ),
         seen="A reply in JSON names hCaptcha.",
     )
     challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
@@ -118,11 +140,33 @@ def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge
         challenge = replace(challenge, confidence=1.0)
         return _as(challenge, options.gate, f"The user says gate={options.gate}.")
     is_gate = weight >= GATE
+    if demand.validated and challenge.sitekey is None:
+        is_gate = False  # the spider's own form lacked its token
     if options.decide is None:
         # What configures a page is not worth a word.
         return _as(challenge, is_gate) if weight > 0 else None
     decision = bool(options.decide(response, _as(challenge, is_gate)))
     return _as(challenge, decision, f"ONECAPTCHA_GATE says {decision}.")
+
+
+def _without_key(response: TextResponse, options: RequestOptions) -> Challenge | None:
+    """Tell what is missing where the user says how the token goes, but not its key."""
+    if not options.fields or options.sitekey is not None:
+        return None
+    demand = read_demand(response, known=True)
+    if demand is None or weigh_demand(demand, response)[0] < GATE:
+        return None
+    form = repeat(response, options.fields, demand.along)
+    return Challenge(
+        kind="widget",
+        url=response.url,
+        form=form,
+        solvable=False,
+        reason="no_sitekey",
+        evidence=("A reply in JSON asks for a captcha, and names no sitekey.",),
+        advice=f"{response.url} asks for a captcha and names no sitekey: add "
+        '"sitekey" to meta["onecaptcha"], beside "field", to have it solved.',
+    )
 
 
 def _verdict(

@@ -74,7 +74,7 @@ def make_plan(
     """
     reader = _Reader(page, captcha, field)
     if field and field.startswith(HEADER):
-        return Plan(form=repeat(response, field), element=reader.around())
+        return Plan(form=repeat(response, (field,)), element=reader.around())
     element = reader.around()
     submitted, button = reader.submitted()
     if element is not None and not reader.is_idle(element):
