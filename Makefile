@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 METADATA := setup.cfg pyproject.toml
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test docs fuzz report faults bench clean
+.PHONY: help demo test docs fuzz report faults oracle bench clean
 
 help:
 	@echo "make demo   crawl a gated bookshop, no key needed"
@@ -15,12 +15,16 @@ help:
 	@echo "make fuzz   ten minutes of broken pages, replies and settings"
 	@echo "make report how well the corpus of pages is read"
 	@echo "make faults what a crawl makes of every fault of the service"
+	@echo "make oracle what crawls pay, against a browser that goes page by page"
 	@echo "make bench  the benchmarks"
 	@echo "make clean  remove what the others made"
 
 # Never by a key that happens to be set: the demo costs nothing.
 demo: $(VENV)/demo
-	cd example_project && env -u ONECAPTCHA_API_KEY ../$(BIN)/scrapy crawl books
+	rm -f example_project/demo.jsonl
+	cd example_project && env -u ONECAPTCHA_API_KEY ../$(BIN)/scrapy crawl books \
+	  -s ONECAPTCHA_LEDGER=demo.jsonl
+	cd example_project && ../$(BIN)/scrapy onecaptcha report demo.jsonl --html report.html
 
 test: $(VENV)/dev
 	$(BIN)/ruff check
@@ -39,6 +43,7 @@ docs: $(VENV)/docs
 # Other examples than those of make test, and twenty times as many.
 fuzz: $(VENV)/dev
 	FUZZ=20 $(BIN)/pytest tests/fuzz
+	$(BIN)/python -m tests.flow.oracle --long
 
 # How well pages are told apart, and what is read from them.
 report: $(VENV)/dev
@@ -48,13 +53,18 @@ report: $(VENV)/dev
 faults: $(VENV)/dev
 	$(BIN)/python -m tests.faults
 
+# Each kind of clearance under each load, in virtual time: what it costs.
+oracle: $(VENV)/dev
+	$(BIN)/python -m tests.flow.oracle
+
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	rm -rf .hypothesis
-	rm -f example_project/books.jsonl
+	rm -f example_project/books.jsonl example_project/captchas.jsonl
+	rm -f example_project/demo.jsonl example_project/report.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: what they stand for is made again when the metadata changes.

@@ -11,6 +11,7 @@ from scrapy_onecaptcha.exceptions import (
     BlockedError,
     BudgetExceeded,
     CircuitOpen,
+    DryRun,
     OneCaptchaError,
     PolicyError,
     ProxyFailed,
@@ -26,6 +27,11 @@ from scrapy_onecaptcha.exceptions import (
 from scrapy_onecaptcha.middleware import OneCaptchaMiddleware
 from scrapy_onecaptcha.models import Challenge, Solution
 from scrapy_onecaptcha.pages.detection import detect
+from scrapy_onecaptcha.report.signals import (
+    onecaptcha_lost,
+    onecaptcha_solved,
+    onecaptcha_verdict,
+)
 
 __all__ = [
     "AccountError",
@@ -36,6 +42,7 @@ __all__ = [
     "BudgetExceeded",
     "Challenge",
     "CircuitOpen",
+    "DryRun",
     "OneCaptchaError",
     "OneCaptchaMiddleware",
     "PolicyError",
@@ -51,4 +58,7 @@ __all__ = [
     "UnsolvableGate",
     "__version__",
     "detect",
+    "onecaptcha_lost",
+    "onecaptcha_solved",
+    "onecaptcha_verdict",
 ]

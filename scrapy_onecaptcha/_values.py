@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -233,6 +234,14 @@ def submitters(value: Any) -> Mapping[str, Callable[..., Any]]:
     return MappingProxyType({domain(d): function(s) for d, s in value.items()})
 
 
+def path(value: Any) -> str:
+    """Accept the path of a file, or a `Path`."""
+    text = os.fspath(value)
+    if not isinstance(text, str) or not text.strip() or not text.isprintable():
+        raise ValueError
+    return text
+
+
 def one_of(*words: str) -> Callable[[Any], str]:
     """Return a parser that takes one of *words*."""
 
@@ -252,8 +261,7 @@ _PROXY = re.compile(
     r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<host>[a-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?/?",
     re.IGNORECASE | re.DOTALL,
 )
-_MAX_URL = 4096
-_MAX_PORT = 65535
+_MAX_URL, _MAX_PORT = 4096, 65535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,16 +299,13 @@ class Proxy:
 def parse_proxy(url: str) -> Proxy:
     """Return the proxy that *url* names; without a scheme it is an ``http`` one.
 
-    The password may hold characters that a URL has to encode, as Scrapy accepts them.
-
     Raises:
         ValueError: it names no proxy that the service could use.
     """
     found = _PROXY.fullmatch(url.strip()) if len(url) <= _MAX_URL else None
     if found is None:
         raise ValueError
-    scheme = (found["scheme"] or "http").lower()
-    scheme = _ALIASES.get(scheme, scheme)
+    scheme = _ALIASES.get(name := (found["scheme"] or "http").lower(), name)
     if scheme not in _PORTS:
         raise ValueError
     if found["ipv6"]:
@@ -377,6 +382,25 @@ def count(default: int, least: int, unit: str) -> Row:
     limit = ", 0 for no limit" if least == 0 and unit == "tasks" else ""
     allowed = f"a whole number of {unit}, {least} or more{limit}"
     return Row(default=default, parse=integer(least), allowed=allowed)
+
+
+#: What a header's name is written after, where a field's name is expected too.
+HEADER = "header:"
+
+_HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,100}")
+# After the Fetch standard, "forbidden request-header", and what the client itself or
+# the encoding of the body says.
+_FORBIDDEN_HEADERS = re.compile(
+    r"(?:sec|proxy|access-control)-.*|accept-(?:charset|encoding)|connection|cookie2?"
+    r"|content-(?:length|type)|date|dnt|expect|host|keep-alive|origin|referer"
+    r"|set-cookie|te|trailer|transfer-encoding|upgrade|user-agent|via"
+)
+
+
+def is_settable(header: str) -> bool:
+    """Tell whether *header* is the name of a header that a script may set."""
+    name = header.lower()
+    return bool(_HEADER_NAME.fullmatch(name)) and not _FORBIDDEN_HEADERS.fullmatch(name)
 
 
 #: Rows that a setting and a key of ``meta`` share.

@@ -12,7 +12,8 @@ and Scrapy neither retries it nor logs a traceback for it.
     │   ├── CircuitOpen
     │   ├── AttemptsExhausted
     │   ├── SubmissionRefused
-    │   └── StoreUnavailable
+    │   ├── StoreUnavailable
+    │   └── DryRun
     ├── ServiceError
     │   ├── AccountError
     │   ├── BlockedError
@@ -44,6 +45,7 @@ __all__ = [
     "BlockedError",
     "BudgetExceeded",
     "CircuitOpen",
+    "DryRun",
     "OneCaptchaError",
     "PolicyError",
     "ProxyFailed",
@@ -142,6 +144,13 @@ class StoreUnavailable(PolicyError):
         "Bring the store back and run the pages again, or set "
         'ONECAPTCHA_STORE_ON_FAULT to "local".'
     )
+
+
+class DryRun(PolicyError):
+    """``ONECAPTCHA_DRY_RUN`` is on: nothing is paid for."""
+
+    reason = "dry_run"
+    advice = "Set ONECAPTCHA_DRY_RUN to False to have captchas solved."
 
 
 class ServiceError(OneCaptchaError):

@@ -56,11 +56,16 @@ class _Gateless:
     def is_cached_response_fresh(
         self, cachedresponse: Response, request: Request
     ) -> bool:
-        """Serve no gate that was stored before this policy was set."""
+        """Serve no gate that was stored before this policy was set.
+
+        The middleware's own requests get no stored redirect: it may lead to the gate
+        that they were cleared for.
+        """
         parent: Any = super()
-        return not self._is_gate(cachedresponse, request) and (
-            parent.is_cached_response_fresh(cachedresponse, request)
-        )
+        return not (
+            self._is_gate(cachedresponse, request)
+            or _is_stored_redirect(cachedresponse, request)
+        ) and (parent.is_cached_response_fresh(cachedresponse, request))
 
     def is_cached_response_valid(
         self, cachedresponse: Response, response: Response, request: Request
@@ -71,7 +76,9 @@ class _Gateless:
         """
         parent: Any = super()
         return not (
-            self._is_gate(cachedresponse, request) or self._is_gate(response, request)
+            self._is_gate(cachedresponse, request)
+            or self._is_gate(response, request)
+            or _is_stored_redirect(cachedresponse, request)
         ) and parent.is_cached_response_valid(cachedresponse, response, request)
 
     def _is_gate(self, response: Response, request: Request) -> bool:
@@ -87,6 +94,12 @@ class _Gateless:
         page.request = request
         challenge = detect_once(page, options)
         return challenge is not None and challenge.kind == "gate"
+
+
+def _is_stored_redirect(cachedresponse: Response, request: Request) -> bool:
+    """Tell whether a request of the middleware would follow a stored redirect."""
+    own = "role" in (request.meta.get("_onecaptcha") or {})
+    return own and "Location" in cachedresponse.headers
 
 
 def gateless(policy: type[Any]) -> type[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scrapy import signals
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.store import CrawlStore
     from scrapy_onecaptcha.models import Solution
+    from scrapy_onecaptcha.report.snapshot import Snapshot
     from scrapy_onecaptcha.service.client import Client
 
 __all__ = ["OneCaptchaMiddleware"]
@@ -165,6 +166,6 @@ class OneCaptchaMiddleware:
         """
         return await self._engine.as_scrapy(self._crawl.solve(response))
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> Snapshot:
         """Return what the crawl knows and holds now; no secret is in it."""
         return self._crawl.snapshot()

@@ -8,14 +8,15 @@ from dataclasses import field as data
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from scrapy_onecaptcha._headers import HEADER, is_settable
 from scrapy_onecaptcha._values import (
     ATTEMPTS,
+    HEADER,
     SELECTOR,
     SUBMITTER,
     Row,
     boolean,
     function,
+    is_settable,
     shown_as,
     text,
     uuid,

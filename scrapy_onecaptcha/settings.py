@@ -7,7 +7,6 @@ Each setting is one row of `SETTINGS`; each key of ``meta["onecaptcha"]`` one of
 from __future__ import annotations
 
 import difflib
-import logging
 import math
 import os
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scrapy.exceptions import NotConfigured
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._redact import Secret
 from scrapy_onecaptcha._values import (
     ATTEMPTS,
@@ -35,6 +35,7 @@ from scrapy_onecaptcha._values import (
     is_loopback,
     number,
     one_of,
+    path,
     store_url,
     submitters,
     task_proxy,
@@ -59,7 +60,7 @@ __all__ = [
     "unknown",
 ]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 PREFIX = "ONECAPTCHA_"
 MAX_POLLS = 120  # getTaskResult calls for one task (the protocol family)
@@ -150,6 +151,10 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             "CLOSE_ON_FATAL": _switch(default=False),
             "TASK_COST": Row(default=7, parse=number(0), allowed="points, 0 or more"),
             "LOG_INTERVAL": _seconds(30),
+            "LEDGER": Row(
+                parse=path, allowed="the path of a file in a folder that exists"
+            ),
+            "DRY_RUN": _switch(default=False),
             "STORE": Row(parse=store_url, allowed=STORE_URLS),
             "STORE_NAMESPACE": Row(
                 parse=text(MAX_NAMESPACE_LENGTH),
@@ -218,6 +223,8 @@ class Config:
     close_on_fatal: bool
     task_cost: float
     log_interval: float
+    ledger: str | None
+    dry_run: bool
     store: str | None = data(repr=False)
     store_namespace: str | None
     store_timeout: float
@@ -317,6 +324,8 @@ def _find_key(settings: BaseSettings, environ: Mapping[str, str] | None) -> Secr
         if key is not None and not (isinstance(key, str) and not key.strip()):
             # What is no text is refused as an empty one is, and shown nowhere.
             return Secret(key) if isinstance(key, str) else Secret()
+    if _read(settings, f"{PREFIX}DRY_RUN"):
+        return Secret("none-is-needed")  # nothing is ever sent to the service
     raise NotConfigured(
         f"scrapy-onecaptcha is off: set {_API_KEY}, in the settings or as an "
         "environment variable, to the key of your account at the service."

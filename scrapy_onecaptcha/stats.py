@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from scrapy_onecaptcha.report.tally import Ended, Tally, price_of, total
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, family
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from scrapy.statscollectors import StatsCollector
 
@@ -62,6 +63,7 @@ class Report:
         config: the settings.
         clock: for the progress line.
         waiting: how many requests are parked now.
+        forecast: says when the next token is due, if that can be told.
     """
 
     def __init__(
@@ -70,11 +72,13 @@ class Report:
         config: Config,
         clock: Clock,
         waiting: Callable[[], int],
+        forecast: Callable[[], str] = str,
     ) -> None:
         self._stats = stats
         self._config = config
         self._clock = clock
         self._waiting = waiting
+        self._forecast = forecast
         self._sites: dict[str, Tally] = {}
         self._paid_sites = 0
         self._losses = Quieted(clock.seconds)
@@ -138,9 +142,10 @@ class Report:
             self._progress.stop()
             return
         logger.info(
-            "Waiting for captchas: %s parked, %s open; so far %s",
+            "Waiting for captchas: %s parked, %s open%s; so far %s",
             counted(waiting, "request"),
             counted(self._open_tasks, "task"),
+            f", {forecast}" if (forecast := self._forecast()) else "",
             self._totals(),
         )
 
@@ -151,9 +156,18 @@ class Report:
             f"{total_.failed} failed, {price_of(total_)}"
         )
 
-    def closed(self) -> None:
-        """Tell the summary."""
+    @property
+    def points(self) -> float:
+        """Points that were spent."""
+        return self._sum(list(self._sites)).points
+
+    def closed(self, told: Iterable[str] | None = None) -> None:
+        """Tell the summary, or *told* in its place."""
         self._progress.stop()
+        if told is not None:
+            for line in told:
+                logger.info("%s", line)
+            return
         if not self._sites:
             logger.info("hCaptcha: no gate met, nothing spent")
             return
@@ -355,7 +369,8 @@ class Report:
             return
         more = f" ({withheld} more such pages since the last line)" if withheld else ""
         why = str(error).rstrip(".")
-        logger.warning("Gated page lost: %s: %s. %s%s", url, why, error.advice, more)
+        level = logging.INFO if self._config.dry_run else logging.WARNING
+        logger.log(level, "Gated page lost: %s: %s. %s%s", url, why, error.advice, more)
 
     def widget(self, challenge: Challenge) -> None:
         """Count and tell a widget that gates nothing; at INFO once for each host."""

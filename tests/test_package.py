@@ -29,6 +29,7 @@ def test_what_the_package_exports() -> None:
         "BudgetExceeded",
         "Challenge",
         "CircuitOpen",
+        "DryRun",
         "OneCaptchaError",
         "OneCaptchaMiddleware",
         "PolicyError",
@@ -44,6 +45,9 @@ def test_what_the_package_exports() -> None:
         "UnsolvableGate",
         "__version__",
         "detect",
+        "onecaptcha_lost",
+        "onecaptcha_solved",
+        "onecaptcha_verdict",
     ]
 
 

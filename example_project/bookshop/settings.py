@@ -16,5 +16,8 @@ CONCURRENT_REQUESTS_PER_DOMAIN = 8
 ADDONS = {"scrapy_onecaptcha.Addon": 500}
 ONECAPTCHA_MAX_TASKS = 20
 
+# What was paid, and what it brought: scrapy onecaptcha report captchas.jsonl
+ONECAPTCHA_LEDGER = "captchas.jsonl"
+
 # Only for this example: without a key, it brings its own bookshop and service.
 EXTENSIONS = {"bookshop.sandbox.SandboxExtension": 0}

@@ -1,4 +1,4 @@
-"""``scrapy onecaptcha balance``: what the account has left, and how far that goes."""
+"""``scrapy onecaptcha balance``: the points of the account, and how many solves."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Balance(Tool):
     )
 
     def check(self, arguments: list[str], options: Namespace) -> None:  # noqa: ARG002
-        """Refuse what cannot be meant."""
+        """Refuse arguments: there is only one account."""
         if arguments:
             raise UsageError(f"the account's balance: {arguments[0]!r} says nothing")
 
@@ -65,7 +65,7 @@ class Balance(Tool):
 def tell(
     config: Config, points: float | None, error: ServiceError | None
 ) -> dict[str, Any]:
-    """Return all that is known of the account, as JSON has it."""
+    """Return what is known of the account, for JSON."""
     cost = config.task_cost
     solves = None if points is None or not cost else max(0, int(points // cost))
     return {
@@ -81,7 +81,7 @@ def tell(
 
 
 def in_words(told: dict[str, Any]) -> str:
-    """Return the same for a person."""
+    """Return the same as a line of text."""
     left = f"{told['points']:,.10g} points ({told['cny']:,.2f} CNY)"
     if told["solves"] is None:
         return left

@@ -1,4 +1,4 @@
-"""One token bought: from the page that it is for, and the price agreed to."""
+"""Buys one token: reads the page, asks whether to pay, has the task solved."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Purchase:
         self._answer = Answer(url=task.url if task else call.arguments[0], task=task)
 
     async def make(self) -> Answer:
-        """Return what became of it."""
+        """Return the token, or why there is none."""
         answer = self._answer
         try:
             task = answer.task = answer.task or await self._look()
@@ -139,10 +139,10 @@ class Purchase:
         return f"A task was created, and may have been billed: {told}."
 
     async def _look(self) -> Task:
-        """Return what is to be solved in the page.
+        """Fetch the page, and return the task for its captcha.
 
         Raises:
-            UnsolvableGate: there is nothing that a token can be had for.
+            UnsolvableGate: the page has no captcha that the service could solve.
         """
         look = Look(self._answer.url)
         self._terminal.say(f"Fetching {look.target}")
@@ -166,10 +166,10 @@ class Purchase:
         return task_of(challenge, request)
 
     async def _agree(self, task: Task) -> None:
-        """Say what it costs, and have it agreed to.
+        """Say what it costs, and ask whether to pay.
 
         Raises:
-            OneCaptchaError: it is not.
+            OneCaptchaError: the answer is no.
         """
         what = {"gate": "a gate", "widget": "a widget"}.get(self._answer.kind or "")
         kinds = ", ".join(

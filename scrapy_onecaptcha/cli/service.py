@@ -1,4 +1,4 @@
-"""The service, for a person who asks for one thing of it."""
+"""Connects the commands to the service: settings, client and balance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["balance_of", "connected", "has_no_balance", "price", "read_config"]
 
-#: What a service answers that does not know getBalance: in the protocol, or by HTTP.
+#: Error codes of a service that does not know getBalance: its own, or of HTTP.
 _NO_SUCH_CALL = frozenset(
     {"NO_BALANCE", "ERROR_NO_SUCH_METHOD", "HTTP_404", "HTTP_405", "HTTP_501"}
 )
@@ -29,13 +29,14 @@ _NO_SUCH_CALL = frozenset(
 def read_config(settings: BaseSettings) -> Config:
     """Return the settings of the service.
 
-    ``ONECAPTCHA_ENABLED`` is for crawls: whoever names a tool means it.
+    ``ONECAPTCHA_ENABLED`` is ignored, because it is meant for crawls.
 
     Raises:
         UsageError: there is no key, or a setting is bad.
     """
     settings = settings.copy()
     settings.set(f"{PREFIX}ENABLED", value=True, priority="cmdline")
+    settings.set(f"{PREFIX}DRY_RUN", value=False, priority="cmdline")
     try:
         return Config.from_settings(settings)
     except (NotConfigured, ValueError) as error:
@@ -44,7 +45,7 @@ def read_config(settings: BaseSettings) -> Config:
 
 @asynccontextmanager
 async def connected(config: Config, reactor: Any) -> AsyncIterator[Client]:
-    """Return a client of the service, and hang up in the end."""
+    """Return a client of the service, and close its connections at the end."""
     client = Client.over_network(
         config.api_key, config.api_url, reactor=reactor, timeout=config.api_timeout
     )
@@ -58,12 +59,12 @@ async def balance_of(config: Config, reactor: Any) -> float:
     """Return what the account has left, in points.
 
     Raises:
-        ServiceError: it is not to be had.
+        ServiceError: the service does not tell it.
     """
     async with connected(config, reactor) as client:
         return await client.get_balance()
 
 
 def has_no_balance(error: ServiceError) -> bool:
-    """Tell whether *error* says that the service tells nobody a balance."""
+    """Tell whether *error* means that the service has no ``getBalance``."""
     return error.code in _NO_SUCH_CALL

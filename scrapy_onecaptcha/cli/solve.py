@@ -1,7 +1,7 @@
 """``scrapy onecaptcha solve``: one token, for a page or for a sitekey.
 
-The page is fetched as a crawl would fetch it. What is bought, and for how much, is
-said before anything is paid, and a person has to agree.
+The page is fetched as a crawl would fetch it. The command says what it is going to buy
+and for how much, and asks before it pays.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Solve(Tool):
     )
 
     def add_options(self, parser: ArgumentParser) -> None:
-        """Add what can be said of the task."""
+        """Add options that describe the task."""
         add = parser.add_argument
         add("--yes", action="store_true", help="do not ask before it is paid for")
         add("--sitekey", metavar="KEY", help="a sitekey; then nothing is fetched")
@@ -58,7 +58,7 @@ class Solve(Tool):
         add("--user-agent", help="with --sitekey: the one that you visit the site as")
 
     def check(self, arguments: list[str], options: Namespace) -> None:
-        """Refuse a command line that cannot be meant."""
+        """Refuse options that contradict each other."""
         if len(arguments) > 1:
             raise UsageError("one URL at a time: each token costs")
         if options.sitekey is None:
@@ -102,7 +102,7 @@ def task_for(options: Namespace) -> Task:
     """Return the task that the command line describes.
 
     Raises:
-        UsageError: what it says of it cannot be so.
+        UsageError: a value is not valid.
     """
     parsers = {
         "sitekey": (uuid, "a UUID"),

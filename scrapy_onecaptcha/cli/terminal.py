@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
+from scrapy_onecaptcha._logging import printable
 from scrapy_onecaptcha._twisted import Beat
-from scrapy_onecaptcha.models import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ class Terminal:
     def result(self, *lines: str) -> None:
         """Write lines of the result, which may hold text of a page."""
         for line in lines:
-            self._out.write(f"{plain(line)}\n")
+            self._out.write(f"{printable(line)}\n")
         self._out.flush()
 
     def as_json(self, told: Any) -> None:
@@ -63,13 +63,13 @@ class Terminal:
         """Write messages."""
         self._clear()
         for line in lines:
-            self._err.write(f"{plain(line)}\n")
+            self._err.write(f"{printable(line)}\n")
         self._err.flush()
 
     def ask(self, question: str, reactor: Any) -> Deferred[str]:
         """Return the answer to *question*; an empty one where the input ends."""
         self._clear()
-        self._err.write(f"{plain(question)} ")
+        self._err.write(f"{printable(question)} ")
         self._err.flush()
         answer: Deferred[str] = Deferred()
 
@@ -113,7 +113,7 @@ class Terminal:
             self.say(line)
             return
         self._clear()
-        self._err.write(plain(line))
+        self._err.write(printable(line))
         self._err.flush()
         self._passing = len(line)
 

@@ -65,6 +65,10 @@ class GateAddresses:
         """Tell whether a gate was met at *url*, which is a gate address."""
         return _bare(url) in self._known
 
+    def led_through(self, chain: Iterable[str]) -> bool:
+        """Tell whether *chain* went through a gate address, wherever it ends."""
+        return any(_bare(url) in self._known for url in [*chain][1:])
+
     def strayed(self, asked: str, chain: Iterable[str]) -> bool:
         """Tell whether *chain*, which *asked* has led along, ends at nobody's page.
 

@@ -252,8 +252,7 @@ class Arrivals:
             except OneCaptchaError as error:
                 return await self._endings.lose(request, site, error)
             except Exception as error:
-                where = site.gate.site if site.gate else site.original.url
-                self._report.broken(where, site.original.url, error)
+                self._endings.broken(site, error)
                 raise
         restore(request, site.page_request)
         requests.inherit(request, page)

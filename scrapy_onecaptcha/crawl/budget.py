@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.exceptions import OneCaptchaError
     from scrapy_onecaptcha.models import Solution
     from scrapy_onecaptcha.report.journal import Entry, Journal, Subject
+    from scrapy_onecaptcha.report.snapshot import BreakerState
     from scrapy_onecaptcha.settings import Config
     from scrapy_onecaptcha.stores.base import Reservation
 
@@ -223,6 +224,20 @@ class Policy:
     def tasks(self) -> int:
         """Tasks counted in this crawl, those in flight included."""
         return self._tasks
+
+    @property
+    def left(self) -> int | None:
+        """Tasks that ``ONECAPTCHA_MAX_TASKS`` leaves; ``None`` for no limit."""
+        limit = self._config.max_tasks
+        return max(0, limit - self._tasks) if limit else None
+
+    def breakers(self) -> list[BreakerState]:
+        """Return the sites that are left alone now."""
+        return [
+            {"site": site, "failures": state.failures, "seconds": left}
+            for site, state in self._sites.items()
+            if not self._closed(state) and (left := self.cooldown_left(site))
+        ]
 
     @property
     def exhausted(self) -> bool:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scrapy import Request
 
+    from scrapy_onecaptcha.report.journal import Entry
+
 __all__ = ["Clearance", "Clearances"]
 
 #: Tokens in a row that opened nothing else, after which their page is not asked again.
@@ -43,6 +45,7 @@ class Clearance:
         ended_at: when a gate told that it has ended.
         imported: whether another process or run has earned it, maybe from another
             address: then it may open nothing here, and that says nothing of the site.
+        entry: of its task in the journal, if there is one.
     """
 
     generation: int
@@ -53,6 +56,12 @@ class Clearance:
     judged: bool = False
     ended_at: float | None = None
     imported: bool = False
+    entry: Entry | None = None
+
+    def write_down(self) -> None:
+        """Write how many pages it has opened by now, the first one included."""
+        if self.entry is not None:
+            self.entry.opened(self.pages + 1)
 
 
 class Clearances:
@@ -109,6 +118,7 @@ class Clearances:
         current = self.current
         if current and stamp >= current.generation and current.ended_at is None:
             current.ended_at = now
+            current.write_down()
             if now - current.since > memory:
                 self.unproductive = 0
                 current.judged = False

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha import _scrapy
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.addresses import GateAddresses
 from scrapy_onecaptcha.crawl.arrivals import NO_COOKIES, Arrivals
-from scrapy_onecaptcha.crawl.budget import Policy
+from scrapy_onecaptcha.crawl.bookkeeping import make_journal
+from scrapy_onecaptcha.crawl.budget import Allowance, Policy
 from scrapy_onecaptcha.crawl.departures import Departures
+from scrapy_onecaptcha.crawl.dry_run import DryRun, DryRunCounts
 from scrapy_onecaptcha.crawl.duplicates import DroppedRedirects
 from scrapy_onecaptcha.crawl.endings import Endings
 from scrapy_onecaptcha.crawl.leases import LocalLeases
@@ -28,6 +30,7 @@ from scrapy_onecaptcha.crawl.slots import SlotLoans
 from scrapy_onecaptcha.crawl.store_leases import StoreLeases
 from scrapy_onecaptcha.crawl.widget import solve_widget
 from scrapy_onecaptcha.httpcache import keeps_gates_out
+from scrapy_onecaptcha.report.signals import SignalSender
 from scrapy_onecaptcha.service.solver import Solver
 from scrapy_onecaptcha.stats import Report
 
@@ -43,12 +46,13 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.leases import Leases
     from scrapy_onecaptcha.crawl.store import CrawlStore
     from scrapy_onecaptcha.models import Solution
+    from scrapy_onecaptcha.report.snapshot import Snapshot
     from scrapy_onecaptcha.service.client import Client
     from scrapy_onecaptcha.settings import Config
 
 __all__ = ["Coordinator"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Requests that are held unsent, for each of ``CONCURRENT_REQUESTS``, where they come
 #: from a queue that others may read or that a crash must not lose.
@@ -92,7 +96,17 @@ class Coordinator:
         self._shared = _shared_budget(store, clock, random)
         self.policy = Policy(config, clock.seconds, self._shared)
         self.loans = SlotLoans(engine, config.max_parked, _max_held(config, settings))
-        self.report = Report(crawler.stats, config, clock, lambda: self.loans.parked)
+        sender = SignalSender(crawler.signals.send_catch_log)
+        self.journal = make_journal(crawler, config, clock.seconds, sender)
+        self.report = Report(
+            crawler.stats,
+            config,
+            clock,
+            lambda: self.loans.parked,
+            self.journal.forecast,
+        )
+        counts = DryRunCounts(config.task_cost)
+        self._dry_run = DryRun(counts, self.report) if config.dry_run else None
         self.queues = QueuePriority(engine, clock)
         self.scope = Scope(lambda: _domains(config, engine))
         self.sessions = Sessions(
@@ -146,9 +160,11 @@ class Coordinator:
             policy=self.policy,
             leases=self._leases,
             waits=self._waits,
+            journal=self.journal,
+            dry_run=self._dry_run,
             drop_body=_scrapy.drop_body,
         )
-        endings = Endings(config, engine, self.policy, self.report, self._waits)
+        endings = Endings(config, engine, self.policy, self.report, self._waits, sender)
         numbers = itertools.count(1)
         self.departures = Departures(
             rules=self._rules,
@@ -176,19 +192,26 @@ class Coordinator:
 
     def started(self) -> None:
         """Tell what the crawl may solve and spend."""
-        self.report.started(self.scope.domains, self._api_url)
+        if self._dry_run is not None:
+            self._dry_run.started(self.scope.domains)
+        else:
+            self.report.started(self.scope.domains, self._api_url)
         if not self._has_cookies:
             self.report.warn_once("cookies", f"COOKIES_ENABLED is off: {NO_COOKIES}")
 
     async def closed(self) -> None:
-        """Tell the summary, and let other processes go on."""
-        self.report.closed()
+        """Tell the summary, close the ledger, and let other processes go on."""
+        for session in self.sessions.all():
+            if session.clearances.current is not None:
+                session.clearances.current.write_down()
+        self.journal.close()
+        self.report.closed(self._dry_run.summary() if self._dry_run else None)
         await self._leases.close()
         if self._shared is not None and self._store is not None:
             await self._shared.close()
             await self._store.store.close()
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> Snapshot:
         """Return what is known and held now; no secret is in it."""
         now = self._clock.seconds()
         return {
@@ -202,10 +225,13 @@ class Coordinator:
                 for session in self.sessions.all()
                 if (current := session.clearances.current) is not None
             ],
+            "open_tasks": self.report.open_tasks,
             "waiting": self.loans.parked,
             "held": self.loans.held,
-            "open_tasks": self.report.open_tasks,
-            "spent": self.policy.tasks,
+            "budget_left": self.policy.left,
+            "breakers": self.policy.breakers(),
+            "service": self._solver.health.snapshot(),
+            "spent": {"tasks": self.policy.tasks, "points": self.report.points},
         }
 
     # Redirects that the dupefilter drops
@@ -244,9 +270,10 @@ class Coordinator:
             self.scope,
             response,
             challenge,
-            self.sessions.key_of(request).site,
-            options.max_attempts,
+            self.sessions.key_of(request),
+            Allowance(response.url, options.max_attempts, self.journal),
             self._auth_encoding,
+            dry_run=self._dry_run is not None,
         )
 
 
@@ -275,4 +302,4 @@ def _shared_budget(
 ) -> SharedBudget | None:
     if store is None:
         return None
-    return SharedBudget(store.store, clock, random, store.owner, store.account)
+    return SharedBudget(store.store, clock, random, store.run, store.account)

@@ -59,13 +59,11 @@ class DroppedRedirects:
             What is to be asked for now: what the spider had asked for, if a gate is
             known there; the target itself, if it was last asked for in an earlier run.
         """
-        asked = request_meta.first_of(request)["url"]
         if request.url in self._gates:
             self._gates.move_to_end(request.url)
             return [self._again(request)]
-        if self._addresses.is_known(request.url) or self._addresses.strayed(
-            asked, chain_of(request)
-        ):
+        # A cleared gate address may lead back to the asked URL, which is no duplicate.
+        if self._addresses.led_through(chain_of(request)):
             return [self._again(request)]
         if self._newest is request:
             return [request.replace(dont_filter=True)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha import _scrapy
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.exceptions import (
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.gate import Gate
     from scrapy_onecaptcha.crawl.shutdown import Waits
     from scrapy_onecaptcha.crawl.site import SiteClient
+    from scrapy_onecaptcha.report.signals import SignalSender
     from scrapy_onecaptcha.settings import Config
     from scrapy_onecaptcha.stats import Report
 
 __all__ = ["Endings", "restore", "spare"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Flag of a gate that is handed to the callback (``ONECAPTCHA_ON_FAILURE``).
 FAILED = "onecaptcha-failed"
@@ -46,6 +47,7 @@ class Endings:
         policy: knows whether the budget is spent.
         report: is told what was lost.
         waits: end when the crawl does.
+        listener: is told as well.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class Endings:
         policy: Policy,
         report: Report,
         waits: Waits,
+        listener: SignalSender,
     ) -> None:
         self._config = config
         self._engine = engine
         self._policy = policy
         self._report = report
         self._waits = waits
+        self._listener = listener
 
     async def lose(
         self, request: Request, site: SiteClient, error: OneCaptchaError
@@ -79,6 +83,7 @@ class Endings:
         error.response = gate.response
         error.challenge = gate.challenge
         self._report.lost(gate.site, site.original.url, error)
+        self._listener.lost(site.original, error)
         if self._config.on_failure == "error":
             raise error
         restore(request, site.original)
@@ -90,6 +95,12 @@ class Endings:
         gate.response.flags.append(FAILED)
         gate.response.request = request
         return gate.response
+
+    def broken(self, site: SiteClient, error: Exception) -> None:
+        """Tell that the page of *site* was lost by a fault on the way."""
+        where = site.gate.site if site.gate else site.original.url
+        self._report.broken(where, site.original.url, error)
+        self._listener.lost(site.original, error)
 
     def give_back(self, request: Request, gate: Gate | None) -> Request:
         """Return *request* to the scheduler as it was, once.

@@ -6,9 +6,10 @@ site closes one. There is no public switch for it.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from scrapy_onecaptcha._logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SendOnce"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Where handlers repeat requests: Twisted's pool, aiohttp's session.
 SWITCHES = (("_pool", "retryAutomatically"), ("_session", "_retry_connection"))

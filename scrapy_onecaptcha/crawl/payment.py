@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl import requests
+from scrapy_onecaptcha.crawl.bookkeeping import subject_of
 from scrapy_onecaptcha.crawl.budget import Allowance
 from scrapy_onecaptcha.crawl.gate import Delivered, Gated, task_of, user_agent_of
 from scrapy_onecaptcha.crawl.leases import Imported
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from scrapy_onecaptcha.crawl.budget import Policy, Unit
+    from scrapy_onecaptcha.crawl.dry_run import DryRun
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
     from scrapy_onecaptcha.crawl.leases import Leases
     from scrapy_onecaptcha.crawl.sessions import Session
@@ -41,12 +43,13 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.site import SiteClient, SiteContext
     from scrapy_onecaptcha.crawl.verdict import Verdict
     from scrapy_onecaptcha.models import Challenge, Solution
+    from scrapy_onecaptcha.report.journal import Journal
     from scrapy_onecaptcha.service.solver import Solver
     from scrapy_onecaptcha.settings import Config
 
 __all__ = ["FlowContext", "Payment", "note_passed"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Values of cookies, and the cookies, by domain, path and name.
 Jar: TypeAlias = dict[tuple[str, str, str], tuple[Any, Any]]
@@ -66,6 +69,8 @@ class FlowContext:
     policy: Policy
     leases: Leases
     waits: Waits
+    journal: Journal
+    dry_run: DryRun | None
     drop_body: Callable[[Response], None]
 
 
@@ -89,7 +94,9 @@ class Payment:
         self._site = site
         self._sender = TokenSender(site, context.site)
         self._judge = Judge(site, context.site, self._pause)
-        self._allowance = Allowance(site.original.url, site.options.max_attempts)
+        self._allowance = Allowance(
+            site.original.url, site.options.max_attempts, context.journal
+        )
         self.made = False
         self._renewals = 0
         self._breaker_waits = 0
@@ -119,6 +126,9 @@ class Payment:
         if len(gate.response.body) > MAX_BYTES:
             self.drop_body(gate)  # more than anybody reads, for as long as it waits
         await self._context.waits.until_closing(self._sender.may_submit(gate))
+        if self._context.dry_run is not None:
+            shared = self._config.share_clearance
+            raise self._context.dry_run.refuse(gate, shared=shared, submitter=own)
 
     def drop_body(self, gate: Gate) -> None:
         """Free the memory of a gate that waits: its form was read already.
@@ -148,7 +158,7 @@ class Payment:
         lease = await self._context.waits.until_closing(taking)
         if isinstance(lease, Imported):
             session = self._session(gate)
-            session.user_agent = lease.user_agent
+            session.user_agent = lease.user_agent or session.user_agent
             self._sessions.grant(session, None, lease.cookies, imported=True)
             self.made = False
             return Gated(gate)  # which is older than that
@@ -176,6 +186,7 @@ class Payment:
     async def _buy(self, gate: Gate) -> tuple[Solution, Unit] | None:
         """Return a token and its reservation; ``None`` where the task failed."""
         spent = self._allowance.spent
+        self._allowance.subject = subject_of(gate.challenge, gate.session.key)
         task = task_of(gate.challenge, gate.request, self._context.auth_encoding)
         try:
             while True:
@@ -253,7 +264,7 @@ class Payment:
             came = await self._sender.submit(gate, solution, leave_by)
         except TokenExpired:
             # Else a site that keeps all its connections waiting could cost any sum.
-            unit.settle("failed")
+            unit.settle("failed", "expired")
             self._last, self._code = "the token grew too old to be sent", ""
             self._report.expired(gate.site, self._clock.seconds() - solution.issued_at)
             return Gated(gate)
@@ -284,20 +295,20 @@ class Payment:
         """Conclude for a token whose gate was gone before it was sent."""
         if page.shows_content:
             # The site will let the others pass as well.
-            self._grant(gate, page, self._jar(gate))
+            self._grant(gate, page, self._jar(gate), unit=None)
         return self._unused(gate, page, unit)
 
     def _unused(self, gate: Gate, page: Delivered, unit: Unit) -> Outcome:
         if not page.shows_content:
             return self._in_vain(gate, page, unit)
-        unit.settle("void")  # the site let it pass without the token
+        unit.settle("void", "unused")  # the site let it pass without the token
         self._report.unused(gate.site)
         return page
 
     def _in_vain(self, gate: Gate, page: Delivered, unit: Unit) -> Outcome:
         url = self._site.original.url
         self._report.no_content(url, gate.site, page.response.status)
-        unit.settle("failed")
+        unit.settle("failed", "failed", "page_error")
         return page
 
     def _conclude(
@@ -313,19 +324,21 @@ class Payment:
         if isinstance(outcome, Gated):
             self._last, self._code = "the site refused the token", ""
             self._report.rejected(gate.site, self._site.original.url)
-            unit.settle("failed")
+            unit.settle("failed", "rejected")
             return outcome
         if not outcome.shows_content:
             return self._in_vain(gate, outcome, unit)
         session = self._session(gate)
         session.user_agent = solution.user_agent
         session.url_pass = verdict.url_pass or session.url_pass
-        self._grant(gate, outcome, before)
+        self._grant(gate, outcome, before, unit=unit)
         self._report.accepted(gate.site)
-        unit.settle("accepted")
+        unit.settle("accepted", "accepted")
         return outcome
 
-    def _grant(self, gate: Gate, page: Delivered, before: Jar) -> None:
+    def _grant(
+        self, gate: Gate, page: Delivered, before: Jar, *, unit: Unit | None
+    ) -> None:
         """Note that the site has let the page pass, and will let others."""
         if not self._config.share_clearance:
             return
@@ -346,9 +359,13 @@ class Payment:
                 pages=ended.pages,
                 cost=ended.cost,
             )
+        if ended is not None:
+            ended.write_down()
         self._sessions.grant(
             session, again, frozenset((c.name, c.value or "") for c in new)
         )
+        if unit is not None and session.clearances.current is not None:
+            session.clearances.current.entry = unit.entry
         self._report.clearance_begun()
         if session.clearances.unproductive > 1:
             self._report.token_for_each_page(gate.site)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scrapy.exceptions import IgnoreRequest
 from twisted.internet.defer import CancelledError
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._redact import any_spelling
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Submitted", "TokenSender"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Redirects that are followed after one submission, as many as browsers do.
 MAX_HOPS = 20

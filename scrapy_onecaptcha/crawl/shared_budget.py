@@ -7,11 +7,11 @@ calls of their own.
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.exceptions import (
     AccountError,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedBudget"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: How long it is told that the account is refused. Processes that start later ask the
 #: service themselves, because the account may be right again by then.
@@ -58,7 +58,7 @@ class SharedBudget:
         store: counts them.
         clock: measures time and wakes up.
         random: returns a number from 0 to 1.
-        owner: names this process; begins the names of its tasks.
+        run: names this run; begins the names of its tasks.
         account: names the account without showing its key.
 
     Attributes:
@@ -70,13 +70,13 @@ class SharedBudget:
         store: Store,
         clock: Clock,
         random: Callable[[], float],
-        owner: str,
+        run: str,
         account: str,
     ) -> None:
         self._store = store
         self._clock = clock
         self._random = random
-        self._owner = owner
+        self._run = run
         self._account = account
         self._began = clock.seconds()
         self._number = 0
@@ -103,7 +103,7 @@ class SharedBudget:
         """
         await self._heed_facts()
         self._number += 1
-        reservation = Reservation(task=f"{self._owner}-{self._number}", site=site)
+        reservation = Reservation(task=f"{self._run}-{self._number}", site=site)
         try:
             while (refusal := await self._store.reserve(reservation)) is not None:
                 self._raise(refusal, site)

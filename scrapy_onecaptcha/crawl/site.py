@@ -6,13 +6,13 @@ the site answered: a page, an error, or the gate that still stands.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import CancelledError
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.addresses import chain_of
 from scrapy_onecaptcha.crawl.gate import Delivered, Gate, Gated, user_agent_of
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SiteClient", "SiteContext"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 CLIENT_ERROR = 400
 
@@ -163,7 +163,10 @@ class SiteClient:
         self._context.report.count("replayed")
         asked = self.page_request
         url = requests.with_query(asked.url, pairs)
-        return await self._ask(asked.replace(url=url), "look", user_agent)
+        outcome = await self._ask(asked.replace(url=url), "look", user_agent)
+        if isinstance(outcome, Delivered) and outcome.response.url == url:
+            return Delivered(outcome.response.replace(url=asked.url))
+        return outcome
 
     async def recheck(self, paid_for: Request) -> bool:
         """Tell whether the page of another request still passes."""

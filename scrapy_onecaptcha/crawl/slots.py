@@ -7,9 +7,10 @@ slot is lent: ``Downloader.total_concurrency`` is one higher for as long.
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from scrapy_onecaptcha._logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Held", "SlotLoans"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class SlotLoans:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import socket
 import time
 import uuid
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl.budget import TRUSTED_FACTOR
 from scrapy_onecaptcha.settings import PREFIX
 from scrapy_onecaptcha.stores import FILE_NAME, default_url, open_store
@@ -30,11 +30,15 @@ if TYPE_CHECKING:
 
 __all__ = ["CrawlStore", "open_for"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds after the end of a solve within which its site has to say what it makes of
 #: the token, before the task counts as lost with its process.
 VERDICT_SECONDS = 300.0
+
+
+#: Owns the leases in the store of a JOBDIR.
+JOBDIR_OWNER = "jobdir"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +47,14 @@ class CrawlStore:
 
     Attributes:
         store: that the processes share.
-        owner: names this process.
+        run: names this run of this process.
         egress: where its requests come from, without a proxy.
         account: names the account without showing its key.
         wall: returns the seconds since 1970.
     """
 
     store: GuardedStore
-    owner: str
+    run: str
     egress: str
     account: str
     wall: Callable[[], float] = time.time
@@ -89,7 +93,10 @@ def open_for(
     Raises:
         ValueError: the store that is set cannot be used.
     """
-    owner = uuid.uuid4().hex
+    run = uuid.uuid4().hex
+    # One crawl at a time uses a JOBDIR: its next run need not wait for the lease of one
+    # that was killed.
+    owner = run if config.store else JOBDIR_OWNER
     limits = limits_of(config)
     namespace = config.store_namespace or settings.get("BOT_NAME") or ""
     url = config.store or _jobdir_url(settings.get("JOBDIR"))
@@ -123,7 +130,7 @@ def open_for(
     )
     return CrawlStore(
         store=guarded,
-        owner=owner,
+        run=run,
         egress=config.egress or socket.gethostname(),
         account=account_of(config),
     )

@@ -7,13 +7,13 @@ into the jar, and the page is asked for again, free.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import Beat, sleep
 from scrapy_onecaptcha.crawl.leases import Imported, Lease
 from scrapy_onecaptcha.stores.base import ASK_SECONDS, RENEW_SECONDS, Busy
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StoreLeases"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Tokens in a row that opened nothing else, above which a site wants one for each page.
 MAX_UNPRODUCTIVE = 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.crawl.budget import Allowance
+from scrapy_onecaptcha.crawl.bookkeeping import subject_of
 from scrapy_onecaptcha.crawl.gate import task_of
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.exceptions import (
+    DryRun,
     OneCaptchaError,
     SubmissionRefused,
     UnsolvableGate,
@@ -16,8 +17,9 @@ from scrapy_onecaptcha.exceptions import (
 if TYPE_CHECKING:
     from scrapy.http import Response
 
-    from scrapy_onecaptcha.crawl.budget import Unit
+    from scrapy_onecaptcha.crawl.budget import Allowance, Unit
     from scrapy_onecaptcha.crawl.scope import Scope
+    from scrapy_onecaptcha.crawl.session_key import SessionKey
     from scrapy_onecaptcha.crawl.shutdown import Waits
     from scrapy_onecaptcha.models import Challenge, Solution
     from scrapy_onecaptcha.service.solver import Solver
@@ -31,9 +33,11 @@ async def solve_widget(
     scope: Scope,
     response: Response,
     challenge: Challenge | None,
-    site: str,
-    max_attempts: int,
+    key: SessionKey,
+    allowance: Allowance,
     auth_encoding: str,
+    *,
+    dry_run: bool,
 ) -> Solution:
     """Return a token for the widget of *response*, which reads as *challenge*.
 
@@ -60,11 +64,14 @@ async def solve_widget(
             response=response,
             challenge=challenge,
         )
-    work = solver.solve(
-        task_of(challenge, request, auth_encoding),
-        site,
-        Allowance(response.url, max_attempts),
-    )
+    if dry_run:
+        raise DryRun(
+            f"This is a dry run: the widget of {response.url} stays unsolved",
+            response=response,
+            challenge=challenge,
+        )
+    allowance.subject = subject_of(challenge, key)
+    work = solver.solve(task_of(challenge, request, auth_encoding), key.site, allowance)
     try:
         solution, unit = await waits.until_closing(work)
     except CrawlClosing:
@@ -73,5 +80,6 @@ async def solve_widget(
             response=response,
             challenge=challenge,
         ) from None
-    unit.settle("void")  # what the site makes of the token is not seen here
+    # What the site makes of the token is not seen here.
+    unit.settle("void", "handed_over")
     return solution

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from lxml import etree  # type: ignore[import-untyped,unused-ignore]
 from parsel import Selector
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.pages.encodings import charset
 from scrapy_onecaptcha.pages.form_owners import FormOwners
 from scrapy_onecaptcha.pages.markup import END_TAG, MAX_BYTES, Markup, without_marks
@@ -32,7 +32,7 @@ __all__ = [
     "select",
 ]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # lxml has no types of its own: this is the one place where it is ``Any``.
 Node = Any

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha._headers import HEADER
+from scrapy_onecaptcha._values import HEADER
 from scrapy_onecaptcha.models import Form
 from scrapy_onecaptcha.pages.controls import (
     SUBMITS,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from scrapy_onecaptcha._headers import HEADER, is_settable
+from scrapy_onecaptcha._values import HEADER, is_settable
 from scrapy_onecaptcha.models import Form
 from scrapy_onecaptcha.pages.json_values import MAX_JSON, leaves, parse_json, put
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from scrapy_onecaptcha._headers import is_settable
+from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.models import Form
 from scrapy_onecaptcha.pages.json_values import parse_json
 from scrapy_onecaptcha.pages.script_literals import TOKEN, Unreadable

@@ -83,6 +83,39 @@ class Journal:
         self.ledger = ledger
         self._secret = secret
         self._open: dict[Entry, None] = {}
+        self._solves = 0
+        self._seconds = 0.0
+
+    @property
+    def mean_seconds(self) -> float | None:
+        """Seconds that a token took so far, in the mean."""
+        return self._seconds / self._solves if self._solves else None
+
+    def seconds_to_go(self) -> float | None:
+        """Return in how many seconds the next token is due, by the solves so far.
+
+        ``None`` where nothing was solved yet, or no task waits for its token; 0 where
+        all that wait have waited longer than the mean.
+        """
+        mean, now = self.mean_seconds, self.now()
+        ages = [now - entry.begun for entry in self._open if not entry.is_solved]
+        if mean is None or not ages:
+            return None
+        return min((mean - age for age in ages if age < mean), default=0.0)
+
+    def forecast(self) -> str:
+        """Say when the next token is due, if that can be told; else nothing."""
+        seconds = self.seconds_to_go()
+        if seconds is None:
+            return ""
+        if not seconds:
+            return "the next token is later than usual"
+        return f"the next token is due in about {seconds:.0f} s"
+
+    def solved(self, seconds: float) -> None:
+        """Note how long a token took."""
+        self._solves += 1
+        self._seconds += seconds
 
     def begin(self, subject: Subject, attempt: int) -> Entry:
         """Return the entry of a task that is created now.
@@ -113,19 +146,28 @@ class Journal:
 
 
 class Entry:
-    """One task, from its creation on."""
+    """One task, from its creation on.
+
+    Attributes:
+        begun: when it was created.
+    """
 
     def __init__(self, journal: Journal, subject: Subject, attempt: int) -> None:
         self._journal = journal
         self._subject = subject
         self._attempt = attempt
-        self._begun = journal.now()
+        self.begun = journal.now()
         self._seconds: float | None = None
         self._points = 0.0
         self._task = ""
         self._type = ""
         self._ended = False
         self._line: Line | None = None
+
+    @property
+    def is_solved(self) -> bool:
+        """Whether there is a token."""
+        return self._seconds is not None
 
     def created(self, task: str, kind: str, points: float) -> None:
         """Note that the service has taken the task.
@@ -139,8 +181,9 @@ class Entry:
 
     def solved(self, points: float) -> None:
         """Note that there is a token, and what it cost."""
-        self._seconds = self._journal.now() - self._begun
+        self._seconds = self._journal.now() - self.begun
         self._points = points
+        self._journal.solved(self._seconds)
         if self._journal.listener is not None:
             self._journal.listener.solved(self._task, self._subject.site, self._seconds)
 
@@ -171,7 +214,7 @@ class Entry:
         journal, subject = self._journal, self._subject
         journal.forget(self)
         if self._seconds is None:
-            self._seconds = journal.now() - self._begun
+            self._seconds = journal.now() - self.begun
         if journal.listener is not None:
             journal.listener.verdict(self._task, subject.site, outcome)
         if journal.ledger is None:

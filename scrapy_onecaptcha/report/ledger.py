@@ -6,12 +6,12 @@ of the file wherever that is by then.
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha.report.record import Parser, shown_opened
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "Ledger", "Line", "read"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Bytes of the longest line that is read. A longer one is no line of a ledger.
 MAX_LINE = 1 << 20
@@ -111,7 +111,8 @@ class Ledger:
     def close(self) -> None:
         """Close the file, and tell how many lines it lacks."""
         if self._lost:
-            logger.error("The ledger %s lacks %d tasks.", self._path, self._lost)
+            lost = counted(self._lost, "task")
+            logger.error("The ledger %s lacks %s.", self._path, lost)
         os.close(self._file)
         if self._patches is not None:
             os.close(self._patches)

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from scrapy_onecaptcha._logging import printable
 from scrapy_onecaptcha._values import masked
-from scrapy_onecaptcha.models import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,7 +135,7 @@ class Record:
                 "code": _short(self.code),
             }
         )
-        sentences = [masked(plain(each)) for each in self.evidence[:MAX_SENTENCES]]
+        sentences = [masked(printable(each)) for each in self.evidence[:MAX_SENTENCES]]
         opened = shown_opened(self.opened)
         rest = f'"opened": {opened}, "evidence": {json.dumps(sentences)}'
         return f"{head[:-1]}, {rest}}}\n".encode("ascii")
@@ -156,8 +156,7 @@ def _written(seconds: float) -> str:
 
 
 def _short(text: str) -> str:
-    text = text[:MAX_TEXT]
-    return text if text.isprintable() else plain(text)
+    return printable(text[:MAX_TEXT])
 
 
 def _bare_site(url: str) -> str:

@@ -38,5 +38,6 @@ STATS: Mapping[str, str] = MappingProxyType(
         "polls": "calls of getTaskResult",
         "points": "points spent, without those of the next",
         "points/unbilled": "points of failed tasks, which the service does not charge",
+        "dry_run/tasks": "tasks that the gates of a dry run would need at least",
     }
 )

@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import hashlib
 import json
-import logging
 import queue
 import threading
 from collections import OrderedDict
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.scripts.child import Child, NoEngine
 from scrapy_onecaptcha.scripts.engine import problem
 from scrapy_onecaptcha.scripts.models import Reading
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptPool", "visit_once"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Readings that are kept; a page of the same text at the same address is read once.
 MAX_KEPT = 256

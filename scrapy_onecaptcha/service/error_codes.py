@@ -135,7 +135,7 @@ def rule(code: str) -> Rule:
 
 
 def family(code: str) -> str:
-    """Return *code*, or the beginning that stands for it; ``""`` for an unknown one."""
+    """Return *code*, or the prefix of its family; ``""`` for an unknown code."""
     if code in RULES:
         return code
     return next((begin for begin in PREFIXES if code.startswith(begin)), "")

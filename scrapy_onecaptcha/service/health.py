@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.exceptions import (
     AccountError,
@@ -19,6 +19,7 @@ from scrapy_onecaptcha.settings import PREFIX, TASK_TYPES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scrapy_onecaptcha.report.snapshot import ServiceState
     from scrapy_onecaptcha.settings import Config
 
 __all__ = ["MAX_REFUSED", "MAX_UNKNOWN", "Health"]
@@ -70,7 +71,7 @@ class Health:
         """The type of task to create."""
         return self._type
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> ServiceState:
         """Return all of it as plain values, for a person or a monitor."""
         left = max(0.0, self._blocked_until - self._now()) if self._blocked else 0.0
         return {

@@ -71,35 +71,29 @@ def pooled(reactor: Any, timeout: float) -> tuple[Http, HangUp]:
     return _Treq(http), kept.closeCachedConnections
 
 
-# One host is called, by three URLs, hundreds of times a second. What treq and Twisted
-# work out of a URL anew for each call, IDNA included, was a third of a call's cost.
-
-
 class _Treq:
-    """Posts by treq, to URLs that are parsed once."""
+    """Posts by treq, also to IPv6 addresses."""
 
     def __init__(self, http: Any) -> None:
         self._http = http
-        self._urls: dict[str, EncodedURL] = {}
 
     def post(self, url: str, /, **keywords: Any) -> Deferred[Any]:
-        if url not in self._urls:
-            self._urls[url] = _Normal.of(url)
-        posted: Deferred[Any] = self._http.post(self._urls[url], **keywords)
+        parsed = EncodedURL.from_text(url)
+        address = _Ipv6Url.of(parsed) if ":" in parsed.host else parsed
+        posted: Deferred[Any] = self._http.post(address, **keywords)
         return posted
 
 
-class _Normal(EncodedURL):
-    """A URL in the form that is sent."""
+class _Ipv6Url(EncodedURL):
+    """A URL in the form that is sent.
+
+    treq asks for that form, and hyperlink would take an IPv6 address for a name.
+    """
 
     @classmethod
-    def of(cls, url: str) -> Self:
+    def of(cls, url: EncodedURL) -> Self:
         """Return *url* in that form."""
-        parsed = EncodedURL.from_text(url)
-        if ":" in parsed.host:  # hyperlink would take an IPv6 address for a name
-            normal = parsed.replace(host="ipv6").to_uri().replace(host=parsed.host)
-        else:
-            normal = parsed.to_uri()
+        normal = url.replace(host="ipv6").to_uri().replace(host=url.host)
         made: Self = cls.from_text(normal.to_text())  # type: ignore[assignment]
         return made
 
@@ -259,7 +253,7 @@ class _BoundedEndpoint:
 
 @implementer(IAgentEndpointFactory)
 class _Endpoints:
-    """Where to connect for a URL: directly, by TLS for ``https``; worked out once.
+    """Where to connect for a URL: directly, by TLS for ``https``.
 
     The policy is the one that an ``Agent`` of Twisted has by default: it verifies
     certificates against the CA certificates that this machine trusts.
@@ -272,14 +266,10 @@ class _Endpoints:
         self._reactor = reactor
         self._timeout = timeout
         self._policy: Any = BrowserLikePolicyForHTTPS()  # type: ignore[no-untyped-call]
-        self._found: dict[tuple[bytes, bytes, int], _BoundedEndpoint] = {}
         self.reading: _Bounded | None = None
 
     def endpointForURI(self, uri: Any) -> Any:  # noqa: N802  (Twisted's name)
-        key = uri.scheme, uri.host, uri.port
-        if key not in self._found:
-            self._found[key] = _BoundedEndpoint(self._made(uri), self)
-        return self._found[key]
+        return _BoundedEndpoint(self._made(uri), self)
 
     def _made(self, uri: Any) -> Any:
         host = uri.host.decode("ascii")

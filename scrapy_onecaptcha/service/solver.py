@@ -304,8 +304,8 @@ class Solver(Generic[_R]):
             if isinstance(error, Unavailable):
                 logger.debug("Task %s: %s", task_id, error)
                 return error
-            # Tasks without a result are not charged, the service says. An answer that
-            # is none of its errors may have been its result.
+            # The service does not charge tasks without a result, it says. An answer
+            # that is not one of its errors may have been a result.
             raise _Lost(error, charged=not error.answered) from None
 
     def _solution(

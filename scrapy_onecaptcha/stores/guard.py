@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.exceptions import StoreUnavailable
 from scrapy_onecaptcha.stores.base import Lease, StoreFault
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GuardedStore"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _T = TypeVar("_T")
 

@@ -208,6 +208,17 @@ def test_impolite_polls(name: str) -> None:
     assert brief(finding) == ("risk", "ONECAPTCHA_POLL_INTERVAL")
 
 
+def test_a_dry_run_needs_no_key() -> None:
+    finding = the_one(ONECAPTCHA_DRY_RUN=True, ONECAPTCHA_API_KEY=None)
+    assert brief(finding) == ("hint", "ONECAPTCHA_DRY_RUN")
+    assert found(ONECAPTCHA_DRY_RUN=False) == []
+    said = found(ONECAPTCHA_DRY_RUN="maybe", ONECAPTCHA_API_KEY=None)
+    assert [brief(each) for each in said] == [
+        ("error", "ONECAPTCHA_DRY_RUN"),
+        ("error", "ONECAPTCHA_API_KEY"),
+    ]
+
+
 def test_switched_off() -> None:
     assert brief(the_one(ONECAPTCHA_ENABLED=False)) == ("error", "ONECAPTCHA_ENABLED")
 

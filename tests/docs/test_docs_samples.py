@@ -23,6 +23,7 @@ from scrapy_onecaptcha import (
     Solution,
     UnsolvableGate,
 )
+from scrapy_onecaptcha.report.signals import SignalSender
 from scrapy_onecaptcha.sandbox import Sandbox
 from scrapy_onecaptcha.settings import DEFAULTS, RequestOptions
 from tests.docs.pages import DOCS, EXAMPLE, GATE, Fence, config, executed, fences, gate
@@ -35,6 +36,7 @@ PYTHON = [
 ]
 TRIED = {
     ("errors.md", "The tree"),
+    ("report.md", "onecaptcha_lost(request, error)"),
     ("settings.md", "One request"),
     ("sites.md", "field"),
     ("sites.md", "sitekey"),
@@ -219,3 +221,14 @@ def test_what_the_alarm_says(stats: dict[str, int], told: list[str]) -> None:
     logger = SimpleNamespace(error=lambda text, *args: lines.append(text % args))
     alarm.spider_closed(SimpleNamespace(logger=logger))
     assert lines == [f"Captchas: {each}" for each in told]
+
+
+def test_a_handler_of_a_signal() -> None:
+    (sample,) = the("report.md", "onecaptcha_lost(request, error)")
+    crawler = get_crawler()
+    crawler.stats = MemoryStatsCollector(crawler)
+    counter = executed(sample)["RefusalCounter"].from_crawler(crawler)
+    sender = SignalSender(crawler.signals.send_catch_log)
+    for outcome in ("rejected", "accepted", "rejected"):
+        sender.verdict("task-1", "https://shop.example", outcome)
+    assert counter.stats.get_value("refusals/https://shop.example") == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from scrapy.http import HtmlResponse, Response
@@ -20,6 +21,7 @@ from scrapy_onecaptcha.exceptions import (
 )
 from scrapy_onecaptcha.pages.html import MAX_BYTES
 
+from .models import Model
 from .test_flow_sharing import paths
 from .virtual import Crawl, Site
 
@@ -238,3 +240,79 @@ def test_a_gate_that_is_too_large_is_not_held_while_it_is_solved(
     crawl.run()
     assert len(crawl.pages) == 3
     crawl.finish()
+
+
+# Sites whose clearances are not what they seem
+
+
+class Changing(Model):
+    """Sets another cookie with each answer, and none of them grants anything."""
+
+    def _answer(self, request: Request) -> Response:
+        answer = super()._answer(request)
+        answer.headers["Set-Cookie"] = f"ok=never{next(self._names)}; Path=/"
+        return answer
+
+
+class Fickle(Model):
+    """Lets every second request pass, whatever it carries."""
+
+    def _passes(self, request: Request) -> bool:
+        return self.dice.random() < 0.5
+
+
+class Wandering(Model):
+    """Answers each request for a page by another gate address."""
+
+    def _answer(self, request: Request) -> Response:
+        if b"h-captcha-response" in request.body:
+            return super()._answer(request)
+        if urlsplit(request.url).path.startswith("/captcha"):
+            return self._gate(request)
+        headers = {"Location": f"/captcha/{next(self._names)}"}
+        return Response(request.url, status=302, headers=headers, request=request)
+
+
+class Growing(Model):
+    """Leads on from each token to its page with a longer query, and gates that."""
+
+    def _answer(self, request: Request) -> Response:
+        if b"h-captcha-response" not in request.body:
+            return self._gate(request)
+        parts = urlsplit(request.url)
+        name = f"p{next(self._names)}"
+        query = f"{parts.query}&{name}=1".strip("&")
+        headers = {"Location": f"{parts.path}?{query}"}
+        return Response(request.url, status=302, headers=headers, request=request)
+
+
+@pytest.mark.parametrize("kind", [Changing, Wandering, Growing])
+def test_a_site_that_grants_nothing_by_other_means_costs_no_more(
+    crawling: Crawling, kind: type[Model]
+) -> None:
+    crawl = crawling(per_domain=8)
+    site = kind(crawl.clock, crawl.service)
+    crawl.sites["shop.example"] = site
+    crawl.ask(*paths(40))
+    crawl.run_exactly(400_000)
+    tasks = len(crawl.service.created)
+    assert tasks == MAX_FAILURES
+    # A page each, and for a token its submission, a hop or two, looks and a pass.
+    assert len(crawl.sent) <= 40 * 2 + tasks * 12
+    assert_ended(crawl, 40, CircuitOpen, AttemptsExhausted)
+
+
+def test_a_site_that_grants_and_revokes_at_random_costs_attempts(
+    crawling: Crawling,
+) -> None:
+    for most, settings in {120: {}, 12: {"max_tasks": 12}}.items():
+        crawl = crawling(per_domain=8, **settings)
+        crawl.sites["shop.example"] = Fickle(crawl.clock, crawl.service)
+        crawl.ask(*paths(40))
+        crawl.run_exactly(400_000)
+        tasks = len(crawl.service.created)
+        assert tasks <= most
+        assert len(crawl.events) == 40
+        # Each free replay is paid for by somebody's new clearance.
+        assert len(crawl.sent) <= 40 * (tasks + 2) + tasks * 12
+        crawl.finish()

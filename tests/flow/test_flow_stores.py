@@ -73,7 +73,7 @@ class World:
         )
         shared = CrawlStore(
             store=guarded,
-            owner=f"owner-{number}",
+            run=f"run-{number}",
             egress=egress,
             account=account,
             wall=lambda: clock.seconds() + 1e9,
@@ -368,6 +368,69 @@ def test_a_task_that_fails_frees_its_lease() -> None:
     world.finish()
     assert [delivered(crawl) for crawl in world.crawls] == [3, 3]
     assert world.tasks == 2
+
+
+def test_an_account_that_is_refused_silences_all() -> None:
+    from scrapy_onecaptcha.exceptions import AccountError
+
+    world = World()
+    crawls = [world.crawl() for _ in range(3)]
+    crawls[0].service.creating = lambda _: AccountError("empty", answered=True)
+    for crawl in crawls:
+        world.ask(crawl, range(2))
+        world.run()
+    assert crawls[0].service.create_calls == 1
+    errors = [error for crawl in crawls for error in crawl.errors]
+    assert len(errors) == 6
+    assert {type(error) for error in errors} == {AccountError}
+    assert "Another process was told: empty" in str(crawls[1].errors[0])
+    # Who begins later asks by itself: the account may be filled by now.
+    crawls[0].service.creating = lambda _: None
+    world.advance(5)
+    later = world.crawl()
+    world.ask(later, range(2))
+    world.finish()
+    assert (delivered(later), world.tasks) == (2, 1)
+
+
+def test_an_account_of_another_key_is_none_of_ours() -> None:
+    from scrapy_onecaptcha.exceptions import AccountError
+
+    world = World()
+    one, two = world.crawl(account="one"), world.crawl(account="two")
+    one.service.creating = lambda n: (
+        AccountError("no", answered=True) if n < 2 else None
+    )
+    world.ask(one, range(1))
+    world.run()
+    world.ask(two, range(1))
+    world.finish()
+    assert (len(one.errors), delivered(two)) == (1, 1)
+
+
+def test_a_block_silences_all_until_it_is_over() -> None:
+    from scrapy_onecaptcha.exceptions import BlockedError
+
+    world = World()
+    one, two = world.crawl(), world.crawl()
+
+    def blocked(number: int) -> Exception | None:
+        error = BlockedError("blocked", answered=True)
+        error.seconds = 100
+        return error if number == 1 else None
+
+    one.service.creating = blocked
+    world.ask(one, range(1))
+    world.run()
+    world.ask(two, range(1))
+    world.run()
+    assert one.service.create_calls == 1
+    assert [type(error) for error in two.errors] == [BlockedError]
+    world.advance(101)
+    later = world.crawl()
+    world.ask(later, range(1))
+    world.run()
+    assert delivered(later) == 1
 
 
 # Faults

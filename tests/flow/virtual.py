@@ -21,6 +21,7 @@ from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.exceptions import IgnoreRequest, NotSupported
 from scrapy.http import HtmlResponse, Response
 from scrapy.settings import Settings
+from scrapy.signalmanager import SignalManager
 from scrapy.statscollectors import MemoryStatsCollector
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
@@ -429,8 +430,12 @@ class Crawl:
         spider = Spider("virtual", allowed_domains=list(allowed_domains))
         of_scrapy = Settings(scrapy_settings or {})
         crawler: Any = SimpleNamespace(
-            engine=self.engine, settings=of_scrapy, spider=spider
+            engine=self.engine,
+            settings=of_scrapy,
+            spider=spider,
+            signals=SignalManager(),
         )
+        self.signals = crawler.signals
         scrapy: Any = SimpleNamespace(settings=of_scrapy)
         self.stats = MemoryStatsCollector(scrapy)
         crawler.stats = self.stats

@@ -42,6 +42,7 @@ PARENTS = {
     "AttemptsExhausted": "PolicyError",
     "SubmissionRefused": "PolicyError",
     "StoreUnavailable": "PolicyError",
+    "DryRun": "PolicyError",
     "ServiceError": "OneCaptchaError",
     "AccountError": "ServiceError",
     "BlockedError": "ServiceError",

@@ -129,3 +129,16 @@ def test_any_policy_can_be_wrapped_once() -> None:
     assert not wrapped(Settings()).should_cache_response(
         response(GATE_PAGE), Request(URL)
     )
+
+
+@pytest.mark.parametrize("policy", [GatelessDummyPolicy, GatelessRFC2616Policy])
+def test_a_stored_redirect_is_not_for_the_middlewares_own_requests(policy: Any) -> None:
+    """It may lead to the gate of which the session was cleared since."""
+    cache = policy(Settings())
+    headers = {"Location": f"{URL}/gate", "Expires": "Mon, 01 Jan 2124 00:00:00 GMT"}
+    stored = Response(URL, status=302, headers=headers | DATED)
+    replay = Request(URL, meta={"_onecaptcha": {"role": "replay"}})
+    page = response(CONTENT)
+    assert cache.is_cached_response_fresh(stored, Request(URL))
+    assert not cache.is_cached_response_fresh(stored, replay)
+    assert not cache.is_cached_response_valid(stored, page, replay)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
+import scrapy_onecaptcha
 from scrapy_onecaptcha._logging import counted, get_logger, one_line, printable
 
 
@@ -48,3 +51,14 @@ def test_a_line_of_the_log_is_printable_whatever_it_is_given(
     assert (second.msg, second.args) == ("as %s it is", ("plain",))
     assert len(logger.filters) == 1
     assert first.levelno == logging.WARNING
+
+
+def test_every_logger_of_the_package_is_made_so() -> None:
+    package = Path(scrapy_onecaptcha.__file__).parent
+    own = re.compile(r"logger = logging\.getLogger\(")
+    found = [
+        path.name
+        for path in package.rglob("*.py")
+        if own.search(path.read_text("utf-8")) and path.name != "_logging.py"
+    ]
+    assert found == []

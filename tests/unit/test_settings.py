@@ -7,7 +7,8 @@ import json
 import logging
 import traceback
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from scrapy.exceptions import NotConfigured
@@ -21,9 +22,6 @@ from scrapy_onecaptcha.settings import (
     Config,
     RequestOptions,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = "cc9c18d3e263515c2c072b36a7125eecc078618f"
 SITEKEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
@@ -92,6 +90,8 @@ def test_defaults() -> None:
         "ONECAPTCHA_CLOSE_ON_FATAL": False,
         "ONECAPTCHA_TASK_COST": 7,
         "ONECAPTCHA_LOG_INTERVAL": 30,
+        "ONECAPTCHA_LEDGER": None,
+        "ONECAPTCHA_DRY_RUN": False,
         "ONECAPTCHA_STORE": None,
         "ONECAPTCHA_STORE_NAMESPACE": None,
         "ONECAPTCHA_STORE_TIMEOUT": 60,
@@ -146,6 +146,25 @@ def test_switched_off(value: Any) -> None:
 def test_no_key(key: Any) -> None:
     with pytest.raises(NotConfigured, match="set ONECAPTCHA_API_KEY"):
         configure({"ONECAPTCHA_API_KEY": ""}, API_KEY=key, MAX_TASKS="bad")
+
+
+def test_a_dry_run_needs_no_key() -> None:
+    config = configure(API_KEY=None, DRY_RUN=True)
+    assert config.dry_run
+    assert config.api_key
+    with pytest.raises(NotConfigured, match="set ONECAPTCHA_API_KEY"):
+        configure(API_KEY=None, DRY_RUN=False)
+
+
+@pytest.mark.parametrize("value", ["captchas.jsonl", Path("captchas.jsonl")])
+def test_a_ledger(value: Any) -> None:
+    assert value_of("LEDGER", value) == "captchas.jsonl"
+
+
+@pytest.mark.parametrize("value", ["", " ", 7, True, b"x", "a\0b", ["x"]])
+def test_what_is_no_path(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"ONECAPTCHA_LEDGER is .*; allowed: the path"):
+        configure(LEDGER=value)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _KEY = f"{PREFIX}API_KEY"
+_DRY_RUN = f"{PREFIX}DRY_RUN"
 
 
 def read(
@@ -33,7 +34,11 @@ def read(
     A wrong value counts as unset, so that the others can be checked as well.
     """
     exported = Secret((os.environ if environ is None else environ).get(_KEY, ""))
-    found = [*_key(settings, exported), *_values(settings)]
+    found = list(_values(settings))
+    if settings.get(_DRY_RUN) and not any(each.setting == _DRY_RUN for each in found):
+        found += _dry_run(settings)
+    else:
+        found += _key(settings, exported)
     readable = settings.copy()
     for finding in found:
         readable.set(finding.setting, None, priority="cmdline")
@@ -58,6 +63,17 @@ def read(
             )
         )
     return config, found
+
+
+def _dry_run(settings: BaseSettings) -> Iterator[Finding]:
+    if SETTINGS[_DRY_RUN].read(_DRY_RUN, settings.get(_DRY_RUN)):
+        yield Finding(
+            severity="hint",
+            setting=_DRY_RUN,
+            what="It is on.",
+            why="Nothing is paid and no gate is passed; gated pages are lost.",
+            do="Set it to False to have captchas solved.",
+        )
 
 
 def _key(settings: BaseSettings, exported: Secret) -> Iterator[Finding]:

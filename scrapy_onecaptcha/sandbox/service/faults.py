@@ -226,7 +226,7 @@ class FaultScript:
         }
         for call, names in faults.items():
             if "*" in names[:-1] or names == ("*",):
-                raise ValueError(f"* stands last, after a fault: {call}={names}")
+                raise ValueError(f"* comes last, after a fault: {call}={names}")
         self._done: Counter[str] = Counter()
 
     def next(self, call: str) -> Fault:

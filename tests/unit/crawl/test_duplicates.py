@@ -83,3 +83,20 @@ def test_what_is_not_safe_is_not_asked_for_again() -> None:
     redirects.met(order)
     (again,) = redirects.dropped(order)
     assert (again.url, again.method) == (f"{SITE}/thanks", "GET")
+
+
+def test_a_gate_address_may_lead_back_to_the_asked_url() -> None:
+    """Which the dupefilter knows, because it was asked for there."""
+    addresses = GateAddresses()
+    asked, check = f"{SITE}/page/1", f"{SITE}/check?next=%2Fpage%2F1"
+    addresses.met(Request(asked), check)
+    redirects = DroppedRedirects(addresses)
+    request = Request(asked)
+    request_meta.stamp(request, 0)
+    back = request.replace(meta=request.meta | {"redirect_urls": [asked, check]})
+    redirects.scheduled(request)
+    (again,) = drop(redirects, back)
+    assert (again.url, again.dont_filter) == (asked, True)
+    # An ordinary redirect to a page of this run is a duplicate.
+    plain = request.replace(meta=request.meta | {"redirect_urls": [f"{SITE}/old"]})
+    assert drop(redirects, plain) == []

@@ -10,7 +10,7 @@ import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse
 
-from scrapy_onecaptcha._headers import is_settable
+from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.requests import hop
 from scrapy_onecaptcha.crawl.submission import submit

@@ -161,3 +161,22 @@ def test_nothing_is_kept_of_tasks_that_have_ended(setting: Setting) -> None:
         setting.journal.begin(SUBJECT, 1).end("rejected")
     setting.journal.close()
     assert len(setting.lines()) == 100
+
+
+def test_when_the_next_token_is_due(setting: Setting) -> None:
+    journal = setting.journal
+    first = journal.begin(SUBJECT, 1)
+    assert journal.seconds_to_go() is None, "nothing was solved yet"
+    setting.seconds += 20
+    first.solved(7.0)
+    assert journal.seconds_to_go() is None, "no task is open"
+    journal.begin(SUBJECT, 1)
+    setting.seconds += 5
+    second = journal.begin(SUBJECT, 1)
+    assert journal.seconds_to_go() == 15.0
+    setting.seconds += 16
+    assert journal.seconds_to_go() == 4.0, "the first one is late"
+    setting.seconds += 24
+    assert journal.seconds_to_go() == 0.0, "both are"
+    second.solved(7.0)
+    assert journal.mean_seconds == 30.0

@@ -267,3 +267,25 @@ def test_other_refusals_say_nothing_of_the_type(error: ServiceError) -> None:
     known = Known()
     assert not known.health.falls_back(FIRST, error)
     assert known.health.task_type == FIRST
+
+
+# Other processes
+
+
+def test_what_is_learnt_is_passed_on_once() -> None:
+    known = Known()
+    shared: list[ServiceError] = []
+    known.health.share = shared.append
+    known.learn(block(), block(), AccountError("empty", answered=True))
+    known.learn(AccountError("empty", answered=True), TaskFailed("no"))
+    assert [type(error) for error in shared] == [BlockedError, AccountError]
+
+
+@pytest.mark.parametrize("error", [block(), AccountError("empty", answered=True)])
+def test_what_is_heard_counts_and_is_not_passed_on(error: ServiceError) -> None:
+    known = Known()
+    shared: list[ServiceError] = []
+    known.health.share = shared.append
+    known.health.hear(error)
+    assert type(known.forbids()) is type(error)
+    assert shared == []

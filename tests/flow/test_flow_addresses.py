@@ -1,0 +1,416 @@
+"""Which URL is asked again, and which answer is the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from scrapy import Request
+from scrapy.http import HtmlResponse, Response
+
+from .models import HOST, Model
+from .virtual import AGENT, SITEKEY, Crawl, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Crawling = Callable[..., Crawl]
+
+
+def add(crawl: Crawl, model_of: type[Model] = Model, /, **options: Any) -> Any:
+    model = model_of(crawl.clock, crawl.service, **options)
+    for name in model.names:
+        crawl.sites[name] = model
+    return model
+
+
+def numbers(count: int) -> list[str]:
+    return [f"/{number}" for number in range(count)]
+
+
+def post(crawl: Crawl, path: str) -> Event:
+    """Crawl one POST to its end."""
+    request = Request(
+        f"https://{HOST}{path}",
+        method="POST",
+        body=b"item=1",
+        headers={"User-Agent": AGENT},
+    )
+    crawl.crawl(request)
+    crawl.run_exactly()
+    return crawl.events[-1]
+
+
+def get(request: Request, headers: dict[str, str] | None = None, **more: Any) -> Any:
+    return HtmlResponse(
+        request.url, encoding="utf-8", request=request, headers=headers or {}, **more
+    )
+
+
+def led(request: Request, to: str, cookie: str = "") -> Response:
+    headers = {"Location": to, **({"Set-Cookie": cookie} if cookie else {})}
+    return Response(request.url, status=302, headers=headers, request=request)
+
+
+# A gate at an address of its own
+
+
+@pytest.mark.parametrize("gate", ["next", "memory", "one"])
+@pytest.mark.parametrize("concurrency", [1, 8, 40])
+def test_each_page_is_the_one_that_was_asked_for(
+    crawling: Crawling, gate: str, concurrency: int
+) -> None:
+    """Though the session remembers one page only, and leads everybody there."""
+    crawl = crawling(concurrency=concurrency, per_domain=8)
+    crawl.filters = True
+    add(crawl, gate=gate)
+    crawl.ask(*numbers(40))
+    crawl.run_exactly()
+    assert sorted(crawl.pages) == sorted(numbers(40))
+    assert len(crawl.events) == 40
+    assert len(crawl.service.created) == 1
+    crawl.finish()
+
+
+def test_a_query_is_part_of_what_was_asked_for(crawling: Crawling) -> None:
+    crawl = crawling(per_domain=8)
+    crawl.filters = True
+    model = add(crawl, gate="memory")
+    wanted = ["/list", *(f"/list?page={number}" for number in range(2, 12))]
+    crawl.ask(*wanted)
+    crawl.run_exactly()
+    urls = [e.response.url for e in crawl.events if e.response is not None]
+    asked = [event.request.url for event in crawl.events]
+    assert sorted(asked) == sorted(f"https://{HOST}{path}" for path in wanted)
+    assert urls == asked
+    assert len(model.served) >= len(wanted)
+    crawl.finish()
+
+
+def test_what_is_dropped_in_a_later_run_is_not_lost(crawling: Crawling) -> None:
+    """The dupefilter on disk knows the gate's address from an earlier run."""
+    crawl = crawling(per_domain=8)
+    crawl.filters = True
+    add(crawl, gate="one")
+    crawl.seen.add(f"GET https://{HOST}/check")
+    crawl.ask(*numbers(20))
+    crawl.run_exactly()
+    assert sorted(crawl.pages) == sorted(numbers(20))
+    assert len(crawl.service.created) == 1
+    crawl.finish()
+
+
+class BotManager(Model):
+    """Its gate has a host of its own, which leads back by way of the asked one."""
+
+    def _answer(self, request: Request) -> Response:
+        parts = urlsplit(request.url)
+        fields = parse_qs(request.body.decode())
+        if parts.netloc == "127.0.0.9":
+            back = parse_qs(parts.query)["back"][0]
+            if "h-captcha-response" not in fields:
+                return self._gate(request)
+            if fields["h-captcha-response"][0] not in self.service.tokens:
+                return self._gate(request)
+            return led(request, f"https://127.0.0.8/land?t=1&back={back}")
+        if parts.path == "/land":
+            back = parse_qs(parts.query)["back"][0]
+            return led(request, back, self._new(request))
+        if self._passes(request):
+            return self._page(request)
+        return led(request, f"https://127.0.0.9/b?back={request.url}")
+
+
+def test_a_gate_on_another_host_belongs_to_the_asked_site(crawling: Crawling) -> None:
+    crawl = crawling(per_domain=8, allowed_domains=["127.0.0.8", "127.0.0.9"])
+    model = BotManager(crawl.clock, crawl.service)
+    crawl.sites |= {"127.0.0.8": model, "127.0.0.9": model}
+    crawl.ask(*(f"https://127.0.0.8/{number}" for number in range(30)))
+    crawl.run_exactly()
+    assert sorted(crawl.pages) == sorted(numbers(30))
+    assert len(crawl.service.created) == 1
+    crawl.finish()
+
+
+# A gate in place
+
+
+class Orders(Model):
+    """Takes an order by POST, and leads to its gated thanks."""
+
+    orders = 0
+
+    def _answer(self, request: Request) -> Response:
+        path = urlsplit(request.url).path
+        if path == "/order" and "h-captcha" not in request.body.decode():
+            self.orders += 1
+            return led(request, f"/thanks/{self.orders}")
+        return super()._answer(request)
+
+
+def test_an_order_is_placed_once(crawling: Crawling) -> None:
+    crawl = crawling()
+    model = add(crawl, Orders)
+    event = post(crawl, "/order")
+    assert event.response is not None
+    assert event.response.url == f"https://{HOST}/thanks/1"
+    assert event.response.css("h1.content::text").get() == "/thanks/1"
+    assert model.orders == 1
+    assert len(crawl.service.created) == 1
+    crawl.finish()
+
+
+def test_an_order_is_not_placed_by_the_next_run_either(crawling: Crawling) -> None:
+    crawl = crawling()
+    model = add(crawl, Orders)
+    crawl.crawl(Request(f"https://{HOST}/order", method="POST", body=b"item=1"))
+    crawl.advance(3)
+    crawl.stop()
+    crawl.advance(2)
+    (back,) = crawl.given_back
+    assert (back.url, back.method) == (f"https://{HOST}/thanks/1", "GET")
+    assert model.orders == 1
+    crawl.finish()
+
+
+def test_a_post_that_met_the_gate_itself_is_repeated(crawling: Crawling) -> None:
+    crawl = crawling()
+    model = add(crawl)
+    event = post(crawl, "/search")
+    assert event.response is not None
+    assert event.request.method == "POST"
+    bare = [r for r in crawl.sent if r.method == "POST" and b"h-captcha" not in r.body]
+    assert len(bare) == 2  # the one that met the gate, and the one that passed
+    assert "/search" in model.served
+    crawl.finish()
+
+
+class Links(Model):
+    """Has links that work once."""
+
+    used = 0
+
+    def _answer(self, request: Request) -> Response:
+        if urlsplit(request.url).path.startswith("/go/"):
+            self.used += 1
+            if self.used > 1:
+                return get(request, status=410, body=b"<p>Used.</p>")
+            return led(request, "/page")
+        return super()._answer(request)
+
+
+def test_a_link_that_works_once_delivers_its_page(crawling: Crawling) -> None:
+    crawl = crawling()
+    add(crawl, Links)
+    crawl.ask("/go/7")
+    crawl.run_exactly()
+    (event,) = crawl.events
+    assert event.response is not None
+    assert event.response.css("h1.content::text").get() == "/page"
+    assert len(crawl.service.created) == 1
+    crawl.finish()
+
+
+# The page comes from a request without a token
+
+
+class Notice(Model):
+    """Answers a good token by a notice that is not the page."""
+
+    notice: dict[str, Any]
+
+    def _submitted(self, request: Request, token: str) -> Response:
+        answer = super()._submitted(request, token)
+        if answer.status != 302:
+            return answer
+        headers = {"Set-Cookie": answer.headers["Set-Cookie"]}
+        return get(
+            request,
+            headers | self.notice.get("headers", {}),  # type: ignore[arg-type]
+            body=self.notice.get("body", b""),
+        )
+
+
+NOTICES: dict[str, dict[str, Any]] = {
+    "meta": {"body": b'<meta http-equiv="refresh" content="1">Thank you'},
+    "header": {"body": b"<p>One moment</p>", "headers": {"Refresh": "0"}},
+    "script": {"body": b"<script>location.replace(location.href)</script>Thanks"},
+    "link": {"body": b"<p>Thank you. <a href='/1'>Go on</a></p>"},
+    "empty": {},
+}
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_a_notice_is_not_the_page(crawling: Crawling, name: str) -> None:
+    crawl = crawling()
+    model = add(crawl, Notice)
+    model.notice = NOTICES[name]
+    crawl.ask(*numbers(4))
+    crawl.run_exactly()
+    assert sorted(crawl.pages) == numbers(4)
+    assert len(crawl.service.created) == 1
+    assert crawl.stat("tokens/accepted") == 1
+    crawl.finish()
+
+
+class SameGate(Model):
+    """Answers a good token by its gate again, which moves on by itself."""
+
+    def _submitted(self, request: Request, token: str) -> Response:
+        answer = super()._submitted(request, token)
+        if answer.status != 302:
+            return answer
+        gate = self._gate(request)
+        gate.headers["Refresh"] = "0"
+        gate.headers["Set-Cookie"] = answer.headers["Set-Cookie"]
+        return gate
+
+
+def test_a_gate_in_the_answer_is_no_refusal(crawling: Crawling) -> None:
+    crawl = crawling()
+    add(crawl, SameGate)
+    crawl.ask("/0")
+    crawl.run_exactly()
+    assert crawl.pages == ["/0"]
+    assert len(crawl.service.created) == 1
+    assert (crawl.stat("tokens/accepted"), crawl.stat("tokens/rejected")) == (1, 0)
+    crawl.finish()
+
+
+def test_a_clearance_that_works_after_a_moment_is_no_refusal(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling()
+    add(crawl, kind="delayed")
+    crawl.ask(*numbers(3))
+    crawl.run_exactly()
+    assert sorted(crawl.pages) == numbers(3)
+    assert len(crawl.service.created) == 1
+    assert crawl.stat("tokens/rejected") == 0
+    crawl.finish()
+
+
+# A pass in the URL
+
+
+class Passes(Model):
+    """Grants a query parameter that opens every page."""
+
+    def _answer(self, request: Request) -> Response:
+        parts = urlsplit(request.url)
+        fields = parse_qs(request.body.decode())
+        if "h-captcha-response" in fields:
+            return led(request, f"{parts.path}?pass=good")  # the page's query is lost
+        if parse_qs(parts.query).get("pass") == ["good"]:
+            number = parse_qs(parts.query).get("id", ["none"])[0]
+            return get(request, body=f'<h1 class="content">{number}</h1>'.encode())
+        return self._gate(request)
+
+
+def test_a_pass_in_the_url_opens_every_page(crawling: Crawling) -> None:
+    crawl = crawling(concurrency=4, per_domain=2)
+    add(crawl, Passes)
+    crawl.ask(*(f"/page?id={number}" for number in range(12)))
+    crawl.run_exactly()
+    shown = {
+        event.request.url: event.response.css("h1.content::text").get()
+        for event in crawl.events
+        if event.response is not None
+    }
+    assert shown == {
+        f"https://{HOST}/page?id={number}": str(number) for number in range(12)
+    }
+    assert len(crawl.service.created) == 1
+    for event in crawl.events:
+        assert event.response is not None
+        assert event.response.url == event.request.url
+    crawl.finish()
+
+
+# The User-Agent
+
+
+class Half(Model):
+    """Takes tokens for one half of its pages, and refuses them for the other."""
+
+    def _submitted(self, request: Request, token: str) -> Response:
+        if urlsplit(request.url).path.startswith("/b"):
+            return self._gate(request)
+        return super()._submitted(request, token)
+
+    def _passes(self, request: Request) -> bool:
+        if urlsplit(request.url).path.startswith("/b"):
+            return False
+        return super()._passes(request)
+
+
+def test_a_refused_token_leaves_the_user_agent_as_it_is(crawling: Crawling) -> None:
+    crawl = crawling(concurrency=1, max_attempts=1, max_failures=50)
+    crawl.service.agents = lambda number: f"solver/{number}"
+    add(crawl, Half, kind="agent")
+    for number in range(10):
+        crawl.ask(f"/a{number}", f"/b{number}")
+    crawl.run_exactly()
+    assert sorted(crawl.pages) == [f"/a{number}" for number in range(10)]
+    assert len(crawl.service.created) == 11
+    crawl.finish()
+
+
+# What was sent is judged
+
+
+def test_a_submitter_that_repeats_the_request_is_judged_by_its_answer(
+    crawling: Crawling,
+) -> None:
+    """Asked for again without a token, it would be gated again."""
+
+    class Api(Model):
+        def _answer(self, request: Request) -> Response:
+            token = (request.headers.get("X-Token") or b"").decode()
+            if request.headers.get("X-Rq") != b"1" or token not in self.service.tokens:
+                return self._gate(request)
+            return get(request, body=b'<h1 class="content">/0</h1>')
+
+    def submitter(
+        request: Request, response: Response, challenge: Any, solution: Any
+    ) -> Request:
+        headers = {**request.headers, "X-Token": solution.token, "X-Rq": "1"}
+        return request.replace(headers=headers)
+
+    crawl = crawling(submitters={HOST: submitter})
+    add(crawl, Api)
+    crawl.ask("/0")
+    crawl.run_exactly()
+    assert crawl.pages == ["/0"]
+    assert len(crawl.service.created) == 1
+    assert crawl.stat("replayed") == 0
+    crawl.finish()
+
+
+def test_a_submitters_header_does_not_go_along(crawling: Crawling) -> None:
+    class Leads(Model):
+        def _answer(self, request: Request) -> Response:
+            token = (request.headers.get("X-Token") or b"").decode()
+            if token in self.service.tokens and not self._cookie(request, "ok"):
+                return led(request, f"/done?echo={token}", self._new(request))
+            if urlsplit(request.url).path == "/done":
+                return get(request, body=b"<p>Done.</p>")
+            return self._page(request) if self._passes(request) else self._gate(request)
+
+    def submitter(
+        request: Request, response: Response, challenge: Any, solution: Any
+    ) -> Request:
+        headers = {**request.headers, "X-Token": solution.token}
+        return Request(f"https://{HOST}/verify", headers=headers)
+
+    crawl = crawling(submitters={HOST: submitter})
+    add(crawl, Leads)
+    crawl.ask("/0")
+    crawl.run_exactly()
+    carriers = [r for r in crawl.sent if "P1_" in f"{r.url} {r.headers!r}"]
+    assert crawl.pages == ["/0"]
+    assert [urlsplit(request.url).path for request in carriers] == ["/verify"]
+    assert any(request.url.endswith("/done") for request in crawl.sent)
+    assert SITEKEY
+    crawl.finish()
