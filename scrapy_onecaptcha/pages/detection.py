@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from scrapy.http import TextResponse
 
-from scrapy_onecaptcha._headers import HEADER
+from scrapy_onecaptcha._values import HEADER
 from scrapy_onecaptcha.models import MAX_RQDATA, Challenge, valid_sitekey
 from scrapy_onecaptcha.pages.classifier import judge, may_be_gate
 from scrapy_onecaptcha.pages.cloudflare import marker_of
