@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.pages.features import found
+from scrapy_onecaptcha.pages.features import counted, held
 from scrapy_onecaptcha.pages.weights import BIAS, POINTS, WEIGHTS
 
 if TYPE_CHECKING:
@@ -64,9 +64,8 @@ def weigh(
         weights: in points, by the features' names.
         bias: of a page without any feature.
     """
-    features = found(signs)
-    weight = bias + sum(weights[feature.name] for feature in features)
-    return weight, tuple(feature.said_of(signs) for feature in features)
+    weight = bias + sum(weights[feature.name] for feature in counted(signs))
+    return weight, tuple(feature.said_of(signs) for feature in held(signs))
 
 
 def confidence(weight: int) -> float:
