@@ -118,6 +118,12 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             ),
             "EXPECT": SELECTOR,
             "GATE": Row(parse=function, allowed=_GATE),
+            "SCRIPTS": Row(
+                default="run", parse=one_of("run", "off"), allowed='"run" or "off"'
+            ),
+            "SCRIPT_HOSTS": Row(
+                parse=domains, allowed="a list of domains, or text with commas"
+            ),
             "SUBMITTERS": Row(
                 default=MappingProxyType({}),
                 parse=submitters,
@@ -201,6 +207,8 @@ class Config:
     allowed_domains: tuple[str, ...] | None
     expect: str | None
     gate: Callable[..., Any] | None
+    scripts: Literal["run", "off"]
+    script_hosts: tuple[str, ...] | None
     submitters: Mapping[str, Callable[..., Any]]
     max_attempts: int
     max_tasks: int
@@ -316,6 +324,16 @@ def request_defaults(settings: BaseSettings) -> RequestOptions:
         decide=_read(settings, f"{PREFIX}GATE"),
         max_attempts=_read(settings, f"{PREFIX}MAX_ATTEMPTS"),
     )
+
+
+def script_settings(settings: BaseSettings) -> tuple[bool, tuple[str, ...] | None]:
+    """Return whether scripts are run, and where external ones may come from.
+
+    Raises:
+        ValueError: names the setting, the value and what is allowed.
+    """
+    is_on = _read(settings, f"{PREFIX}SCRIPTS") == "run"
+    return is_on, _read(settings, f"{PREFIX}SCRIPT_HOSTS")
 
 
 def _find_key(settings: BaseSettings, environ: Mapping[str, str] | None) -> Secret:

@@ -59,8 +59,17 @@ REASONS = {
     "bad_rqdata": "its rqdata is too long to be any.",
     "proof_of_work": "it wants a proof of work as well, for which a token is no "
     "substitute.",
-    "no_submission": "nothing in the page says how the token is sent. If you know it, "
-    "write a submitter (ONECAPTCHA_SUBMITTERS).",
+    "no_submission": "no form, script or button of it sends a token. If you know how "
+    "it is sent, write a submitter (ONECAPTCHA_SUBMITTERS).",
+    "no_engine": "its scripts send the token, and nothing runs them: "
+    "pip install 'scrapy-onecaptcha[scripts]'.",
+    "scripts_off": 'its scripts send the token, and ONECAPTCHA_SCRIPTS is "off".',
+    "scripts_not_run": "its scripts send the token, and they were not run.",
+    "scripts_failed": "its scripts take more time or memory than a page gets. If you "
+    "know how the token is sent, write a submitter (ONECAPTCHA_SUBMITTERS).",
+    "scripts_missing": "its scripts need something that was not to be had. Where that "
+    "is a file, name its host (ONECAPTCHA_SCRIPT_HOSTS); else write a submitter "
+    "(ONECAPTCHA_SUBMITTERS).",
 }
 _KINDS = {
     "form": "as its form is sent",
@@ -175,7 +184,7 @@ def _read(look: Look, opts: Namespace, hints: RequestOptions) -> None:
     kind = _RESPONSES.get(path.suffix.lower(), HtmlResponse)
     status = opts.status or 200
     look.response = kind(opts.url or NOWHERE, status=status, body=body)
-    look.challenge = detect(look.response, hints)
+    look.challenge = detect(look.response, hints, scripts=True)
 
 
 def tell(look: Look) -> dict[str, Any]:

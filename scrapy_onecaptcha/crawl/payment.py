@@ -14,6 +14,7 @@ from scrapy_onecaptcha.crawl.bookkeeping import subject_of
 from scrapy_onecaptcha.crawl.budget import Allowance
 from scrapy_onecaptcha.crawl.gate import Delivered, Gated, task_of, user_agent_of
 from scrapy_onecaptcha.crawl.leases import Imported
+from scrapy_onecaptcha.crawl.page_scripts import PageChanged
 from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, stamp_of
 from scrapy_onecaptcha.crawl.sender import TokenSender
@@ -22,6 +23,7 @@ from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
     CircuitOpen,
     SolveTimeout,
+    SubmissionRefused,
     TaskFailed,
     UnsolvableGate,
 )
@@ -136,6 +138,9 @@ class Payment:
         The user's own submitter may still want to read the page, and so may the
         callback that gets the gate.
         """
+        form = gate.challenge.form
+        if form is not None and form.shape:
+            return  # its scripts are run once more
         if self._config.on_failure == "error" and self._site.submitter(gate) is None:
             self._context.drop_body(gate.response)
 
@@ -268,6 +273,13 @@ class Payment:
             self._last, self._code = "the token grew too old to be sent", ""
             self._report.expired(gate.site, self._clock.seconds() - solution.issued_at)
             return Gated(gate)
+        except PageChanged as error:
+            unit.settle("void")
+            self._report.unused(gate.site)
+            raise SubmissionRefused(
+                f"The token for {self._site.original.url} was not sent: the page has "
+                f"changed since it was planned, {error}"
+            ) from None
         verdict = await self._judge.judge(gate, came, solution.user_agent)
         return self._conclude(gate, verdict, solution, unit, before)
 

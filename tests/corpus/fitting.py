@@ -21,7 +21,7 @@ from scrapy_onecaptcha.pages.plan import make_plan
 from scrapy_onecaptcha.pages.signs import gather, is_shown, survey
 from scrapy_onecaptcha.pages.weights import POINTS
 from scrapy_onecaptcha.pages.widgets import read_captcha
-from tests.corpus.judging import response_of
+from tests.corpus.judging import response_of, scripts_of
 from tests.corpus.labels import LABELS
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def _sample(label: Label) -> Sample | None:
     if not (captcha.widgets or captcha.api or captcha.place):
         return None
     plan = make_plan(page, captcha, response, None)
+    if plan.wants_scripts:
+        plan = make_plan(page, captcha, response, None, scripts_of(response))
     signs = gather(survey(response, page, None), page, captcha, plan)
     if (signs.in_frame and not signs.has_form) or not is_shown(captcha, signs):
         return None  # a rule says what it is

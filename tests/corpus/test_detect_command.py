@@ -151,7 +151,7 @@ def test_a_gate_that_cannot_be_passed_says_why(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "gate, not solvable (no_sitekey)" in done.stdout
     assert "gate, not solvable (proof_of_work)" in done.stdout
-    assert "gate, not solvable (no_submission)" in done.stdout
+    assert "gate, not solvable (scripts_missing)" in done.stdout
     assert done.stdout.count("so: a crawl pays nothing:") == 3
     assert "ONECAPTCHA_SUBMITTERS" in done.stdout
 

@@ -68,6 +68,8 @@ def test_defaults() -> None:
         "ONECAPTCHA_ALLOWED_DOMAINS": None,
         "ONECAPTCHA_EXPECT": None,
         "ONECAPTCHA_GATE": None,
+        "ONECAPTCHA_SCRIPTS": "run",
+        "ONECAPTCHA_SCRIPT_HOSTS": None,
         "ONECAPTCHA_SUBMITTERS": {},
         "ONECAPTCHA_MAX_ATTEMPTS": 3,
         "ONECAPTCHA_MAX_TASKS": 0,
