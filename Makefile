@@ -69,7 +69,7 @@ clean:
 
 # Stamps: what they stand for is made again when the metadata changes.
 $(VENV)/demo: $(METADATA) $(VENV)/made
-	$(PIP) install --editable .
+	$(PIP) install --editable ".[scripts]"
 	@touch $@
 
 $(VENV)/dev: $(METADATA) $(VENV)/made

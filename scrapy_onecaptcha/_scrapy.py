@@ -16,6 +16,7 @@ from scrapy import exceptions
 from scrapy.core.engine import ExecutionEngine
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
+from scrapy.http import Response
 from scrapy.utils import httpobj
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 from scrapy.utils.misc import build_from_crawler, load_object
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
-    from scrapy.http import Response
 
 _T = TypeVar("_T")
 
@@ -337,6 +337,19 @@ class Engine:
             return None
         return middleware.jars[request.meta.get("cookiejar")].jar
 
+    def is_bare(self, request: Request) -> bool:
+        """Tell whether *request*, which is about to leave, carries no cookie at all."""
+        if request.cookies or "Cookie" in request.headers:
+            return False
+        middleware = self._cookies_middleware()
+        jar = middleware and middleware.jars.get(request.meta.get("cookiejar"))
+        kept = jar._cookies if jar else {}  # noqa: SLF001
+        host = urlsplit(request.url).hostname or ""
+        labels = host.split(".")
+        parents = (".".join(labels[n:]) for n in range(len(labels)))
+        domains = (f".{parent}" for parent in parents)
+        return not any(kept.get(name) for name in (host, f"{host}.local", *domains))
+
     def unsent_cookies(self, request: Request) -> frozenset[tuple[str, str]]:
         """Return names and values of what would be sent now, and was not."""
         middleware = self._cookies_middleware()
@@ -345,6 +358,25 @@ class Engine:
         now = request.replace(cookies={}, headers={})
         middleware.jars[request.meta.get("cookiejar")].add_cookie_header(now)
         return _pairs(now) - _pairs(request)
+
+    def set_cookies(self, request: Request, url: str, cookies: list[str]) -> None:
+        """Put what a script of the page at *url* has set into the jar of *request*."""
+        middleware = self._cookies_middleware()
+        if not cookies or middleware is None:
+            return
+        if not request.meta.get("dont_merge_cookies"):
+            page = Response(url, headers={"Set-Cookie": cookies})
+            jar = middleware.jars[request.meta.get("cookiejar")]
+            jar.extract_cookies(page, request.replace(url=url))
+
+    def drop_cookies(self, request: Request, value: str) -> None:
+        """Remove the cookies that hold *value* from the jar of *request*."""
+        for (domain, path, name), cookie in self.cookies(request).items():
+            if value in (cookie.value or ""):
+                middleware = self._cookies_middleware()
+                assert middleware is not None  # noqa: S101  (else there are none)
+                jar = middleware.jars[request.meta.get("cookiejar")]
+                jar.jar.clear(domain, path, name)
 
     def _cookies_middleware(self) -> CookiesMiddleware | None:
         return self._crawler.get_downloader_middleware(CookiesMiddleware)

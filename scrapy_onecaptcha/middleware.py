@@ -11,6 +11,7 @@ from scrapy_onecaptcha._scrapy import Engine
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.coordinator import Coordinator
 from scrapy_onecaptcha.crawl.store import open_for
+from scrapy_onecaptcha.scripts.pool import ScriptPool
 from scrapy_onecaptcha.service.transport import reach
 from scrapy_onecaptcha.settings import Config
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.store import CrawlStore
     from scrapy_onecaptcha.models import Solution
     from scrapy_onecaptcha.report.snapshot import Snapshot
+    from scrapy_onecaptcha.scripts.pool import Pool
     from scrapy_onecaptcha.service.client import Client
 
 __all__ = ["OneCaptchaMiddleware"]
@@ -44,6 +46,7 @@ class OneCaptchaMiddleware:
         clock: measures time and wakes up.
         random: returns a number from 0 to 1.
         engine: what is asked of Scrapy; by default the crawler's.
+        scripts: runs the scripts of pages; by default a child process.
         store: shared with other processes and runs, if any.
     """
 
@@ -55,12 +58,20 @@ class OneCaptchaMiddleware:
         clock: Clock,
         random: Callable[[], float] = random.random,
         engine: Engine | None = None,
+        scripts: Pool | None = None,
         store: CrawlStore | None = None,
     ) -> None:
         self._client = client
         self._engine = engine or Engine(crawler)
         self._crawl = Coordinator(
-            crawler, config, client, clock, random, self._engine, store
+            crawler,
+            config,
+            client,
+            clock,
+            random,
+            self._engine,
+            scripts or ScriptPool(),
+            store,
         )
 
     @classmethod

@@ -28,7 +28,16 @@ __all__ = [
 Kind = Literal["gate", "widget"]
 FormKind = Literal["form", "call", "repeat"]
 Reason = Literal[
-    "no_sitekey", "bad_sitekey", "bad_rqdata", "proof_of_work", "no_submission"
+    "no_sitekey",
+    "bad_sitekey",
+    "bad_rqdata",
+    "proof_of_work",
+    "no_submission",
+    "no_engine",
+    "scripts_off",
+    "scripts_not_run",
+    "scripts_failed",
+    "scripts_missing",
 ]
 
 #: Why a gate may be unsolvable.
@@ -84,6 +93,8 @@ class Form:
         header: the header that the token goes into as well, or, without
             *token_fields*, alone.
         headers: others that a call sets.
+        shape: where the page's scripts send it: what has to be the same when they send
+            it with the real token. The rest is a preview then.
     """
 
     kind: FormKind = "form"
@@ -96,6 +107,7 @@ class Form:
     encoding: str = "utf-8"
     header: str | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    shape: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +124,10 @@ class Challenge:
         solvable: whether a token can be had and sent.
         reason: why not, where it is not.
         evidence: one sentence for each thing seen.
+        advice: what the user may state to have it solved, where that is known.
+        needs_scripts: whether the page's scripts have to be run to know more.
+        free_cookies: what its scripts set, as ``Set-Cookie`` would have it, before they
+            load the page again without a token.
         confidence: how sure it is that the page is of this kind, from 0 to 1; 1.0 where
             the user says so.
     """
@@ -125,7 +141,10 @@ class Challenge:
     solvable: bool = True
     reason: Reason | None = None
     evidence: tuple[str, ...] = ()
+    needs_scripts: bool = False
+    free_cookies: tuple[str, ...] = field(default=(), repr=False)
     confidence: float = 1.0
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,10 @@ from parsel import Selector
 from scrapy.exceptions import UsageError
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
-from scrapy_onecaptcha.cli.base import DONE, WRONG, Tool
+from scrapy_onecaptcha.cli.base import DONE, WRONG_USAGE, Tool
 from scrapy_onecaptcha.cli.page_fetch import Look, fetch, is_url
 from scrapy_onecaptcha.cli.runner import run
+from scrapy_onecaptcha.cli.saving import save
 from scrapy_onecaptcha.crawl.scope import Scope
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 from scrapy_onecaptcha.models import plain
@@ -58,8 +59,17 @@ REASONS = {
     "bad_rqdata": "its rqdata is too long to be any.",
     "proof_of_work": "it wants a proof of work as well, for which a token is no "
     "substitute.",
-    "no_submission": "nothing in the page says how the token is sent. If you know it, "
-    "write a submitter (ONECAPTCHA_SUBMITTERS).",
+    "no_submission": "no form, script or button of it sends a token. If you know how "
+    "it is sent, write a submitter (ONECAPTCHA_SUBMITTERS).",
+    "no_engine": "its scripts send the token, and nothing runs them: "
+    "pip install 'scrapy-onecaptcha[scripts]'.",
+    "scripts_off": 'its scripts send the token, and ONECAPTCHA_SCRIPTS is "off".',
+    "scripts_not_run": "its scripts send the token, and they were not run.",
+    "scripts_failed": "its scripts take more time or memory than a page gets. If you "
+    "know how the token is sent, write a submitter (ONECAPTCHA_SUBMITTERS).",
+    "scripts_missing": "its scripts need something that was not to be had. Where that "
+    "is a file, name its host (ONECAPTCHA_SCRIPT_HOSTS); else write a submitter "
+    "(ONECAPTCHA_SUBMITTERS).",
 }
 _KINDS = {
     "form": "as its form is sent",
@@ -102,6 +112,12 @@ class Detect(Tool):
         add("--expect", metavar="CSS", help="what the content has: then it is no gate")
         add("--status", type=int, help="the status that FILE came with (default: 200)")
         add("--url", help="where FILE came from: its form's address depends on it")
+        add(
+            "--save",
+            metavar="DIR",
+            help="keep page, headers and reading there, for a report to the "
+            "developers; personal details of URLs are removed",
+        )
 
     def check(self, arguments: list[str], options: Namespace) -> None:
         """Refuse a command line that cannot be meant."""
@@ -120,10 +136,20 @@ class Detect(Tool):
                 call.settings,
                 lambda stage: fetch(stage, call.settings, fetched, hints),
             )
-        for look in looks:
-            shown = show(tell(look), as_json=call.options.json)
+        for number, look in enumerate(looks, start=1):
+            told = tell(look)
+            if call.options.save and look.response is not None:
+                told["saved"] = _save(call.options.save, number, look.response, told)
+            shown = show(told, as_json=call.options.json)
             call.terminal.result(*shown.split("\n"))
-        return WRONG if any(look.response is None for look in looks) else DONE
+        return WRONG_USAGE if any(look.response is None for look in looks) else DONE
+
+
+def _save(directory: str, number: int, response: Response, told: dict[str, Any]) -> str:
+    try:
+        return str(save(Path(directory), number, response, told))
+    except OSError as error:
+        raise UsageError(f"--save {directory}: {error.strerror}") from None
 
 
 def _check(targets: list[str], opts: Namespace) -> None:
@@ -158,7 +184,7 @@ def _read(look: Look, opts: Namespace, hints: RequestOptions) -> None:
     kind = _RESPONSES.get(path.suffix.lower(), HtmlResponse)
     status = opts.status or 200
     look.response = kind(opts.url or NOWHERE, status=status, body=body)
-    look.challenge = detect(look.response, hints)
+    look.challenge = detect(look.response, hints, scripts=True)
 
 
 def tell(look: Look) -> dict[str, Any]:
@@ -185,6 +211,7 @@ def tell(look: Look) -> dict[str, Any]:
         "sitekey": challenge.sitekey,
         "invisible": challenge.invisible,
         "rqdata": challenge.rqdata is not None,
+        "confidence": round(challenge.confidence, 3),
         "evidence": list(challenge.evidence),
         "submission": _submission(challenge.form),
         "refused": _refused(response.url, challenge.form),
@@ -275,6 +302,8 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         return
     yield f"  seen: {_seen(told)}"
     yield f"  verdict: {_verdict(told)}"
+    if told["verdict"] != "none":
+        yield f"  confidence: {told['confidence']:.2f}"
     yield "  evidence:"
     yield from (f"    {sentence}" for sentence in told["evidence"])
     if told["verdict"] != "none":
@@ -283,6 +312,8 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"  rqdata: {'yes' if told['rqdata'] else 'no'}"
         yield from _submission_lines(told)
     yield f"  so: {_advice(told)}"
+    if told.get("saved"):
+        yield f"  saved: {told['saved']} (look through the page before you send it on)"
 
 
 def _seen(told: dict[str, Any]) -> str:

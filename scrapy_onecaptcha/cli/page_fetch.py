@@ -6,18 +6,22 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scrapy import Request, Spider
+from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.utils.datatypes import SequenceExclude
 from scrapy.utils.misc import load_object
 from twisted.internet.defer import CancelledError
 
+from scrapy_onecaptcha._scrapy import Engine
 from scrapy_onecaptcha.addon import ORDER
+from scrapy_onecaptcha.crawl.page_scripts import PageScripts
+from scrapy_onecaptcha.crawl.reading import Reader
 from scrapy_onecaptcha.crawl.shutdown import shielded
 from scrapy_onecaptcha.middleware import OneCaptchaMiddleware
-from scrapy_onecaptcha.pages.detection import detect
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
+from scrapy_onecaptcha.scripts.pool import ScriptPool
+from scrapy_onecaptcha.settings import script_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -115,9 +119,30 @@ def is_url(target: str) -> bool:
 
 
 class Looker:
-    """Detects in the middleware's place, and lets a gate lead nowhere else."""
+    """Detects in the middleware's place, and lets a gate lead nowhere else.
 
-    def process_response(
+    Args:
+        crawler: the crawl.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._engine = Engine(crawler)
+        is_on, hosts = script_settings(crawler.settings)
+        self._scripts = PageScripts(self._engine, ScriptPool(), on=is_on, hosts=hosts)
+        self._reader = Reader(self._scripts)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Looker:
+        """Make one for *crawler*; its child process ends with it."""
+        looker = cls(crawler)
+        crawler.signals.connect(looker.spider_closed, signals.spider_closed)
+        return looker
+
+    def spider_closed(self) -> None:
+        """End the process that runs scripts."""
+        self._scripts.close()
+
+    async def process_response(
         self, request: Request, response: Response, spider: Spider | None = None
     ) -> Response:
         """Note what the middleware would see."""
@@ -126,7 +151,8 @@ class Looker:
         look: Look | None = request.cb_kwargs.get("look")
         if look is not None:
             response.request = request
-            challenge = detect(response, request.cb_kwargs["hints"])
+            reading = self._reader.read(response, request.cb_kwargs["hints"])
+            challenge = await self._engine.as_scrapy(reading)
             look.response, look.challenge = response, challenge
             if challenge is not None and challenge.kind == "gate":
                 # A crawl would solve it before a <meta> refresh is followed.

@@ -17,6 +17,7 @@ from scrapy_onecaptcha.crawl.dry_run import DryRun, DryRunCounts
 from scrapy_onecaptcha.crawl.duplicates import DroppedRedirects
 from scrapy_onecaptcha.crawl.endings import Endings
 from scrapy_onecaptcha.crawl.leases import LocalLeases
+from scrapy_onecaptcha.crawl.page_scripts import PageScripts
 from scrapy_onecaptcha.crawl.payment import FlowContext
 from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
 from scrapy_onecaptcha.crawl.reading import Reader
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.store import CrawlStore
     from scrapy_onecaptcha.models import Solution
     from scrapy_onecaptcha.report.snapshot import Snapshot
+    from scrapy_onecaptcha.scripts.pool import Pool
     from scrapy_onecaptcha.service.client import Client
     from scrapy_onecaptcha.settings import Config
 
@@ -69,6 +71,7 @@ class Coordinator:
         clock: measures time and wakes up.
         random: returns a number from 0 to 1.
         engine: what is asked of Scrapy.
+        scripts: runs the scripts of pages.
         store: shared with other processes and runs, if any.
     """
 
@@ -80,6 +83,7 @@ class Coordinator:
         clock: Clock,
         random: Callable[[], float],
         engine: Engine,
+        scripts: Pool,
         store: CrawlStore | None = None,
     ) -> None:
         settings = crawler.settings
@@ -90,7 +94,13 @@ class Coordinator:
         self._api_url = config.api_url
         self._has_cookies = settings.getbool("COOKIES_ENABLED")
         self._rules = RequestRules(config)
-        self._reader = Reader()
+        self._scripts = PageScripts(
+            engine,
+            scripts,
+            on=config.scripts == "run",
+            hosts=config.script_hosts,
+        )
+        self._reader = Reader(self._scripts)
         self._waits = Waits(clock, lambda: engine.is_closing)
         self._store = store
         self._shared = _shared_budget(store, clock, random)
@@ -106,7 +116,8 @@ class Coordinator:
             self.journal.forecast,
         )
         counts = DryRunCounts(config.task_cost)
-        self._dry_run = DryRun(counts, self.report) if config.dry_run else None
+        dry_run = DryRun(counts, self.report, shared=config.share_clearance)
+        self._dry_run = dry_run if config.dry_run else None
         self.queues = QueuePriority(engine, clock)
         self.scope = Scope(lambda: _domains(config, engine))
         self.sessions = Sessions(
@@ -134,6 +145,7 @@ class Coordinator:
             addresses=addresses,
             report=self.report,
             reader=self._reader,
+            scripts=self._scripts,
             queues=self.queues,
             submitters=config.submitters,
             clock=clock,
@@ -177,6 +189,7 @@ class Coordinator:
             endings=endings,
             report=self.report,
             arrivals=numbers,
+            notes_cookies=store is not None,
         )
         self.arrivals = Arrivals(
             rules=self._rules,
@@ -200,7 +213,8 @@ class Coordinator:
             self.report.warn_once("cookies", f"COOKIES_ENABLED is off: {NO_COOKIES}")
 
     async def closed(self) -> None:
-        """Tell the summary, close the ledger, and let other processes go on."""
+        """Tell the summary, end what runs scripts, and let other processes go on."""
+        self._scripts.close()
         for session in self.sessions.all():
             if session.clearances.current is not None:
                 session.clearances.current.write_down()

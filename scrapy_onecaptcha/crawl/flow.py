@@ -50,6 +50,8 @@ class GateFlow:
         """
         if isinstance(outcome, Gated) and "cached" in outcome.gate.response.flags:
             outcome = await self._site.ask()  # the site may have let go since
+        if isinstance(outcome, Gated) and outcome.gate.challenge.free_cookies:
+            outcome = await self._site.ask_with_cookies(outcome.gate)
         try:
             while isinstance(outcome, Gated):
                 outcome = await self._step(outcome.gate)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from twisted.internet.defer import Deferred
-
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl import requests
@@ -14,6 +12,7 @@ from scrapy_onecaptcha.crawl.bookkeeping import subject_of
 from scrapy_onecaptcha.crawl.budget import Allowance
 from scrapy_onecaptcha.crawl.gate import Delivered, Gated, task_of, user_agent_of
 from scrapy_onecaptcha.crawl.leases import Imported
+from scrapy_onecaptcha.crawl.page_scripts import PageChanged
 from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, stamp_of
 from scrapy_onecaptcha.crawl.sender import TokenSender
@@ -22,6 +21,7 @@ from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
     CircuitOpen,
     SolveTimeout,
+    SubmissionRefused,
     TaskFailed,
     UnsolvableGate,
 )
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scrapy.http import Response
-    from twisted.python.failure import Failure
 
     from scrapy_onecaptcha.crawl.budget import Policy, Unit
     from scrapy_onecaptcha.crawl.dry_run import DryRun
@@ -127,8 +126,7 @@ class Payment:
             self.drop_body(gate)  # more than anybody reads, for as long as it waits
         await self._context.waits.until_closing(self._sender.may_submit(gate))
         if self._context.dry_run is not None:
-            shared = self._config.share_clearance
-            raise self._context.dry_run.refuse(gate, shared=shared, submitter=own)
+            raise self._context.dry_run.refuse(gate, submitter=own)
 
     def drop_body(self, gate: Gate) -> None:
         """Free the memory of a gate that waits: its form was read already.
@@ -136,6 +134,9 @@ class Payment:
         The user's own submitter may still want to read the page, and so may the
         callback that gets the gate.
         """
+        form = gate.challenge.form
+        if form is not None and form.shape:
+            return  # its scripts are run once more
         if self._config.on_failure == "error" and self._site.submitter(gate) is None:
             self._context.drop_body(gate.response)
 
@@ -166,13 +167,10 @@ class Payment:
         try:
             return await self._earn(gate)
         finally:
-            # Nobody here waits for the other processes.
-            ending = (
+            if self._has_earned:
                 leases.publish(lease, self._session(gate).user_agent)
-                if self._has_earned
-                else leases.give_up(lease)
-            )
-            Deferred.fromCoroutine(ending).addErrback(_log_fault)
+            else:
+                leases.give_up(lease)
 
     async def _earn(self, gate: Gate) -> Outcome:
         generation = self._session(gate).generation
@@ -268,6 +266,10 @@ class Payment:
             self._last, self._code = "the token grew too old to be sent", ""
             self._report.expired(gate.site, self._clock.seconds() - solution.issued_at)
             return Gated(gate)
+        except PageChanged as error:
+            unit.settle("void")
+            self._report.unused(gate.site)
+            raise SubmissionRefused(error.told(self._site.original.url)) from None
         verdict = await self._judge.judge(gate, came, solution.user_agent)
         return self._conclude(gate, verdict, solution, unit, before)
 
@@ -359,8 +361,6 @@ class Payment:
                 pages=ended.pages,
                 cost=ended.cost,
             )
-        if ended is not None:
-            ended.write_down()
         self._sessions.grant(
             session, again, frozenset((c.name, c.value or "") for c in new)
         )
@@ -380,10 +380,6 @@ def note_passed(session: Session, outcome: Delivered) -> None:
         session.line.answered(
             stamp_of(request), response.status, content=outcome.shows_content
         )
-
-
-def _log_fault(failure: Failure) -> None:
-    logger.error("What a token has earned could not be handed on: %s", failure.value)
 
 
 def _why(challenge: Challenge) -> str:

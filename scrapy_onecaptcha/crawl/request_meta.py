@@ -26,14 +26,16 @@ __all__ = [
     "role_of",
     "stamp",
     "stamp_of",
+    "was_bare",
 ]
 
 #: The key of the dict.
 KEY = "_onecaptcha"
 
 #: What a request of our own is for; a crawl's request has none. A *look* asks for the
-#: page after a token, a *replay* on somebody else's clearance.
-Role = Literal["submission", "look", "replay", "refetch"]
+#: page after a token, a *replay* on somebody else's clearance. A *script* is something
+#: that the scripts of a page need.
+Role = Literal["submission", "look", "replay", "refetch", "script"]
 
 #: Set by the download of a page and without a meaning for the next one.
 _TRANSIENT = (
@@ -78,6 +80,11 @@ def stamp_of(request: Request) -> int:
     """Return the last clearance that there was when *request* left."""
     state: dict[str, Any] = request.meta.get(KEY) or {}
     return int(state.get("generation", 0))
+
+
+def was_bare(request: Request) -> bool:
+    """Tell whether *request*, or what a redirect made it of, left without a cookie."""
+    return bool((request.meta.get(KEY) or {}).get("bare"))
 
 
 def reached(request: Request) -> None:

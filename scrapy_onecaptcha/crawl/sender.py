@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scrapy.exceptions import IgnoreRequest
+from scrapy.http import TextResponse
 from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha._logging import get_logger
@@ -14,7 +15,7 @@ from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
 from scrapy_onecaptcha.crawl.scope import MAX_SHOWN
 from scrapy_onecaptcha.crawl.shutdown import shielded
-from scrapy_onecaptcha.crawl.submission import submit, submit_by
+from scrapy_onecaptcha.crawl.submission import send_as_page, submit, submit_by
 from scrapy_onecaptcha.exceptions import OneCaptchaError, SubmissionRefused
 from scrapy_onecaptcha.models import plain
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
     from scrapy_onecaptcha.crawl.site import SiteClient, SiteContext
-    from scrapy_onecaptcha.models import Solution
+    from scrapy_onecaptcha.models import Form, Solution
+    from scrapy_onecaptcha.scripts.models import Visit
 
 __all__ = ["Submitted", "TokenSender"]
 
@@ -64,6 +66,7 @@ class TokenSender:
     def __init__(self, site: SiteClient, context: SiteContext) -> None:
         self._site = site
         self._context = context
+        self._visit: Visit | None = None
 
     async def may_submit(self, gate: Gate) -> None:
         """Hold the submission of *gate* against scope and robots.txt; pays nothing.
@@ -97,16 +100,36 @@ class TokenSender:
             SubmissionRefused: it may not go where it would have to.
         """
         submitter = self._site.submitter(gate)
-        if submitter is None:
-            form = gate.challenge.form
-            assert form is not None  # noqa: S101  (else the gate is unsolvable)
-            made = submit(gate.request, gate.response, form, solution)
-        else:
+        form = gate.challenge.form
+        if submitter is not None:
             made = submit_by(
                 submitter, gate.request, gate.response, gate.challenge, solution
             )
+        elif form is not None and form.shape:
+            made = await self._as_the_page_sends(gate, form, solution)
+        else:
+            assert form is not None  # noqa: S101  (else the gate is unsolvable)
+            made = submit(gate.request, gate.response, form, solution)
         self._check_target(gate, made.url)
         return made
+
+    async def _as_the_page_sends(
+        self, gate: Gate, form: Form, solution: Solution
+    ) -> Request:
+        """Have the scripts of the page make the request, with the real token.
+
+        Raises:
+            PageChanged: it would send something other than what was planned.
+        """
+        page = gate.response
+        assert isinstance(page, TextResponse)  # noqa: S101  (else it has no scripts)
+        visit, reading = await self._context.scripts.act(page, form.shape, solution)
+        sending = reading.sending
+        assert sending is not None  # noqa: S101  (act has seen to that)
+        self._visit = visit if sending.kind in ("fetch", "xhr") else None
+        cookies = [c for c in sending.cookies if solution.token not in c]
+        self._context.engine.set_cookies(gate.request, page.url, cookies)
+        return send_as_page(gate.request, page, sending, form, solution)
 
     async def submit(
         self, gate: Gate, solution: Solution, leave_by: float
@@ -117,6 +140,7 @@ class TokenSender:
             TokenExpired: it could not leave by *leave_by*.
             SubmissionRefused: it may not go where it would have to.
         """
+        self._take_visit()
         submission = await self.make_submission(gate, solution)
         if self._context.clock.seconds() > leave_by:
             raise TokenExpired
@@ -141,8 +165,42 @@ class TokenSender:
             )
             return Submitted(request=submission)
         self._watch_proxy(gate, answer)
+        self._context.engine.drop_cookies(gate.request, solution.token)
         answer = answer.replace(url=requests.url_without(solution.token, answer.url))
-        return await self._follow(gate, submission, answer, solution)
+        came = await self._follow(gate, submission, answer, solution)
+        visit = self._take_visit()
+        if visit is None or came.look is not None or came.answer is None:
+            return came
+        return await self._as_the_page_goes_on(gate, came, visit, solution)
+
+    def _take_visit(self) -> Visit | None:
+        """Return the visit whose scripts wait for the answer, once."""
+        visit, self._visit = self._visit, None
+        return visit
+
+    async def _as_the_page_goes_on(
+        self, gate: Gate, came: Submitted, visit: Visit, solution: Solution
+    ) -> Submitted:
+        """Do what the page's scripts make of the answer: go elsewhere, set cookies."""
+        assert came.answer is not None  # noqa: S101  (the caller has looked)
+        reading = await self._context.scripts.after(visit, came.answer)
+        if reading is None:
+            return came
+        cookies = [c for c in reading.cookies if solution.token not in c]
+        self._context.engine.set_cookies(gate.request, gate.response.url, cookies)
+        came = replace(came, set_cookies=came.set_cookies or bool(cookies))
+        target = reading.moves_to
+        if target is None or solution.token in target or not self._may_go(gate, target):
+            return came
+        hop = requests.hop(came.request.replace(method="GET"), target, solution.token)
+        if self._site.is_asked(hop.url):
+            look = await self._site.ask("look", solution.user_agent)
+            return replace(came, redirected=True, look=look)
+        following = await self._hop(hop)
+        if following is None:
+            return came
+        onward = await self._follow(gate, hop, following, solution)
+        return replace(onward, request=came.request, redirected=True)
 
     def _watch_proxy(self, gate: Gate, answer: Response) -> None:
         if answer.request is None:

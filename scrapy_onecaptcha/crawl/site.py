@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.addresses import GateAddresses
     from scrapy_onecaptcha.crawl.gate import Outcome
+    from scrapy_onecaptcha.crawl.page_scripts import PageScripts
     from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
     from scrapy_onecaptcha.crawl.reading import Reader
     from scrapy_onecaptcha.crawl.request_meta import Role
@@ -55,6 +56,7 @@ class SiteContext:
         addresses: which URLs are no page of their site.
         report: is told what happens.
         reader: reads responses.
+        scripts: runs the scripts of pages.
         queues: sends what must not wait.
         submitters: the user's own, by domain.
         clock: the crawl's.
@@ -67,6 +69,7 @@ class SiteContext:
     addresses: GateAddresses
     report: Report
     reader: Reader
+    scripts: PageScripts
     queues: QueuePriority
     submitters: Mapping[str, Submitter]
     clock: Clock
@@ -166,6 +169,18 @@ class SiteClient:
         outcome = await self._ask(asked.replace(url=url), "look", user_agent)
         if isinstance(outcome, Delivered) and outcome.response.url == url:
             return Delivered(outcome.response.replace(url=asked.url))
+        return outcome
+
+    async def ask_with_cookies(self, gate: Gate) -> Outcome:
+        """Do as the page's scripts do: set their cookies, and load the page again."""
+        cookies = gate.challenge.free_cookies
+        scripts = self._context.scripts
+        if not scripts.may_try(gate.site, cookies):
+            return Gated(gate)
+        self._context.engine.set_cookies(gate.request, gate.response.url, [*cookies])
+        outcome = await self.ask("look")
+        if isinstance(outcome, Gated):
+            scripts.was_useless(gate.site, cookies)
         return outcome
 
     async def recheck(self, paid_for: Request) -> bool:

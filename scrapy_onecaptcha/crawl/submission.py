@@ -11,6 +11,7 @@ from urllib.parse import quote_plus, unquote_plus, urlsplit, urlunsplit
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
+from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.requests import ONCE
 from scrapy_onecaptcha.pages.encodings import keeps_ascii
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from scrapy.http import Headers, Response
 
     from scrapy_onecaptcha.models import Challenge, Form, Solution
+    from scrapy_onecaptcha.scripts.models import Sending
 
     Submitter = Callable[[Request, Response, Challenge, Solution], Request]
     Encoded = Iterable[tuple[bytes, bytes]]
 
-__all__ = ["submit", "submit_by"]
+__all__ = ["send_as_page", "submit", "submit_by"]
 
 JSON = "application/json"
 
@@ -48,6 +50,8 @@ def submit(
         url, body = _repeated(request, form, solution.token)
         headers = request.headers.copy()
         headers.pop("Content-Length", None)
+        for name, value in form.headers:  # what goes back with the token
+            headers[name] = value
         if body and not request.body:
             headers["Content-Type"] = form.enctype
     elif form.method == "GET":
@@ -73,6 +77,61 @@ def submit(
         method=form.method,
         headers=headers,
         body=body,
+        meta=meta,
+        priority=request.priority,
+        dont_filter=True,
+        callback=NO_CALLBACK,
+    )
+
+
+def send_as_page(
+    request: Request,
+    response: Response,
+    sending: Sending,
+    form: Form,
+    solution: Solution,
+) -> Request:
+    """Return the request that the page's scripts have made with the real token.
+
+    Args:
+        request: brought the gate; its proxy, cookiejar and headers are kept.
+        response: the gate.
+        sending: what its scripts send.
+        form: as it was planned.
+        solution: the token.
+    """
+    headers = _headers(request, response, form)
+    for name, value in sending.headers:
+        if is_settable(name):
+            headers[name] = value
+    url, body = sending.url, (sending.body or "").encode()
+    kind = sending.content_type
+    fields = list(sending.fields or ())
+    # A script sends just what it was written to send.
+    if sending.kind == "form" and solution.resp_key:
+        fields = [pair for pair in fields if pair[0] != form.resp_key_field]
+        fields.append((form.resp_key_field, solution.resp_key))
+    pairs = tuple(_encode(form, fields))
+    if sending.method == "GET":
+        if sending.kind == "form":
+            query = _urlencoded(pairs).decode()
+            url = urlunsplit(urlsplit(url)._replace(query=query))
+    elif sending.fields is not None and sending.enctype is not None:
+        written, body = _body(sending.enctype, pairs)
+        kind = written if sending.enctype == "multipart/form-data" else kind
+    if kind:
+        headers["Content-Type"] = kind
+    meta = request_meta.mark(request, "submission", solution.user_agent) | ONCE
+    return Request(
+        url,
+        method=sending.method,
+        headers=headers,
+        body=body,
+        cookies=[
+            {"name": name.strip(), "value": value.partition(";")[0]}
+            for name, _, value in (c.partition("=") for c in sending.cookies)
+            if solution.token in value
+        ],
         meta=meta,
         priority=request.priority,
         dont_filter=True,
@@ -178,7 +237,7 @@ def _repeated(request: Request, form: Form, token: str) -> tuple[str, bytes]:
     Fields of the same names make room; all others stay as they are, to the byte where
     the body is no JSON.
     """
-    if not form.token_fields:
+    if not (form.token_fields or form.fields):
         return request.url, request.body
     if form.method != "GET" and form.enctype == JSON:
         held = parse_json(request.body) if request.body else {}

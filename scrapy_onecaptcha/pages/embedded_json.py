@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha.models import valid_sitekey
 from scrapy_onecaptcha.pages.json_values import last, leaves, parse_json, plain, prefix
-from scrapy_onecaptcha.pages.script_literals import STRING, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +24,11 @@ MAX_BLOBS = 16
 MAX_VALUES = 10_000
 
 _OBJECT = re.compile(r"[=(]\s{0,20}(?=\{\s{0,20}[\"'])")
-_PARSED = re.compile(r"JSON\.parse\(")
+_PARSED = re.compile(
+    r"""JSON\.parse\(\s*(?:"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)')"""
+)
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +53,14 @@ class Data:
 NO_DATA = Data()
 
 
-def read_data(code: str, bare: str, texts: Iterable[str]) -> Data:
+def read_data(code: str, texts: Iterable[str]) -> Data:
     """Read all JSON in a page, once for all of its widgets.
 
     Args:
         code: the page's scripts: what they assign, pass on or parse is read.
-        bare: the same, without what is in its strings.
         texts: of its scripts that are no JavaScript.
     """
-    every = (leaf for value in _values(code, bare, texts) for leaf in leaves(value))
+    every = (leaf for value in _values(code, texts) for leaf in leaves(value))
     names: dict[str, str] = {}
     sitekeys: set[str] = set()
     rqdata: dict[Path, str] = {}
@@ -94,15 +96,24 @@ def _beside(
     }
 
 
-def _values(code: str, bare: str, texts: Iterable[str]) -> Iterator[Any]:
+def _values(code: str, texts: Iterable[str]) -> Iterator[Any]:
     for text in islice(texts, MAX_BLOBS):
         yield parse_json(text)
-    for found in islice(_OBJECT.finditer(bare), MAX_BLOBS):
+    for found in islice(_OBJECT.finditer(code), MAX_BLOBS):
         yield prefix(code, found.end())
-    for found in islice(_PARSED.finditer(bare), MAX_BLOBS):
-        literal = STRING.match(code, found.end())
-        if literal:
-            yield parse_json(unescape(literal))
+    for found in islice(_PARSED.finditer(code), MAX_BLOBS):
+        yield parse_json(_unescape(found[1] or found[2] or ""))
+
+
+def _unescape(literal: str) -> str:
+    """Decode the escapes of a string, surrogate pairs included."""
+    text = _ESCAPE.sub(_character, literal)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _character(escape: re.Match[str]) -> str:
+    digits = escape[1] or escape[2]
+    return chr(int(digits, 16)) if digits else _ESCAPES.get(escape[3], escape[3])
 
 
 def sitekey_of(data: Data) -> str | None:

@@ -24,11 +24,11 @@ from scrapy_onecaptcha.pages.encodings import charset, keeps_ascii, web_name
 from scrapy_onecaptcha.pages.html import join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from scrapy_onecaptcha.pages.html import Node, Page
 
-__all__ = ["read_form"]
+__all__ = ["read_form", "resp_key_fields"]
 
 # In characters, of names, values and address together. Of requests that wait for a
 # captcha each holds its form.
@@ -86,7 +86,7 @@ def read_form(
         return None
     names = [name for name, _ in pairs]
     tokens = _token_fields(token_fields, names)
-    keys = [name for name in names if _RESP_KEY.fullmatch(name)]
+    keys = resp_key_fields(names)
     return Form(
         url=url,
         method=_method(form, button),
@@ -100,6 +100,11 @@ def read_form(
         resp_key_field=keys[0] if keys else "respKey",
         encoding=encoding,
     )
+
+
+def resp_key_fields(names: Iterable[str]) -> list[str]:
+    """Return those of *names* that take the solution's ``respKey``."""
+    return [name for name in names if _RESP_KEY.fullmatch(name)]
 
 
 def _entries(element: Node, *, pressed: bool) -> Iterator[tuple[str, str]]:

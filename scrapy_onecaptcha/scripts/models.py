@@ -10,6 +10,8 @@ __all__ = ["Answer", "Reading", "Sending", "SentKind", "Visit", "Widget"]
 SentKind = Literal["form", "fetch", "xhr", "beacon", "location", "reload"]
 Pairs = tuple[tuple[str, str], ...]
 
+_LISTS = ("cookies", "token_fields", "token_headers", "token_cookies", "shape")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -101,6 +103,8 @@ class Sending:
         method: HTTP method.
         url: absolute, without a fragment.
         enctype: media type of the body, without parameters; ``None`` without a body.
+        content_type: the whole ``Content-Type`` that a browser would send along; of
+            multipart, what stands before its boundary.
         fields: names and values of a form, or of an URL-encoded or multipart body; of
             the query where there is no body. ``None`` where the body is something else.
         body: as text, where it is no list of fields.
@@ -109,6 +113,7 @@ class Sending:
         token_fields: which of *fields*, or dotted names in a JSON body, depend on the
             token.
         token_headers: which of *headers* depend on it.
+        token_cookies: names of the cookies that do.
         shape: method, address, encoding and names: what has to be the same when the
             page is visited again.
         charset: ``accept-charset`` of a form.
@@ -118,12 +123,14 @@ class Sending:
     method: str
     url: str
     enctype: str | None = None
+    content_type: str | None = None
     fields: Pairs | None = field(default=None, repr=False)
     body: str | None = field(default=None, repr=False)
     headers: Pairs = field(default=(), repr=False)
     cookies: tuple[str, ...] = field(default=(), repr=False)
     token_fields: tuple[str, ...] = ()
     token_headers: tuple[str, ...] = ()
+    token_cookies: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
     charset: str = ""
 
@@ -141,6 +148,7 @@ class Reading:
         moves_to: another address that it goes to.
         cookies: that it set without the token, as ``Set-Cookie`` would have them.
         missing_scripts: external scripts that it names and that were not at hand.
+        integrity: what the page says of the contents of those, by address.
         lacking: what a browser has and the engine has not.
         errors: of its scripts, shortened.
         pressed: buttons that were pressed to get here.
@@ -157,6 +165,7 @@ class Reading:
     moves_to: str | None = None
     cookies: tuple[str, ...] = field(default=(), repr=False)
     missing_scripts: tuple[str, ...] = ()
+    integrity: Pairs = ()
     lacking: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     pressed: tuple[str, ...] = ()
@@ -177,6 +186,7 @@ class Reading:
         plain = {each.name: given[each.name] for each in fields(cls)}
         for name in ("needs", "missing_scripts", "lacking", "errors", "pressed"):
             plain[name] = tuple(map(str, plain[name]))
+        plain["integrity"] = _pairs(plain["integrity"])
         plain["cookies"] = tuple(map(str, plain["cookies"]))
         plain["widgets"] = tuple(Widget(**each) for each in plain["widgets"])
         plain["sending"] = _sending(plain["sending"]) if plain["sending"] else None
@@ -188,7 +198,7 @@ def _sending(given: dict[str, Any]) -> Sending:
     if plain["fields"] is not None:
         plain["fields"] = _pairs(plain["fields"])
     plain["headers"] = _pairs(plain["headers"])
-    for name in ("cookies", "token_fields", "token_headers", "shape"):
+    for name in _LISTS:
         plain[name] = tuple(map(str, plain[name]))
     return Sending(**plain)
 

@@ -9,7 +9,7 @@ import json
 import queue
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Deliver = Callable[[Reading | NoEngine], None]
 
-__all__ = ["ScriptPool", "visit_once"]
+__all__ = ["Pool", "ScriptPool", "visit_once"]
 
 logger = get_logger(__name__)
 
@@ -36,6 +36,22 @@ JOIN_SECONDS = 5
 
 KILLED = Reading(stopped="its scripts took too long, and their process was killed")
 CLOSED = Reading(stopped="the crawl ends")
+
+
+class Pool(Protocol):
+    """Visits pages."""
+
+    async def visit(self, visit: Visit) -> Reading:
+        """Visit a page.
+
+        Raises:
+            NoEngine: there is no usable engine; the text says why.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what it has started; no visit comes after this."""
+        ...
 
 
 class ScriptPool:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from scrapy_onecaptcha.scripts.models import Sending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["make_sending", "same_but_for"]
 
@@ -21,6 +21,8 @@ URLENCODED = "application/x-www-form-urlencoded"
 # Where the token would be, in what two visits are compared by.
 PLACE = "{token}"
 MAX_DEPTH = 20
+# Characters of a header's value, a token included.
+MAX_HEADER = 8_000
 
 
 def same_but_for(one: Request, other: Request, token: str, other_token: str) -> bool:
@@ -39,7 +41,7 @@ def make_sending(one: Request, other: Request, token: str, other_token: str) -> 
         token: what the first visit was given.
         other_token: what the second was given.
     """
-    headers = [(name, value) for name, value in one["headers"] or ()]
+    headers = list(_settable(one["headers"] or ()))
     other_headers = dict(map(tuple, other["headers"] or ()))
     enctype = _enctype(one)
     body_fields = _fields(one, enctype)
@@ -50,6 +52,7 @@ def make_sending(one: Request, other: Request, token: str, other_token: str) -> 
         method=one["method"],
         url=one["url"],
         enctype=enctype,
+        content_type=_content_type(one),
         fields=None if body_fields is None else tuple(map(_pair, body_fields)),
         body=one["body"] if body_fields is None else None,
         headers=tuple(headers),
@@ -63,25 +66,52 @@ def make_sending(one: Request, other: Request, token: str, other_token: str) -> 
         token_headers=tuple(
             name for name, value in headers if other_headers.get(name) != value
         ),
+        token_cookies=tuple(
+            _cookie_name(cookie)
+            for cookie, other_cookie in zip(
+                one["cookies"], other["cookies"], strict=False
+            )
+            if cookie != other_cookie
+        ),
         shape=tuple(_shape(one, enctype, token)),
         charset=one["charset"],
     )
+
+
+def _settable(headers: Iterable[list[str]]) -> Iterator[tuple[str, str]]:
+    """Yield the headers that are sent as such; the type of the body is kept apart."""
+    for name, value in headers:
+        plain = value.isascii() and value.isprintable() and len(value) <= MAX_HEADER
+        if plain and name != "content-type":
+            yield name, value
+
+
+def _cookie_name(cookie: str) -> str:
+    return cookie.partition("=")[0].strip()
 
 
 def _pair(pair: list[str]) -> tuple[str, str]:
     return pair[0], pair[1]
 
 
-def _enctype(request: Request) -> str | None:
-    """Return the media type of the body."""
+def _content_type(request: Request) -> str | None:
     if request["kind"] == "form":
         enctype = request["enctype"]
         return str(enctype) if enctype else None
     if request["body"] is None and request["fields"] is None:
         return None
     headers = dict(map(tuple, request["headers"] or ()))
-    written = str(headers.get("content-type", "")).partition(";")[0].strip().lower()
-    return written or "text/plain"
+    written = str(headers.get("content-type", ""))
+    plain = written.isascii() and written.isprintable() and len(written) <= MAX_HEADER
+    return written if plain else ""
+
+
+def _enctype(request: Request) -> str | None:
+    """Return the media type of the body, without parameters."""
+    written = _content_type(request)
+    if written is None:
+        return None
+    return written.partition(";")[0].strip().lower() or "text/plain"
 
 
 def _fields(request: Request, enctype: str | None) -> Pairs | None:
@@ -136,4 +166,4 @@ def _shape(request: Request, enctype: str | None, token: str) -> Iterator[str]:
     if request["method"] != "GET":
         names |= {f"?{name}" for name, _ in _query(request["url"])}
     yield from sorted(names)
-    yield from sorted(f"{name}:" for name, _ in request["headers"] or ())
+    yield from sorted(f"{name}:" for name, _ in _settable(request["headers"] or ()))

@@ -84,6 +84,7 @@ class _Result:
     widgets: list[dict[str, Any]]
     cookies: list[str]
     missing_scripts: list[str]
+    integrity: list[list[str]]
     lacking: list[str]
     errors: list[str]
     api: bool
@@ -124,6 +125,7 @@ class _Run:
             widgets=found["widgets"],
             cookies=found["cookies"],
             missing_scripts=found["missingScripts"],
+            integrity=found["integrity"],
             lacking=found["lacking"],
             errors=found["errors"],
             api=found["apiLoaded"],
@@ -312,6 +314,7 @@ def _reading(visit: Visit, run: _Result, sending: Sending | None) -> Reading:
         moves_to=next((url for url in targets if url != here), None),
         cookies=tuple(run.cookies),
         missing_scripts=tuple(run.missing_scripts),
+        integrity=tuple((url, said) for url, said in run.integrity),
         lacking=tuple(run.lacking),
         errors=tuple(run.errors),
         pressed=tuple(run.clicks),

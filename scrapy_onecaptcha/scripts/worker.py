@@ -31,6 +31,7 @@ RUNS = 2
 # Of CPU, to load the runtime into an engine.
 LOADING_SECONDS = 5
 MAX_REPLY = 2_000_000  # characters
+MAX_SAID = 200  # characters of an error
 # Seconds that a page may take beyond what its visit allows, before the system kills.
 GRACE = 1
 
@@ -79,6 +80,9 @@ def _answer(line: str, seconds: float, engines: _Engines) -> dict[str, Any]:
         return read(visit, seconds, engines.take).as_dict()
     except (MemoryError, RecursionError) as error:
         return Reading(stopped=f"it takes too much ({type(error).__name__})").as_dict()
+    except Exception as error:  # noqa: BLE001  (told to the parent, which goes on)
+        said = f"{type(error).__name__}: {error}"[:MAX_SAID]
+        return Reading(stopped=f"the engine fails ({said})").as_dict()
 
 
 def _reply(replies: TextIO, answer: dict[str, Any]) -> None:

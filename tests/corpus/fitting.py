@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha.pages.classifier import GATE, weigh
-from scrapy_onecaptcha.pages.features import BIAS, FEATURES, found
+from scrapy_onecaptcha.pages.features import BIAS, FEATURES, counted
 from scrapy_onecaptcha.pages.html import is_html, parse
 from scrapy_onecaptcha.pages.plan import make_plan
 from scrapy_onecaptcha.pages.signs import gather, is_shown, survey
 from scrapy_onecaptcha.pages.weights import POINTS
 from scrapy_onecaptcha.pages.widgets import read_captcha
-from tests.corpus.judging import response_of
+from tests.corpus.judging import response_of, scripts_of
 from tests.corpus.labels import LABELS
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def _sample(label: Label) -> Sample | None:
     if not (captcha.widgets or captcha.api or captcha.place):
         return None
     plan = make_plan(page, captcha, response, None)
+    if plan.wants_scripts:
+        plan = make_plan(page, captcha, response, None, scripts_of(response))
     signs = gather(survey(response, page, None), page, captcha, plan)
     if (signs.in_frame and not signs.has_form) or not is_shown(captcha, signs):
         return None  # a rule says what it is
@@ -101,7 +103,7 @@ def fit(pages: Sequence[Sample]) -> Fit:
     """Fit the weights to *pages*."""
     from sklearn.linear_model import LogisticRegression
 
-    held = [{feature.name for feature in found(page.signs)} for page in pages]
+    held = [{feature.name for feature in counted(page.signs)} for page in pages]
     rows = [[float(f.name in names) for f in FEATURES] for names in held]
     # One column more for the guesses: the other coefficients are what the corpus says
     # against them.

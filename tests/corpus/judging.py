@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +11,25 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
 from scrapy_onecaptcha import detect
+from scrapy_onecaptcha.pages.detection import detect_with
+from scrapy_onecaptcha.pages.scripted import Scripts, visit_of
+from scrapy_onecaptcha.request_options import UNSET
+from tests.blocking_pool import shared_child
+from tests.corpus.script_pages import JQUERY
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha import Challenge
     from tests.corpus.labels import Label
 
-__all__ = ["ASPECTS", "PAGES", "judge", "response_of", "seen", "verdict_of"]
+__all__ = [
+    "ASPECTS",
+    "PAGES",
+    "judge",
+    "response_of",
+    "scripts_of",
+    "seen",
+    "verdict_of",
+]
 
 PAGES = Path(__file__).parent / "pages"
 #: What is judged of a page.
@@ -25,6 +40,29 @@ _RESPONSES: dict[str, type[TextResponse]] = {
     ".txt": TextResponse,
     ".xml": XmlResponse,
 }
+
+
+def seen(label: Label) -> Challenge | None:
+    """Detect what the page of *label* is, its scripts included."""
+    response = response_of(label)
+    challenge = detect(response)
+    if challenge is None or not challenge.needs_scripts:
+        return challenge
+    return detect_with(response, UNSET, scripts_of(response))
+
+
+def scripts_of(response: TextResponse) -> Scripts:
+    """Return what the scripts of *response* do."""
+    visit = replace(visit_of(response), external=external(response))
+    reading = shared_child().visit(visit)
+    assert reading is not None
+    return Scripts(reading=reading)
+
+
+def external(response: TextResponse) -> tuple[tuple[str, str], ...]:
+    """Return the libraries that the page loads from its own host."""
+    sources = re.findall(r'<script src="(/[^"]*jquery[^"]*)"', response.text)
+    return tuple((response.urljoin(source), JQUERY) for source in sources)
 
 
 def response_of(label: Label) -> TextResponse:
@@ -41,11 +79,6 @@ def response_of(label: Label) -> TextResponse:
         body=path.read_bytes(),
         request=request,
     )
-
-
-def seen(label: Label) -> Challenge | None:
-    """Detect what the page of *label* is."""
-    return detect(response_of(label))
 
 
 def verdict_of(challenge: Challenge | None) -> str:

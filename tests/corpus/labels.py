@@ -564,7 +564,7 @@ LABELS: tuple[Label, ...] = (
         url="https://site.test/products/7?colour=red",
         status=403,
         sitekey="1234e196-8686-40c0-ad76-e63973d7294f",
-        reason="no_submission",
+        reason="scripts_missing",
     ),
     Label(
         "api-400-rqdata.json",
@@ -648,7 +648,8 @@ LABELS: tuple[Label, ...] = (
         url="https://site.test/products/7?colour=red",
         status=403,
         sitekey="ff8902b7-5e4f-4327-ad64-019008764ab4",
-        reason="no_submission",
+        submit=("GET", "https://site.test/products/7?colour=red", "Cookie"),
+        fields=(),
     ),
     Label(
         "form-data-by-fetch.html",
@@ -664,7 +665,8 @@ LABELS: tuple[Label, ...] = (
         url="https://site.test/products/7?colour=red",
         status=403,
         sitekey="164f3f25-b563-4e88-a508-db17d78a9364",
-        submit=("POST", "https://site.test/api/human", "token"),
+        # What the library would send is known only where it is at hand.
+        reason="scripts_missing",
     ),
     Label(
         "logout-form-beside.html",
@@ -708,7 +710,7 @@ LABELS: tuple[Label, ...] = (
         status=403,
         led_from="https://site.test/products/7?colour=red",
         sitekey="bbe54408-1c75-4f45-a1b6-72d3d3efb86d",
-        reason="no_submission",
+        reason="scripts_missing",
     ),
     Label(
         "readonly-address.html",

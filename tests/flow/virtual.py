@@ -31,6 +31,7 @@ from scrapy_onecaptcha import OneCaptchaMiddleware, _scrapy
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.service.client import Task, TaskResult
 from scrapy_onecaptcha.settings import Config
+from tests.blocking_pool import BlockingPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -453,6 +454,7 @@ class Crawl:
             self.clock,
             random.Random(seed).random,
             self.virtual,
+            BlockingPool(),
             store,
         )
         self.middleware.spider_opened()

@@ -13,7 +13,6 @@ from scrapy.http import HtmlResponse, JsonResponse, TextResponse
 
 from scrapy_onecaptcha._values import masked
 from scrapy_onecaptcha.pages.html import MAX_BYTES
-from scrapy_onecaptcha.pages.script_reader import MAX_SCRIPT
 
 from .fuzzing import ends
 from .test_fuzz_pages import check_page
@@ -23,7 +22,8 @@ KEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
 API = '<script src="https://js.hcaptcha.com/1/api.js"></script>'
 WIDGET = f'<div class="h-captcha" data-sitekey="{KEY}" data-callback="f"></div>'
 FORM = f'<form method="post">{WIDGET}<button>Go on</button></form>'
-CALL = 32 * 1024  # what is read of one call or function
+CALL = 32 * 1024
+MAX_SCRIPT = 512 * 1024
 BOUND = 10.0  # CPU seconds
 
 

@@ -68,6 +68,8 @@ def test_defaults() -> None:
         "ONECAPTCHA_ALLOWED_DOMAINS": None,
         "ONECAPTCHA_EXPECT": None,
         "ONECAPTCHA_GATE": None,
+        "ONECAPTCHA_SCRIPTS": "run",
+        "ONECAPTCHA_SCRIPT_HOSTS": None,
         "ONECAPTCHA_SUBMITTERS": {},
         "ONECAPTCHA_MAX_ATTEMPTS": 3,
         "ONECAPTCHA_MAX_TASKS": 0,
@@ -161,9 +163,9 @@ def test_a_ledger(value: Any) -> None:
     assert value_of("LEDGER", value) == "captchas.jsonl"
 
 
-@pytest.mark.parametrize("value", ["", " ", 7, True, b"x", "a\0b", ["x"]])
+@pytest.mark.parametrize("value", ["", 7, True, b"x", "a\0b", "a\nb", ["x"]])
 def test_what_is_no_path(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"ONECAPTCHA_LEDGER is .*; allowed: the path"):
+    with pytest.raises(ValueError, match=r"ONECAPTCHA_LEDGER is .*; allowed: a path"):
         configure(LEDGER=value)
 
 

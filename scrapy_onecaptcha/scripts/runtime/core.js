@@ -129,6 +129,7 @@ const visit = {
   cookiesSet: [],
   cookies: createObject(null),
   missingScripts: [],
+  integrity: [],
 };
 const EPOCH = 1700000000000;
 let pageURL = null;

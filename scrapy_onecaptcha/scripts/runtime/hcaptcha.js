@@ -2,6 +2,8 @@
 
 const API_SCRIPT = /^https?:\/\/(?:[\w-]+\.)*hcaptcha\.com\/1\/(?:secure-)?api\.js(?:[?#]|$)|^https?:\/\/[^?#]*\/1\/secure-api\.js(?:[?#]|$)/i;
 const widgets = [];
+// What was said of a widget before there was one.
+const early = { executed: false, rqdata: null };
 const apiOptions = { loaded: false, explicit: false, onload: null, compatible: true };
 
 // "a.b.c", or the name of a variable that is no property of the window (const, let).
@@ -38,9 +40,15 @@ function render(where, given) {
   const container = containerOf(where);
   if (!container) fail(new Error('[hCaptcha] render: invalid container'));
   const options = { ...(container ? attributeOptions(container) : {}), ...(given || {}) };
+  const known = container && find(widgets, (widget) => widget.container === container);
+  if (known) {
+    assign(known.options, given || {});
+    return known.id;
+  }
+  if (early.rqdata !== null && !widgets.length) options.rqdata = early.rqdata;
   const bound = container && matches(/^(?:button|input)$/, container.localName);
   if (bound) options.size = 'invisible';
-  const widget = { id: `0w${widgets.length}`, container, options, token: '', waiting: [], executed: false, called: false, fields: [], frame: null };
+  const widget = { id: `0w${widgets.length}`, container, options, token: '', waiting: [], executed: early.executed && !widgets.length, called: false, fields: [], frame: null };
   push(widgets, widget);
   if (container) addFields(widget, container);
   if (bound) {
@@ -54,7 +62,7 @@ function addFields(widget, container) {
   setAttribute(frame, 'data-hcaptcha-widget-id', widget.id);
   setAttribute(frame, 'data-hcaptcha-response', '');
   insert(container, frame, null);
-  each(apiOptions.compatible ? ['g-recaptcha-response', 'h-captcha-response'] : ['h-captcha-response'], (name) => {
+  each(apiOptions.compatible ? ['h-captcha-response', 'g-recaptcha-response'] : ['h-captcha-response'], (name) => {
     const field = makeElement('textarea');
     setAttribute(field, 'name', name);
     setAttribute(field, 'id', elementById(name) ? `${name}-${widget.id}` : name);
@@ -75,7 +83,11 @@ function execute(first, second) {
   const [id, options] = withoutId ? [undefined, first] : [first, second];
   const widget = widgetOf(id);
   const asynchronous = Boolean(options && options.async);
-  if (!widget) return asynchronous ? NativePromise.reject(new Error('missing-captcha')) : undefined;
+  if (!widget) {
+    early.executed = true;
+    if (options && options.rqdata) early.rqdata = options.rqdata;
+    return asynchronous ? NativePromise.reject(new Error('missing-captcha')) : undefined;
+  }
   widget.executed = true;
   if (options && options.rqdata) widget.options.rqdata = options.rqdata;
   const promise = new NativePromise((resolve) => { push(widget.waiting, resolve); });
@@ -109,7 +121,9 @@ function reset(id) {
 function setData(id, data) {
   const widget = widgetOf(data === undefined ? undefined : id);
   const given = data === undefined ? id : data;
-  if (widget && given && given.rqdata) widget.options.rqdata = given.rqdata;
+  if (!given || !given.rqdata) return;
+  if (widget) widget.options.rqdata = given.rqdata;
+  else early.rqdata = given.rqdata;
 }
 
 const api = {
@@ -127,6 +141,7 @@ const renderImplicit = () => each(
   (element) => { if (!some(widgets, (widget) => widget.container === element)) render(element, {}); },
 );
 
+// The API is there at once; what it does by itself comes a moment later.
 function loadAPI(address) {
   if (apiOptions.loaded) return;
   const query = new URLSearchParams(replace(substring(address, textIndex(address, '?') + 1 || address.length), /&amp;/g, '&'));
@@ -134,9 +149,9 @@ function loadAPI(address) {
     loaded: true, explicit: query.get('render') === 'explicit', onload: query.get('onload'),
     compatible: query.get('recaptchacompat') !== 'off',
   });
+  hide(G, { hcaptcha: api });
+  if (apiOptions.compatible && !G.grecaptcha) hide(G, { grecaptcha: api });
   later(() => {
-    hide(G, { hcaptcha: api });
-    if (apiOptions.compatible && !G.grecaptcha) hide(G, { grecaptcha: api });
     if (!apiOptions.explicit) renderImplicit();
     const onload = apiOptions.onload && named(apiOptions.onload);
     if (typeof onload === 'function') guard(onload, G);

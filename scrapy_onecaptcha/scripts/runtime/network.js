@@ -76,6 +76,9 @@ function headerName(name) {
   return text;
 }
 
+// What only the browser itself sets; of a script's own it takes no notice.
+const FORBIDDEN = /^(?:(?:sec|proxy)-.*|access-control-request-.*|accept-(?:charset|encoding)|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|set-cookie|te|trailer|transfer-encoding|upgrade|user-agent|via)$/;
+
 const headerPairs = (headers) => sort(
   map(objectKeys(headers[HEADERS]), (name) => [name, headers[HEADERS][name]]),
   (a, b) => (a[0] < b[0] ? -1 : 1),
@@ -134,7 +137,7 @@ function send(kind, method, address, headers, rawBody) {
   if (type && (!sentHeaders.has('content-type') || type === 'multipart/form-data')) sentHeaders.set('content-type', type);
   let verb = String(method ?? 'GET');
   if (matches(/^(?:get|post|put|head|delete|options)$/i, verb)) verb = upper(verb);
-  return record({ kind, method: verb, url: requestURL(address), headers: headerPairs(sentHeaders), body, fields });
+  return record({ kind, method: verb, url: requestURL(address), headers: filter(headerPairs(sentHeaders), (pair) => !matches(FORBIDDEN, pair[0])), body, fields });
 }
 
 // `deliver` gets the answer: {status, headers, body, url} or {error}.

@@ -27,7 +27,10 @@ function prepareScript(script, byParser) {
   } else if (address in external) {
     if (byParser) push(queue, { code: external[address], script, module, external: true });
     else later(() => push(queue, { code: external[address], script, module, external: true }), 2);
-  } else note(visit.missingScripts, address);
+  } else {
+    note(visit.missingScripts, address);
+    if (script[ATTRIBUTES].integrity) push(visit.integrity, [address, script[ATTRIBUTES].integrity]);
+  }
 }
 
 // A script that another one inserts runs at once. Its `let` and `const` are its own,
@@ -202,10 +205,14 @@ const commands = {
   answer(id, answer) { if (answers[id - 1]) guard(answers[id - 1], null, [answer]); },
   result: () => toJSON({
     sent: map(visit.sent, requestReport), navigations: visit.navigations, errors: visit.errors, lacking: visit.lacking,
-    missingScripts: visit.missingScripts, cookies: map(filter(visit.cookiesSet, (cookie) => !cookie.gone), (cookie) => cookie.text),
+    missingScripts: visit.missingScripts, integrity: visit.integrity, cookies: map(filter(visit.cookiesSet, (cookie) => !cookie.gone), (cookie) => cookie.text),
     widgets: map(widgets, widgetReport), apiLoaded: apiOptions.loaded,
   }),
 };
 
-// The last value of all these files: the one function that the host calls.
-const host = (name, argumentsJSON) => apply(commands[name], null, parseJSON(argumentsJSON || '[]'));
+// The last value of all these files: the one function that the host calls. A string that
+// was concatenated may be kept in parts, which the host's side does not take.
+const host = (name, argumentsJSON) => {
+  const result = apply(commands[name], null, parseJSON(argumentsJSON || '[]'));
+  return typeof result === 'string' ? join([result], '') : result;
+};

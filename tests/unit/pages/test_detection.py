@@ -21,6 +21,8 @@ from scrapy_onecaptcha.pages.html import MAX_BYTES, parse
 from scrapy_onecaptcha.pages.markup import MAX_ATTRIBUTES
 from scrapy_onecaptcha.pages.signs import Signs
 from scrapy_onecaptcha.request_options import RequestOptions
+from tests.corpus.script_pages import JQUERY
+from tests.unit.pages.running import detect_running
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.models import Challenge
@@ -29,6 +31,7 @@ KEY = "1b2c3d4e-0a0b-4c0d-8e0f-a1b2c3d4e5f6"
 OTHER_KEY = "9b2c3d4e-0a0b-4c0d-8e0f-a1b2c3d4e5f6"
 API = '<script src="https://js.hcaptcha.com/1/api.js" async defer></script>'
 WIDGET = f'<div class="h-captcha" data-sitekey="{KEY}"></div>'
+LIBRARY = "<script src=/jquery.js></script>"
 URL = "https://shop.test/products/7?colour=red"
 FRAME = "https://newassets.hcaptcha.com/captcha/v1/1f/static/hcaptcha.html"
 LOREM = "The river bends twice before it reaches the old mill at the end. " * 80
@@ -41,7 +44,11 @@ def response_of(html: str, url: str = URL, **options: Any) -> HtmlResponse:
 
 
 def read(html: str, hints: RequestOptions | None = None, **options: Any) -> Challenge:
-    challenge = detect(response_of(html, **options), hints or RequestOptions())
+    external = {}
+    if "$(" in html or "jQuery(" in html:
+        html, external = f"{LIBRARY}{html}", {"/jquery.js": JQUERY}
+    response = response_of(html, **options)
+    challenge = detect_running(response, hints or RequestOptions(), **external)
     assert challenge is not None
     return challenge
 
@@ -373,7 +380,8 @@ def test_a_key_of_an_attribute_that_is_not_there(read_by: str) -> None:
 
 
 def test_a_key_of_the_attribute_of_one_other_element() -> None:
-    script = "hcaptcha.render('box', {sitekey: root.dataset.captchaKey})"
+    key = "document.querySelector('i').dataset.captchaKey"
+    script = f"hcaptcha.render('box', {{sitekey: {key}}})"
     page = scripted(script, f"<i data-captcha-key={KEY}></i><div id=box></div>")
     assert read(page).sitekey == KEY
 
@@ -416,7 +424,8 @@ def test_rendered_invisible() -> None:
 
 def test_an_option_in_a_string_is_none() -> None:
     script = "hcaptcha.render('box', {title: \"size: 'normal'\", size: 'invisible'})"
-    assert read(scripted(script, WIDGET)).invisible
+    box = f"<div id=box class=h-captcha data-sitekey={KEY}></div>"
+    assert read(scripted(script, box)).invisible
 
 
 @pytest.mark.parametrize("before", ["r=/'/;", "r = /[\"']/;", "f(/`/);", "a = 1 / 2;"])
@@ -552,7 +561,8 @@ def test_proof_of_work() -> None:
     ],
 )
 def test_rqdata(script: str) -> None:
-    assert read(scripted(script, WIDGET)).rqdata == "ab+c/d=="
+    html = scripted(f"var id; {script}", f"<div id=box></div>{WIDGET}")
+    assert read(html).rqdata == "ab+c/d=="
 
 
 @pytest.mark.parametrize(
@@ -596,18 +606,20 @@ def test_the_key_that_the_data_calls_hcaptcha_s() -> None:
 
 
 def test_no_rqdata() -> None:
-    html = scripted("hcaptcha.execute(id, {rqdata: null}); // rqdata: 'x'", WIDGET)
+    html = scripted(
+        "var id; hcaptcha.execute(id, {rqdata: null}); // rqdata: 'x'", WIDGET
+    )
     assert read(html).rqdata is None
 
 
 def test_rqdata_is_unescaped_to_the_character() -> None:
-    script = r"hcaptcha.execute(i, {rqdata: '\n\'\ud83d\ude00\u{41}\0\z'})"
+    script = r"var i; hcaptcha.execute(i, {rqdata: '\n\'\ud83d\ude00\u{41}\0\z'})"
     assert read(scripted(script, WIDGET)).rqdata == "\n'\U0001f600A\0z"
 
 
 def test_rqdata_has_a_limit() -> None:
     longest = "x" * MAX_RQDATA
-    html = scripted(f"hcaptcha.execute(i, {{rqdata: '{longest}'}})", WIDGET)
+    html = scripted(f"var i; hcaptcha.execute(i, {{rqdata: '{longest}'}})", WIDGET)
     assert read(html).rqdata == longest
     challenge = read(html.replace(longest, longest + "x"))
     assert challenge.rqdata is None
@@ -664,8 +676,8 @@ def test_wordpress_keeps_nonce_and_honeypot() -> None:
 )
 def test_the_callback_names_the_form(call: str, callback: str) -> None:
     html = f"""{API}<title>Just a moment</title><form action=/a></form><form id=f
-        name=named class="x go" action=/b><button name=go value=1>Go</button></form>
-        <div class=h-captcha data-sitekey={KEY} data-callback=done></div>
+        name=named class="x go" action=/b><button name=go value=1>Go</button>
+        <div class=h-captcha data-sitekey={KEY} data-callback=done></div></form>
         <script>{callback.format(call)}</script>"""
     form = read(html).form
     assert form is not None
@@ -673,8 +685,8 @@ def test_the_callback_names_the_form(call: str, callback: str) -> None:
 
 
 def test_an_inline_callback_names_the_form() -> None:
-    html = f"""{API}<form action=/a></form><form id=f action=/b></form>
-        <div id=box></div><script>hcaptcha.render('box', {{callback: function (t) {{
+    html = f"""{API}<form action=/a></form><form id=f action=/b><div id=box></div>
+        </form><script>hcaptcha.render('box', {{callback: function (t) {{
         document.getElementById('f').submit() }}, sitekey: '{KEY}'}})</script>"""
     form = read(html).form
     assert form is not None
@@ -1143,6 +1155,7 @@ def test_the_user_decides() -> None:
     assert read(CROWDSEC, RequestOptions(decide=decide)).kind == "widget"
     assert read(LOGIN, RequestOptions(decide=decide)).kind == "gate"
     assert detect(response_of("<p>hi"), RequestOptions(decide=decide)) is None
+    # Before its scripts were run and afterwards, where that may tell more.
     assert seen == [(URL, "gate", KEY), (URL, "widget", KEY)]
 
 
@@ -1294,3 +1307,10 @@ def test_a_long_script_with_a_bare_less_than_keeps_the_page() -> None:
     words = base64.b32encode(bytes(5_000)).decode()
     script = f"<script>if (a<b) {{ c = '{' '.join(words)}' }}</script>"
     assert read(script + gate()).sitekey == KEY
+
+
+def test_several_fields_of_a_form_all_take_the_token() -> None:
+    options = RequestOptions(field=("token", "copy"))
+    form = read(gate(), options).form
+    assert form is not None
+    assert form.token_fields == ("token", "copy")

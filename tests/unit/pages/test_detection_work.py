@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scrapy_onecaptcha import detect
-from scrapy_onecaptcha.pages import detection, script_reader, widgets
-from tests.corpus.slow_pages import API, CONTENT, SLOW, WIDGET, page
+from scrapy_onecaptcha.pages import detection
+from tests.corpus.slow_pages import CONTENT, SLOW, WIDGET, page
 
 if TYPE_CHECKING:
     from scrapy.http import HtmlResponse
@@ -61,28 +61,3 @@ def test_work_grows_with_the_page_and_not_with_its_square() -> None:
 
     small, large = calls(nested(1_000)), calls(nested(4_000))
     assert large < 5 * small
-
-
-def test_scripts_that_do_not_name_the_captcha_are_left_unread(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    read: list[str] = []
-    whole = script_reader.Script
-
-    def script(texts: Any) -> Any:
-        texts = list(texts)
-        read.extend(texts)
-        return whole(texts)
-
-    monkeypatch.setattr(widgets, "Script", script)
-    large = f"<script>{'other(); ' * 5_000}</script>"
-    links = "<p>Some text of an article.</p><a href=x>link</a>" * 300
-    comment = f"<form><textarea name=a></textarea>{WIDGET}</form>"
-    named = "<script>captcha = 1</script>"
-    challenge = detect(page(f"{API}{large}{named}{links}{comment}"))
-    assert challenge is not None
-    assert challenge.kind == "widget"
-    assert read == ["captcha = 1"]
-    # Where it may be a gate, any script may send its token.
-    detect(page(f"{API}{large}{named}<h1>Are you human?</h1><form>{WIDGET}</form>"))
-    assert len(read) > 3

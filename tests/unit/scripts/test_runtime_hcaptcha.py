@@ -42,7 +42,7 @@ def test_containers_are_rendered() -> None:
     ("query", "names"),
     [
         ("?recaptchacompat=off", ["h-captcha-response"]),
-        ("", ["g-recaptcha-response", "h-captcha-response"]),
+        ("", ["h-captcha-response", "g-recaptcha-response"]),
     ],
 )
 def test_the_fields_of_a_widget(query: str, names: list[str]) -> None:

@@ -39,7 +39,6 @@ def test_a_call_of_the_callback() -> None:
         "https://site.test/v",
         "text/plain",
         "a.b",
-        "content-type:",
     )
     [widget] = reading.widgets
     assert (widget.sitekey, widget.invisible, widget.called) == (KEY, False, True)
@@ -77,11 +76,11 @@ def test_a_form_and_its_fields() -> None:
     )
     assert reading.sending is not None
     assert reading.sending.fields == (
-        ("x", "1"), ("g-recaptcha-response", DRY_TOKENS[0]), ("h-captcha-response", DRY_TOKENS[0]),
+        ("x", "1"), ("h-captcha-response", DRY_TOKENS[0]), ("g-recaptcha-response", DRY_TOKENS[0]),
     )  # fmt: skip
     assert reading.sending.token_fields == (
-        "g-recaptcha-response",
         "h-captcha-response",
+        "g-recaptcha-response",
     )
     assert reading.sending.enctype == "application/x-www-form-urlencoded"
 
@@ -340,3 +339,13 @@ def test_awkward_scripts_end(script: str) -> None:
 
 def test_nothing_to_visit() -> None:
     assert read(Visit(html="", url=URL), 5).stopped == "nothing of it can be parsed"
+
+
+def test_text_that_the_engine_keeps_in_parts() -> None:
+    """A long text that was concatenated is no plain string inside of the engine."""
+    reading = visited(
+        "function cb(t) { var s = ''; for (var i = 0; i < 5000; i++) s += 'ab' + i; fetch('/v', {method: 'POST', body: s + t}) }"
+    )
+    assert reading.stopped is None
+    assert reading.sending is not None
+    assert len(reading.sending.body or "") > 20_000

@@ -1,0 +1,198 @@
+"""Fetches what a page's scripts need: external scripts, and data of the same site."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from scrapy import Request
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import TextResponse
+from scrapy.http.request import NO_CALLBACK
+from twisted.internet.defer import CancelledError
+
+from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.domains import registrable_domain
+from scrapy_onecaptcha.scripts.models import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scrapy.http import Response
+
+    from scrapy_onecaptcha._scrapy import Engine
+
+__all__ = ["LIBRARY_HOSTS", "ScriptFiles"]
+
+logger = logging.getLogger(__name__)
+
+#: Of one page.
+MAX_FILES = 8
+#: Of one file or answer, in bytes.
+MAX_SIZE = 1_000_000
+# Files that are kept for the crawl.
+MAX_KEPT = 128
+
+#: Public hosts of libraries.
+LIBRARY_HOSTS = (
+    "ajax.aspnetcdn.com",
+    "ajax.googleapis.com",
+    "cdn.bootcdn.net",
+    "cdn.jsdelivr.net",
+    "cdn.staticfile.org",
+    "cdnjs.cloudflare.com",
+    "code.jquery.com",
+    "maxcdn.bootstrapcdn.com",
+    "stackpath.bootstrapcdn.com",
+    "unpkg.com",
+)
+_ALGORITHMS = ("sha512", "sha384", "sha256")
+
+
+class ScriptFiles:
+    """Fetches by the crawl's own downloader, and keeps scripts for the crawl.
+
+    Args:
+        engine: the crawl's.
+        hosts: where scripts may come from, subdomains included; ``None``: from the
+            page's registrable domain and from `LIBRARY_HOSTS`.
+    """
+
+    def __init__(self, engine: Engine, hosts: tuple[str, ...] | None) -> None:
+        self._engine = engine
+        self._hosts = hosts
+        self._kept: dict[str, str | None] = {}
+
+    async def get(
+        self,
+        page: TextResponse,
+        urls: list[str],
+        integrity: Mapping[str, str],
+        known: int,
+    ) -> dict[str, str]:
+        """Return the code of those of *urls* that may be had.
+
+        Args:
+            page: names them.
+            urls: absolute.
+            integrity: what the page says of their contents.
+            known: how many files of the page there are already.
+        """
+        found: dict[str, str] = {}
+        for url in urls:
+            if known + len(found) >= MAX_FILES or not self._allows(page.url, url):
+                continue
+            if url not in self._kept:
+                self._keep(url, await self._code(page, url, integrity.get(url, "")))
+            code = self._kept.get(url)
+            if code is not None:
+                found[url] = code
+        return found
+
+    async def answer(self, page: TextResponse, url: str) -> Answer | None:
+        """Return the answer to a GET that the page makes, or ``None``."""
+        response = await self._fetch(page, url, "*/*")
+        if response is None:
+            return None
+        headers = tuple(
+            (name.decode("latin-1").lower(), values[-1].decode("latin-1"))
+            for name, values in response.headers.items()
+            if name.lower() != b"set-cookie"
+        )
+        return Answer(
+            status=response.status,
+            body=_text(response),
+            headers=headers,
+            url=response.url,
+        )
+
+    def _keep(self, url: str, code: str | None) -> None:
+        if len(self._kept) >= MAX_KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[url] = code
+
+    def _allows(self, page: str, url: str) -> bool:
+        parts = urlsplit(url)
+        here = urlsplit(page)
+        if parts.scheme not in ("http", "https"):
+            return False
+        if here.scheme == "https" and parts.scheme != "https":
+            return False  # a browser blocks it
+        host, own = parts.hostname or "", here.hostname or ""
+        if self._hosts is not None:
+            return any(host == h or host.endswith(f".{h}") for h in self._hosts)
+        same = registrable_domain(host) == registrable_domain(own)
+        return same or host in LIBRARY_HOSTS
+
+    async def _code(self, page: TextResponse, url: str, integrity: str) -> str | None:
+        response = await self._fetch(page, url, "*/*")
+        if response is None or not 200 <= response.status < 300:  # noqa: PLR2004
+            return None
+        if not _is_intact(response.body, integrity):
+            logger.info("%s is not what its page says it is (integrity)", url)
+            return None
+        return _text(response)
+
+    async def _fetch(
+        self, page: TextResponse, url: str, accept: str
+    ) -> Response | None:
+        """Fetch *url* as a browser on *page* would, or return ``None``."""
+        gate = page.request
+        if gate is None:
+            return None
+        headers = {"Referer": page.url.partition("#")[0], "Accept": accept}
+        meta = request_meta.mark(gate, "script") | {
+            "download_maxsize": MAX_SIZE,
+            "handle_httpstatus_all": True,
+            "allow_offsite": True,
+        }
+        meta.pop("download_slot", None)
+        request = Request(
+            url,
+            headers=headers,
+            meta=meta,
+            priority=gate.priority,
+            dont_filter=True,
+            callback=NO_CALLBACK,
+        )
+        for name in ("User-Agent", "Accept-Language", "Proxy-Authorization"):
+            if (value := gate.headers.get(name)) is not None:
+                request.headers[name] = value
+        try:
+            return await self._engine.download(request_meta.pin(request))
+        except CancelledError:
+            raise
+        except IgnoreRequest as error:
+            logger.info("Not fetched for the scripts of %s: %s", page.url, error)
+        except Exception as error:  # noqa: BLE001  (whatever a download may raise)
+            logger.info(
+                "Not fetched for the scripts of %s: %s (%s)",
+                page.url,
+                url,
+                type(error).__name__,
+            )
+        return None
+
+
+def _text(response: Response) -> str:
+    if isinstance(response, TextResponse):
+        return response.text
+    return response.body.decode("utf-8", "replace")
+
+
+def _is_intact(body: bytes, integrity: str) -> bool:
+    """Hold *body* against the digests that a page names, as a browser does."""
+    digests = [each.partition("?")[0].partition("-") for each in integrity.split()]
+    known = [
+        algorithm
+        for algorithm in _ALGORITHMS
+        if algorithm in dict.fromkeys(d[0] for d in digests)
+    ]
+    if not known:
+        return True
+    strongest = known[0]
+    computed = base64.b64encode(hashlib.new(strongest, body).digest()).decode()
+    return any(digest == computed for name, _, digest in digests if name == strongest)
