@@ -23,7 +23,6 @@ from scrapy_onecaptcha._values import (
     SELECTOR,
     STORE_URLS,
     SUBMITTER,
-    Proxy,
     Row,
     api_key,
     api_url,
@@ -38,9 +37,9 @@ from scrapy_onecaptcha._values import (
     path,
     store_url,
     submitters,
-    task_proxy,
     text,
 )
+from scrapy_onecaptcha.models import Proxy, task_proxy
 from scrapy_onecaptcha.request_options import KEYS, RequestOptions
 
 if TYPE_CHECKING:
