@@ -22,7 +22,6 @@ from scrapy_onecaptcha._values import (
     ATTEMPTS,
     SELECTOR,
     SUBMITTER,
-    Proxy,
     Row,
     api_key,
     api_url,
@@ -36,9 +35,9 @@ from scrapy_onecaptcha._values import (
     one_of,
     store_url,
     submitters,
-    task_proxy,
     text,
 )
+from scrapy_onecaptcha.models import Proxy, task_proxy
 from scrapy_onecaptcha.request_options import KEYS, RequestOptions
 
 if TYPE_CHECKING:
