@@ -1,6 +1,12 @@
 """Forms: what a browser would send.
 
 After the HTML standard, "Form submission" and "Constructing the entry list".
+
+form2request does this in other Scrapy projects. It is not used here because it reads 12
+of 17 forms otherwise than a browser does: image buttons, controls and buttons by their
+``form`` attribute, disabled fieldsets and groups, ``_charset_``, nested forms, an empty
+action beside ``<base>``, line breaks, ``multipart/form-data`` and ``text/plain``. The
+tests of this module have the table.
 """
 
 from __future__ import annotations
