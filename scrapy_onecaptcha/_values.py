@@ -23,7 +23,8 @@ from scrapy_onecaptcha._redact import Secret
 
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 _NETLOC = re.compile(r"(?:\[[^][]+\]|[^][:]+)(?::[0-9]+)?")
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+#: A UUID in lower case, as sitekeys are.
+UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _BARE = 'write the bare domain, "example.com"; its subdomains are included'
 
 
@@ -336,7 +337,7 @@ def task_proxy(value: Any) -> str | Proxy:
 
 def uuid(value: Any) -> str:
     """Accept a UUID, in lower case from here on."""
-    if not isinstance(value, str) or not _UUID.fullmatch(value.strip().lower()):
+    if not isinstance(value, str) or not UUID.fullmatch(value.strip().lower()):
         raise ValueError
     return value.strip().lower()
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from scrapy_onecaptcha._logging import printable as plain
+from scrapy_onecaptcha._values import UUID
 
 __all__ = [
+    "JSON",
     "MAX_RQDATA",
+    "MULTIPART",
+    "PLAIN_TEXT",
     "POINTS_PER_CNY",
     "REASONS",
+    "URLENCODED",
     "Attempts",
     "Budget",
     "Challenge",
@@ -43,13 +47,17 @@ Reason = Literal[
 #: Why a gate may be unsolvable.
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
+#: The media types of bodies.
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+PLAIN_TEXT = "text/plain"
+JSON = "application/json"
+
 #: The service's price list: 1,000 points are 1 CNY.
 POINTS_PER_CNY = 1000
 
 #: Of rqdata, in characters. Longer rqdata is not sent to the service.
 MAX_RQDATA = 16 * 1024
-
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 def mask(secret: str | None) -> str:
@@ -63,7 +71,7 @@ def mask(secret: str | None) -> str:
 def valid_sitekey(text: str | None) -> str | None:
     """Return *text* in lower case if it is a sitekey, which is a UUID."""
     lower = (text or "").strip().lower()
-    return lower if _UUID.fullmatch(lower) else None
+    return lower if UUID.fullmatch(lower) else None
 
 
 def price(points: float) -> str:
@@ -100,7 +108,7 @@ class Form:
     kind: FormKind = "form"
     url: str
     method: str = "POST"
-    enctype: str = "application/x-www-form-urlencoded"
+    enctype: str = URLENCODED
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     token_fields: tuple[str, ...] = ("h-captcha-response", "g-recaptcha-response")
     resp_key_field: str = "respKey"

@@ -15,7 +15,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from scrapy_onecaptcha.models import Form
+from scrapy_onecaptcha.models import MULTIPART, PLAIN_TEXT, URLENCODED, Form
 from scrapy_onecaptcha.pages.controls import (
     BUTTONS,
     MAX_CONTROLS,
@@ -40,7 +40,7 @@ __all__ = ["read_form", "resp_key_fields"]
 # captcha each holds its form.
 MAX_FORM = 256 * 1024
 
-_ENCTYPES = ("multipart/form-data", "text/plain", "application/x-www-form-urlencoded")
+_ENCTYPES = (MULTIPART, PLAIN_TEXT, URLENCODED)
 _ONE_LINE = frozenset({"text", "search", "tel", "url", "email", "password"})
 _RESP_KEY = re.compile(r"(?:h-?captcha[-_]?)?resp[-_]?key", re.IGNORECASE)
 
