@@ -337,6 +337,19 @@ class Engine:
             return None
         return middleware.jars[request.meta.get("cookiejar")].jar
 
+    def is_bare(self, request: Request) -> bool:
+        """Tell whether *request*, which is about to leave, carries no cookie at all."""
+        if request.cookies or "Cookie" in request.headers:
+            return False
+        middleware = self._cookies_middleware()
+        jar = middleware and middleware.jars.get(request.meta.get("cookiejar"))
+        kept = jar._cookies if jar else {}  # noqa: SLF001
+        host = urlsplit(request.url).hostname or ""
+        labels = host.split(".")
+        parents = (".".join(labels[n:]) for n in range(len(labels)))
+        domains = (f".{parent}" for parent in parents)
+        return not any(kept.get(name) for name in (host, f"{host}.local", *domains))
+
     def unsent_cookies(self, request: Request) -> frozenset[tuple[str, str]]:
         """Return names and values of what would be sent now, and was not."""
         middleware = self._cookies_middleware()

@@ -12,7 +12,7 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import SETTINGS_PRIORITIES
 from scrapy.utils.misc import load_object
 
-from scrapy_onecaptcha.cli.base import INTERRUPTED, NOT_HAD, WRONG, Call
+from scrapy_onecaptcha.cli.base import FAILED, INTERRUPTED, WRONG_USAGE, Call
 from scrapy_onecaptcha.cli.runner import Interrupted
 from scrapy_onecaptcha.cli.terminal import Terminal
 
@@ -147,7 +147,7 @@ class Command(ScrapyCommand):
         except UsageError as error:
             # Scrapy would print the usage as well, but the command line was right.
             terminal.say(f"{_PROGRAM} {opts.tool[0]}: error: {error}")
-            self.exitcode = WRONG
+            self.exitcode = WRONG_USAGE
         except Interrupted as stop:
             self.exitcode = stop.status
         except KeyboardInterrupt:
@@ -156,7 +156,7 @@ class Command(ScrapyCommand):
             # The reader of the output is gone. Python flushes standard output on exit:
             # to nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            self.exitcode = NOT_HAD
+            self.exitcode = FAILED
 
     def _run(self, opts: Namespace, terminal: Terminal) -> int:
         tool, settings = self._tool, self.settings

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
 from scrapy.exceptions import IgnoreRequest
@@ -18,6 +19,7 @@ from scrapy.signalmanager import SignalManager
 from scrapy.utils.misc import load_object
 
 from scrapy_onecaptcha._scrapy import decompress
+from scrapy_onecaptcha.pages.gate_urls import names, says_so
 from scrapy_onecaptcha.pages.readings import detect_once
 from scrapy_onecaptcha.request_options import RequestOptions
 from scrapy_onecaptcha.settings import request_defaults
@@ -47,10 +49,10 @@ class _Gateless:
         self._compression = HttpCompressionMiddleware(crawler=crawler)
 
     def should_cache_response(self, response: Response, request: Request) -> bool:
-        """Store no gate."""
+        """Store no gate, and no redirect to one or back."""
         parent: Any = super()
         return parent.should_cache_response(response, request) and not (
-            self._is_gate(response, request)
+            _is_about_a_gate(response, request) or self._is_gate(response, request)
         )
 
     def is_cached_response_fresh(
@@ -94,6 +96,21 @@ class _Gateless:
         page.request = request
         challenge = detect_once(page, options)
         return challenge is not None and challenge.kind == "gate"
+
+
+def _is_about_a_gate(response: Response, request: Request) -> bool:
+    """Tell whether *response* leads to the address of a gate, or comes from it.
+
+    A stored redirect would lead to the gate again and again after it was passed.
+    """
+    location = response.headers.get("Location")
+    target = urljoin(response.url, location.decode("latin-1")) if location else ""
+    asked = (request.meta.get("redirect_urls") or [response.url])[0]
+    return (
+        (bool(target) and (says_so(target) or names(target, response.url)))
+        or (bool(target) and names(response.url, target))
+        or (asked != response.url and names(response.url, asked))
+    )
 
 
 def _is_stored_redirect(cachedresponse: Response, request: Request) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.exceptions import UsageError
 
-from scrapy_onecaptcha.cli.base import DONE, NOT_HAD, Tool, exits
+from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.cli.service import balance_of, has_no_balance, read_config
 from scrapy_onecaptcha.exceptions import ServiceError
@@ -59,7 +59,7 @@ class Balance(Tool):
             call.terminal.say(f"This service tells nobody a balance: {error}")
             return DONE
         call.terminal.say(str(error))
-        return NOT_HAD
+        return FAILED
 
 
 def tell(

@@ -13,29 +13,29 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.cli.terminal import Terminal
 
-__all__ = ["DONE", "INTERRUPTED", "NOT_HAD", "WRONG", "Call", "Tool", "exits"]
+__all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG_USAGE", "Call", "Tool", "exits"]
 
 #: Exit status: the tool did its work.
 DONE = 0
 #: Exit status: the tool could not get what was asked for.
-NOT_HAD = 1
+FAILED = 1
 #: Exit status: the command line or a setting is wrong, as with argparse.
-WRONG = 2
+WRONG_USAGE = 2
 #: Exit status after Ctrl-C, as a shell counts it.
 INTERRUPTED = 130
 
 
-def exits(done: str, not_had: str) -> str:
+def exits(done: str, failed: str) -> str:
     """Return the sentence of --help on the exit status.
 
     Args:
         done: says when it is 0.
-        not_had: says when it is 1; empty if it never is.
+        failed: says when it is 1; empty if it never is.
     """
-    one = f"{NOT_HAD} {not_had}; " if not_had else ""
+    one = f"{FAILED} {failed}; " if failed else ""
     return (
-        f"Exit status: {DONE} {done}; {one}{WRONG} for a wrong command line or a bad "
-        f"setting; {INTERRUPTED} after Ctrl-C."
+        f"Exit status: {DONE} {done}; {one}{WRONG_USAGE} for a wrong command line or a "
+        f"bad setting; {INTERRUPTED} after Ctrl-C."
     )
 
 

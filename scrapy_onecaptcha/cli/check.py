@@ -13,7 +13,7 @@ from scrapy.utils.misc import load_object
 from scrapy.utils.project import inside_project
 
 from scrapy_onecaptcha.cli import balance
-from scrapy_onecaptcha.cli.base import DONE, NOT_HAD, Tool, exits
+from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.checks.finding import SEVERITIES, Finding
 from scrapy_onecaptcha.cli.checks.project import find
 from scrapy_onecaptcha.cli.runner import run
@@ -85,7 +85,7 @@ class Check(Tool):
         else:
             call.terminal.result(*in_words(told))
         wrong = told["errors"] or (call.options.strict and told["risks"])
-        return NOT_HAD if wrong else DONE
+        return FAILED if wrong else DONE
 
 
 def _spider(settings: Settings, name: str) -> type[Spider]:

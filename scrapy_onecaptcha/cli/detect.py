@@ -17,7 +17,7 @@ from parsel import Selector
 from scrapy.exceptions import UsageError
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
-from scrapy_onecaptcha.cli.base import DONE, WRONG, Tool
+from scrapy_onecaptcha.cli.base import DONE, WRONG_USAGE, Tool
 from scrapy_onecaptcha.cli.page_fetch import Look, fetch, is_url
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.cli.saving import save
@@ -142,7 +142,7 @@ class Detect(Tool):
                 told["saved"] = _save(call.options.save, number, look.response, told)
             shown = show(told, as_json=call.options.json)
             call.terminal.result(*shown.split("\n"))
-        return WRONG if any(look.response is None for look in looks) else DONE
+        return WRONG_USAGE if any(look.response is None for look in looks) else DONE
 
 
 def _save(directory: str, number: int, response: Response, told: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from scrapy.exceptions import UsageError
 
 from scrapy_onecaptcha import exceptions
-from scrapy_onecaptcha.cli.base import DONE, NOT_HAD, Tool, exits
+from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.report.html import page
 from scrapy_onecaptcha.report.ledger import read
 from scrapy_onecaptcha.report.summary import of_site, summarize
@@ -78,14 +78,14 @@ class ReportTool(Tool):
             summary = summarize(_chosen(records, since, options.site or ()), advice)
         except OSError as error:
             call.terminal.say(f"{error.filename}: {error.strerror}")
-            return NOT_HAD
+            return FAILED
         call.terminal.say(*faults.told())
         if options.html:
             try:
                 Path(options.html).write_text(page(summary, now=now), "utf-8")
             except OSError as error:
                 call.terminal.say(f"{options.html}: {error.strerror}")
-                return NOT_HAD
+                return FAILED
         if options.json:
             told = summary.told() | {"skipped": faults.count, "html": options.html}
             call.terminal.as_json(told)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from scrapy.exceptions import UsageError
 
 from scrapy_onecaptcha._values import text, uuid
-from scrapy_onecaptcha.cli.base import DONE, NOT_HAD, Tool, exits
+from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.page_fetch import is_url
 from scrapy_onecaptcha.cli.purchase import Purchase
 from scrapy_onecaptcha.cli.runner import run
@@ -82,7 +82,7 @@ class Solve(Tool):
         if call.options.json:
             call.terminal.as_json(answer.tell(config.task_cost))
         if answer.solution is None:
-            return NOT_HAD
+            return FAILED
         _show(answer, call, config)
         return DONE
 

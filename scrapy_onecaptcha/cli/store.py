@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from scrapy.exceptions import UsageError
 
-from scrapy_onecaptcha.cli.base import DONE, NOT_HAD, Tool, exits
+from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.settings import PREFIX, SETTINGS
 from scrapy_onecaptcha.stores import default_url, open_store
@@ -65,7 +65,7 @@ class StoreTool(Tool):
             told = run(call.settings, lambda _: _do(store, call.arguments))
         except StoreFault as fault:
             call.terminal.say(str(fault))
-            return NOT_HAD
+            return FAILED
         if call.options.json:
             for line in told if isinstance(told, list) else [told]:
                 call.terminal.as_json(line)

@@ -7,26 +7,21 @@ the address shows to a visitor who was cleared meanwhile is nobody's page.
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
+
+from scrapy_onecaptcha.pages.gate_urls import names, says_so
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from scrapy import Request
 
-__all__ = ["GateAddresses", "chain_of", "names"]
+__all__ = ["GateAddresses", "chain_of"]
 
 #: Addresses that are remembered; those are forgotten first that were met first.
 MAX_ADDRESSES = 1000
-
-_SAYS_SO = re.compile(
-    r"(?:^|[/_.-])(?:h?captcha|challenge|verify|verification|anti-?bot|bot-?check"
-    r"|human-?check|are-?you-?human|security-?check)(?:$|[/_.-])",
-    re.IGNORECASE,
-)
 
 
 class GateAddresses:
@@ -52,7 +47,7 @@ class GateAddresses:
         _bound(self._led_from)
         if (
             names(gated, asked.url)
-            or _SAYS_SO.search(urlsplit(gated).path)
+            or says_so(gated)
             # A request that must not be sent twice is not judged by this alone.
             or (first != asked.url and asked.method == "GET")
         ):
@@ -86,28 +81,6 @@ class GateAddresses:
 def chain_of(request: Request) -> list[str]:
     """Return the URLs that *request* was led along, its own at the end."""
     return [*request.meta.get("redirect_urls", ()), request.url]
-
-
-def names(gated: str, asked: str) -> bool:
-    """Tell whether query or fragment of *gated* name the URL *asked*."""
-    parts = urlsplit(asked)
-    path = parts.path or "/"
-    full = f"{path}?{parts.query}" if parts.query else path
-    bare = urlunsplit(parts._replace(fragment=""))
-    meant = {path, full, bare, unquote(full), unquote(bare), _bare(asked)}
-    return any(value in meant for value in _values(gated))
-
-
-def _values(url: str) -> Iterator[str]:
-    """Yield what the query and the fragment of *url* hold, however often quoted."""
-    parts = urlsplit(url)
-    for text in (parts.query, parts.fragment):
-        if not text:
-            continue
-        for _, value in [("", text), *parse_qsl(text)]:
-            yield value
-            yield unquote(value)
-            yield unquote(unquote(value))
 
 
 def _bare(url: str) -> str:

@@ -46,6 +46,7 @@ class Departures:
         endings: give back what waits then.
         report: is told how many wait.
         arrivals: numbers requests in order of arrival.
+        notes_cookies: whether to note which requests carry no cookie.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Departures:
         endings: Endings,
         report: Report,
         arrivals: Iterator[int],
+        notes_cookies: bool = False,
     ) -> None:
         self._rules = rules
         self._engine = engine
@@ -72,6 +74,7 @@ class Departures:
         self._endings = endings
         self._report = report
         self._arrivals = arrivals
+        self._notes_cookies = notes_cookies
 
     def leave(self, request: Request) -> Awaitable[Request | None] | None:
         """Prepare *request* to be sent, at once where it has nothing to wait for."""
@@ -109,6 +112,8 @@ class Departures:
         noted = request_meta.stamp(request, self._sessions.granted)
         if "given_back" in noted and not self._engine.is_closing:
             del noted["given_back"]  # by an earlier run
+        if self._notes_cookies and "bare" not in noted:
+            noted["bare"] = self._engine.is_bare(request)
         user_agent = noted.get("user_agent") or (session and session.user_agent)
         if user_agent:
             request.headers["User-Agent"] = user_agent

@@ -305,7 +305,7 @@ class Line:
         return True
 
     def _send_held(self) -> bool:
-        """Let go one that is held unsent, where its session is not walled any more."""
+        """Let go one that is held unsent, where it would meet more than the gate."""
         held = next((w for w in self._waiting if w.stamp is None), None)
         if held is None or self.is_walled:
             return False

@@ -26,6 +26,7 @@ __all__ = [
     "role_of",
     "stamp",
     "stamp_of",
+    "was_bare",
 ]
 
 #: The key of the dict.
@@ -79,6 +80,11 @@ def stamp_of(request: Request) -> int:
     """Return the last clearance that there was when *request* left."""
     state: dict[str, Any] = request.meta.get(KEY) or {}
     return int(state.get("generation", 0))
+
+
+def was_bare(request: Request) -> bool:
+    """Tell whether *request*, or what a redirect made it of, left without a cookie."""
+    return bool((request.meta.get(KEY) or {}).get("bare"))
 
 
 def reached(request: Request) -> None:

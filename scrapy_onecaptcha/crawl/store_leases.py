@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import Beat, sleep
+from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.leases import Imported, Lease
 from scrapy_onecaptcha.stores.base import ASK_SECONDS, RENEW_SECONDS, Busy
 from scrapy_onecaptcha.stores.base import Clearance as StoredClearance
@@ -28,7 +29,7 @@ from scrapy_onecaptcha.stores.cookies import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from scrapy import Request
 
@@ -226,16 +227,13 @@ class StoreLeases:
         jar = self._engine.cookie_jar(gate.request)
         if jar is None:
             return {}
-        host = _host(gate.session.key)
+        cookies = older(jar, _host(gate.session.key), frozenset())
         new = set_by(gate.request, gate.response)
-        known.cookies.update(
-            key for key in older(jar, host, frozenset()) if key.name in new
-        )
-        return {
-            key: value
-            for key, value in older(jar, host, frozenset()).items()
-            if key not in known.cookies
-        }
+        # Nobody has seen the cookies of a redirect, but a first visit had no others.
+        led = "redirect_urls" in gate.request.meta
+        first_visit = led and request_meta.was_bare(gate.request)
+        known.cookies.update(key for key in cookies if first_visit or key.name in new)
+        return {key: cookies[key] for key in cookies.keys() - known.cookies}
 
     # What is earned here
 
@@ -272,18 +270,13 @@ class StoreLeases:
         held.renewal.stop()
         return held
 
-    async def publish(self, lease: Lease, user_agent: str | None) -> None:
-        """Hand on what was earned, and end *lease*."""
+    def publish(self, lease: Lease, user_agent: str | None) -> None:
+        """Hand on what was earned, and end *lease*, in the background."""
         held = self._held.get(lease)
-        if held is None:
-            return
-        held.count = 1  # what was earned is for all
-        self._release(lease)
-        self._ending += 1
-        try:
-            await self._publish(lease, held, user_agent)
-        finally:
-            self._end_one()
+        if held is not None:
+            held.count = 1  # what was earned is for all
+            self._release(lease)
+            self._send(self._publish(lease, held, user_agent))
 
     async def _publish(self, lease: Lease, held: _Held, user_agent: str | None) -> None:
         jar = self._engine.cookie_jar(held.request)
@@ -300,16 +293,17 @@ class StoreLeases:
         if stored is not None:
             known.generation, known.is_ours = stored.generation, True
 
-    async def give_up(self, lease: Lease) -> None:
-        """End *lease* without a clearance."""
+    def give_up(self, lease: Lease) -> None:
+        """End *lease* without a clearance, in the background."""
         held = self._release(lease)
-        if held is None:
-            return
+        if held is not None:
+            self._send(self._store.give_up(held.lease))
+
+    def _send(self, call: Coroutine[Deferred[Any], Any, None]) -> None:
         self._ending += 1
-        try:
-            await self._store.give_up(held.lease)
-        finally:
-            self._end_one()
+        sending = Deferred.fromCoroutine(call)
+        sending.addErrback(_log_fault)
+        sending.addBoth(lambda _: self._end_one())
 
     def _end_one(self) -> None:
         self._ending -= 1
@@ -322,7 +316,7 @@ class StoreLeases:
         """End all leases, and return when all that was earned is handed on."""
         for lease, held in list(self._held.items()):
             held.count = 1
-            await self.give_up(lease)
+            self.give_up(lease)
         if self._ending:
             ended: Deferred[None] = Deferred()
             self._ended.append(ended)
@@ -340,4 +334,4 @@ def _keys(cookies: Any) -> set[CookieKey]:
 
 
 def _log_fault(failure: Any) -> None:
-    logger.error("A lease could not be renewed: %s", failure.value)
+    logger.error("The store could not be told of a lease: %s", failure.value)

@@ -12,7 +12,7 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import Settings
 
 from scrapy_onecaptcha import exceptions
-from scrapy_onecaptcha.cli.base import DONE, NOT_HAD, Call
+from scrapy_onecaptcha.cli.base import DONE, FAILED, Call
 from scrapy_onecaptcha.cli.report import ReportTool, advice, moment_of
 from scrapy_onecaptcha.cli.terminal import Terminal
 from scrapy_onecaptcha.report.ledger import Ledger
@@ -133,10 +133,10 @@ def test_lines_that_are_no_records(path: Path) -> None:
 
 def test_files_that_cannot_be_read_or_written(path: Path, tmp_path: Path) -> None:
     told = report(str(path))
-    assert (told.status, told.out) == (NOT_HAD, "")
+    assert (told.status, told.out) == (FAILED, "")
     assert told.err == f"{path}: No such file or directory\n"
     told = report(write(path, record()), "--html", str(tmp_path / "no" / "x.html"))
-    assert (told.status, told.out) == (NOT_HAD, "")
+    assert (told.status, told.out) == (FAILED, "")
     assert told.err == f"{tmp_path / 'no' / 'x.html'}: No such file or directory\n"
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from typing import get_type_hints
 
 import pytest
 from scrapy.utils.misc import load_object
 
+from scrapy_onecaptcha.report import signals, snapshot
 from scrapy_onecaptcha.report.alarms import Limits
 from scrapy_onecaptcha.report.charts import MAX_BARS
 from scrapy_onecaptcha.report.record import KEYS, OUTCOMES, VERSION, Parser
-from tests.docs.pages import code, executed, page, samples, section
+from tests.docs.pages import code, executed, page, samples, section, words
 
 REPORT = page("report.md")
 
 
-def table(head: str) -> list[list[str]]:
+def table(head: str, after: str = "") -> list[list[str]]:
     """Return the cells of the table whose first column has this head."""
-    found = re.search(rf"^\| {head} \|.*\n\|[-|]+\n((?:\|.*\n)+)", REPORT, re.MULTILINE)
+    text = REPORT[REPORT.index(after) :]
+    found = re.search(rf"^\| {head} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)
     assert found is not None, head
     lines = found[1].splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
@@ -65,3 +68,22 @@ def test_every_monitor_is_documented_with_its_limit() -> None:
         setting: f"{value:g}" if (value := getattr(Limits(), field)) else "none"
         for field, setting in monitors.LIMITS.items()
     }
+
+
+def test_the_snapshot_is_documented() -> None:
+    documented = table("key", after="## In a running crawl")
+    fields = get_type_hints(snapshot.Snapshot)
+    assert [code(row[0]) for row in documented] == list(fields)
+    meanings = {code(row[0]): words(row[1]) for row in documented}
+    for name, of in (
+        ("sessions", snapshot.SessionState),
+        ("breakers", snapshot.BreakerState),
+        ("service", snapshot.ServiceState),
+        ("spent", snapshot.Spent),
+    ):
+        assert meanings[name] >= get_type_hints(of).keys(), name
+
+
+def test_the_signals_are_documented() -> None:
+    named = re.findall(r"^### (onecaptcha_\w+)\(", REPORT, re.MULTILINE)
+    assert sorted(named) == [name for name in signals.__all__ if name[0] == "o"]

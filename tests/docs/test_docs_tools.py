@@ -82,7 +82,7 @@ def test_every_field_of_the_json_is_documented() -> None:
 
 def test_the_exit_status_is_documented() -> None:
     documented = [row[0] for row in rows("Tools", TOOLS) if row[0].isdigit()]
-    every = (base.DONE, base.NOT_HAD, base.WRONG, base.INTERRUPTED)
+    every = (base.DONE, base.FAILED, base.WRONG_USAGE, base.INTERRUPTED)
     assert documented == [str(status) for status in every]
 
 

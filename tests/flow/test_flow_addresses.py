@@ -42,7 +42,9 @@ def post(crawl: Crawl, path: str) -> Event:
     return crawl.events[-1]
 
 
-def get(request: Request, headers: dict[str, str] | None = None, **more: Any) -> Any:
+def get(
+    request: Request, headers: dict[str, Any] | None = None, **more: Any
+) -> HtmlResponse:
     return HtmlResponse(
         request.url, encoding="utf-8", request=request, headers=headers or {}, **more
     )
@@ -227,7 +229,7 @@ class Notice(Model):
         headers = {"Set-Cookie": answer.headers["Set-Cookie"]}
         return get(
             request,
-            headers | self.notice.get("headers", {}),  # type: ignore[arg-type]
+            headers | self.notice.get("headers", {}),
             body=self.notice.get("body", b""),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
 from scrapy_onecaptcha.crawl.store import CrawlStore
@@ -18,7 +19,7 @@ from scrapy_onecaptcha.stores.base import Limits, StoreFault
 from scrapy_onecaptcha.stores.guard import GuardedStore
 from scrapy_onecaptcha.stores.memory import MemoryRows, MemoryStore
 
-from .models import Model
+from .models import HOST, Model
 from .virtual import Crawl
 
 if TYPE_CHECKING:
@@ -193,6 +194,70 @@ def test_gates_at_an_address(gate: str) -> None:
     world.finish()
     assert [delivered(crawl) for crawl in world.crawls] == [10, 10]
     assert world.tasks == 1
+
+
+class Server(Model):
+    """Remembers in its own memory which sessions are cleared, as PHP does."""
+
+    def _new(self, request: Any) -> str:
+        held = super()._new(request)
+        name = held.partition("=")[2].partition(";")[0]
+        self.cleared[self._cookie(request, "sid") or ""] = self.grants[name]
+        return "other=1; Path=/"
+
+    def _held(self, request: Any) -> Any:
+        return self.cleared.get(self._cookie(request, "sid") or "")
+
+    cleared: dict[str, Any]
+
+
+@pytest.mark.parametrize("gate", ["next", "one"])
+def test_a_session_that_the_site_itself_remembers(gate: str) -> None:
+    """The cookie comes with the redirect to the gate, and the token changes none."""
+    world = World()
+    one = world.crawl()
+    world.model = Server(one.clock, one.service, gate=gate)
+    world.model.cleared = {}
+    for number in range(3):
+        crawl = one if number == 0 else world.crawl()
+        crawl.sites[HOST] = world.model
+        world.ask(crawl, range(5))
+        world.run()
+    world.finish()
+    assert [delivered(crawl) for crawl in world.crawls] == [5] * 3
+    assert world.tasks == 1
+
+
+def _set_cart(crawl: Crawl, value: str) -> None:
+    from scrapy.http import Response
+
+    jar = crawl.virtual.cookies_middleware.jars[None]
+    url = f"https://{HOST}/cart"
+    jar.extract_cookies(
+        Response(url, headers={"Set-Cookie": f"cart={value}"}), Request(url)
+    )
+
+
+def _cart(crawl: Crawl) -> list[str | None]:
+    jar = crawl.virtual.cookies_middleware.jars[None].jar
+    return [cookie.value for cookie in jar if cookie.name == "cart"]
+
+
+@pytest.mark.parametrize("gate", ["place", "next", "one"])
+def test_a_cart_is_neither_stored_nor_overwritten(gate: str) -> None:
+    world = World(gate=gate, pages=4)
+    one, two = world.crawl(), world.crawl()
+    _set_cart(one, "of-one")
+    world.ask(one, range(6))
+    world.run()
+    _set_cart(two, "of-two")
+    world.ask(two, range(6))
+    world.finish()
+    assert (delivered(one), delivered(two)) == (6, 6)
+    assert (_cart(one), _cart(two)) == (["of-one"], ["of-two"])
+    (entry,) = _show(world)
+    assert entry.clearance is not None
+    assert "cart" not in {cookie["name"] for cookie in entry.clearance.cookies}
 
 
 @pytest.mark.parametrize("pages", [10, 25])

@@ -15,6 +15,7 @@ from scrapy_onecaptcha.httpcache import (
     GatelessDummyPolicy,
     GatelessRFC2616Policy,
     gateless,
+    keeps_gates_out,
 )
 from tests.flow.virtual import GATE, PAGE, SITEKEY
 
@@ -129,6 +130,46 @@ def test_any_policy_can_be_wrapped_once() -> None:
     assert not wrapped(Settings()).should_cache_response(
         response(GATE_PAGE), Request(URL)
     )
+
+
+REDIRECTS = [
+    ("/page", "/captcha"),
+    ("/page", "/check?next=/page"),
+    ("/check?next=/page", "/page"),
+]
+
+
+@pytest.mark.parametrize(("of", "to"), REDIRECTS)
+def test_no_redirect_to_a_gate_or_back_is_stored(of: str, to: str) -> None:
+    """It would lead to the gate again and again after that was passed."""
+    policy: Any = GatelessDummyPolicy(Settings())
+    request = Request(f"https://shop.example{of}")
+    answer = Response(request.url, status=302, headers={"Location": to})
+    assert not policy.should_cache_response(answer, request)
+
+
+def test_what_a_gate_shows_to_a_cleared_visitor_is_not_stored() -> None:
+    policy: Any = GatelessDummyPolicy(Settings())
+    meta = {"redirect_urls": ["https://shop.example/page"]}
+    request = Request("https://shop.example/check?next=/page", meta=meta)
+    assert not policy.should_cache_response(Response(request.url), request)
+
+
+def test_other_redirects_and_what_they_lead_to_are_stored() -> None:
+    policy: Any = GatelessDummyPolicy(Settings())
+    request = Request("https://shop.example/old")
+    answer = Response(request.url, status=301, headers={"Location": "/new?a=b"})
+    assert policy.should_cache_response(answer, request)
+    led = Request("https://shop.example/new?a=b", meta={"redirect_urls": [request.url]})
+    assert policy.should_cache_response(Response(led.url), led)
+
+
+def test_the_cache_is_asked_whether_it_keeps_gates_out() -> None:
+    path = "scrapy_onecaptcha.httpcache.GatelessDummyPolicy"
+    on = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_POLICY": path}
+    assert keeps_gates_out(Settings(on))
+    assert not keeps_gates_out(Settings(on | {"HTTPCACHE_ENABLED": False}))
+    assert not keeps_gates_out(Settings({"HTTPCACHE_ENABLED": True}))
 
 
 @pytest.mark.parametrize("policy", [GatelessDummyPolicy, GatelessRFC2616Policy])

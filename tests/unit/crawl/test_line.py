@@ -112,9 +112,9 @@ def test_what_is_not_sent_yet_goes_at_once_without_a_wall(desk: Desk) -> None:
 def test_behind_a_wall_it_waits_for_a_page_or_the_end_of_the_solve(desk: Desk) -> None:
     for _ in range(WALL):
         desk.line.saw(gate=True)
-    assert desk.line.is_free, "nobody solves"
+    before = desk.line.is_free
     desk.gated(0)
-    assert not desk.line.is_free
+    assert (before, desk.line.is_free) == (True, False), "first nobody solves"
     runs = [desk.held() for _ in range(3)]
     assert not gone(runs)
     desk.line.saw(gate=False)

@@ -21,11 +21,12 @@ class Handler:
     """Keeps connections, as Scrapy's own for HTTP/1.1."""
 
     def __init__(self, *, repeats: bool = True) -> None:
-        self._pool = SimpleNamespaceWithHash(retryAutomatically=repeats)
+        self._pool = Pool()
+        self._pool.retryAutomatically = repeats
 
 
-class SimpleNamespaceWithHash(SimpleNamespace):
-    __hash__ = object.__hash__
+class Pool:
+    retryAutomatically = True  # noqa: N815  (Twisted's name)
 
 
 class Unknown:
