@@ -154,6 +154,12 @@ class Challenge:
     confidence: float = 1.0
     advice: str = ""
 
+    @property
+    def seen(self) -> str:
+        """The evidence of the verdict and how sure it is, as one line."""
+        seen = plain(" ".join(self.evidence))
+        return f"{seen} Confidence: {self.confidence:.2f}."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
