@@ -10,11 +10,16 @@ from urllib.parse import unquote
 
 from scrapy_onecaptcha._logging import printable as plain
 from scrapy_onecaptcha._redact import Secret
+from scrapy_onecaptcha._values import UUID
 
 __all__ = [
+    "JSON",
     "MAX_RQDATA",
+    "MULTIPART",
+    "PLAIN_TEXT",
     "POINTS_PER_CNY",
     "REASONS",
+    "URLENCODED",
     "Attempts",
     "Budget",
     "Challenge",
@@ -49,13 +54,17 @@ Reason = Literal[
 #: Why a gate may be unsolvable.
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
+#: The media types of bodies.
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+PLAIN_TEXT = "text/plain"
+JSON = "application/json"
+
 #: The service's price list: 1,000 points are 1 CNY.
 POINTS_PER_CNY = 1000
 
 #: Of rqdata, in characters. Longer rqdata is not sent to the service.
 MAX_RQDATA = 16 * 1024
-
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 def mask(secret: str | None) -> str:
@@ -69,7 +78,7 @@ def mask(secret: str | None) -> str:
 def valid_sitekey(text: str | None) -> str | None:
     """Return *text* in lower case if it is a sitekey, which is a UUID."""
     lower = (text or "").strip().lower()
-    return lower if _UUID.fullmatch(lower) else None
+    return lower if UUID.fullmatch(lower) else None
 
 
 def price(points: float) -> str:
@@ -106,7 +115,7 @@ class Form:
     kind: FormKind = "form"
     url: str
     method: str = "POST"
-    enctype: str = "application/x-www-form-urlencoded"
+    enctype: str = URLENCODED
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     token_fields: tuple[str, ...] = ("h-captcha-response", "g-recaptcha-response")
     resp_key_field: str = "respKey"
@@ -151,6 +160,12 @@ class Challenge:
     free_cookies: tuple[str, ...] = field(default=(), repr=False)
     confidence: float = 1.0
     advice: str = ""
+
+    @property
+    def seen(self) -> str:
+        """The evidence of the verdict and how sure it is, as one line."""
+        seen = plain(" ".join(self.evidence))
+        return f"{seen} Confidence: {self.confidence:.2f}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -318,11 +318,7 @@ def _read(settings: BaseSettings, name: str) -> Any:
 
 
 def request_defaults(settings: BaseSettings) -> RequestOptions:
-    """Return what the crawl says of each request's page, which needs no key.
-
-    Raises:
-        ValueError: names the setting, the value and what is allowed.
-    """
+    """Return what the crawl says of each request's page, which needs no key."""
     return RequestOptions(
         expect=_read(settings, f"{PREFIX}EXPECT"),
         decide=_read(settings, f"{PREFIX}GATE"),
