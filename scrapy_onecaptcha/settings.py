@@ -64,9 +64,7 @@ MAX_POLLS = 120  # getTaskResult calls for one task (the protocol family)
 POLITE_SECONDS = 3.0  # between two polls (the service's description)
 TOKEN_SECONDS = 120.0  # that a token is valid (the service's description)
 DAY_SECONDS = 86_400
-MAX_NAMESPACE_LENGTH = 100
 MAX_PATH_LENGTH = 4096
-MAX_EGRESS_LENGTH = 255  # as long as a host's name may be
 
 
 def _path(value: Any) -> str:
@@ -88,6 +86,8 @@ def _switch(*, default: bool) -> Row:
 TASK_TYPES = ("HCaptchaTaskProxyless", "HCaptchaTask")
 
 _GATE = "a callable (response, challenge) -> bool, or the dotted path of one"
+
+_NAME = Row(parse=text(255), allowed="one line of at most 255 characters")
 
 #: Every setting, by its name.
 SETTINGS: Mapping[str, Row] = MappingProxyType(
@@ -166,20 +166,14 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
                 allowed="sqlite:///PATH, redis://HOST:PORT/DB, rediss://HOST:PORT/DB "
                 "or unix:///SOCKET",
             ),
-            "STORE_NAMESPACE": Row(
-                parse=text(MAX_NAMESPACE_LENGTH),
-                allowed=f"one line of at most {MAX_NAMESPACE_LENGTH} characters",
-            ),
+            "STORE_NAMESPACE": _NAME,
             "STORE_TIMEOUT": _seconds(60, zero=True),
             "STORE_ON_FAULT": Row(
                 default="fail",
                 parse=one_of("fail", "local"),
                 allowed='"fail" or "local"',
             ),
-            "EGRESS": Row(
-                parse=text(MAX_EGRESS_LENGTH),
-                allowed=f"one line of at most {MAX_EGRESS_LENGTH} characters",
-            ),
+            "EGRESS": _NAME,
             "CLEARANCE_MAX_AGE": _seconds(DAY_SECONDS, most=30 * DAY_SECONDS),
             "SHARED_MAX_TASKS": count(0, 0, "tasks"),
             "BUDGET_PERIOD": Row(
