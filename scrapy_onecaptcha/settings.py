@@ -64,11 +64,6 @@ MAX_POLLS = 120  # getTaskResult calls for one task (the protocol family)
 POLITE_SECONDS = 3.0  # between two polls (the service's description)
 TOKEN_SECONDS = 120.0  # that a token is valid (the service's description)
 DAY_SECONDS = 86_400
-MAX_PATH_LENGTH = 4096
-
-
-def _path(value: Any) -> str:
-    return text(MAX_PATH_LENGTH)(os.fspath(value))
 
 
 def _seconds(default: float, *, zero: bool = False, most: float = math.inf) -> Row:
@@ -159,7 +154,10 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             "CLOSE_ON_FATAL": _switch(default=False),
             "TASK_COST": Row(default=7, parse=number(0), allowed="points, 0 or more"),
             "LOG_INTERVAL": _seconds(30),
-            "LEDGER": Row(parse=_path, allowed="a path in a folder that exists"),
+            "LEDGER": Row(
+                parse=lambda value: text(4096)(os.fspath(value)),
+                allowed="a path in a folder that exists",
+            ),
             "DRY_RUN": _switch(default=False),
             "STORE": Row(
                 parse=store_url,

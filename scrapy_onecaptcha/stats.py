@@ -156,11 +156,6 @@ class Report:
             f"{total_.failed} failed, {price_of(total_)}"
         )
 
-    @property
-    def points(self) -> float:
-        """Points that were spent."""
-        return self._sum(list(self._sites)).points
-
     def closed(self, told: Iterable[str] | None = None) -> None:
         """Tell the summary, or *told* in its place."""
         self._progress.stop()
