@@ -124,6 +124,7 @@ class Challenge:
         solvable: whether a token can be had and sent.
         reason: why not, where it is not.
         evidence: one sentence for each thing seen.
+        advice: what the user may state to have it solved, where that is known.
         needs_scripts: whether the page's scripts have to be run to know more.
         free_cookies: what its scripts set, as ``Set-Cookie`` would have it, before they
             load the page again without a token.
@@ -143,6 +144,7 @@ class Challenge:
     needs_scripts: bool = False
     free_cookies: tuple[str, ...] = field(default=(), repr=False)
     confidence: float = 1.0
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.models import Challenge
 
+MAX_FIELDS = 8
+
 __all__ = ["KEYS", "UNSET", "RequestOptions"]
+
+
+def _token_fields(value: Any) -> str | tuple[str, ...]:
+    """Accept the name of a field, or a list of them."""
+    if isinstance(value, str):
+        return _token_field(value)
+    if not isinstance(value, list | tuple) or not 0 < len(value) <= MAX_FIELDS:
+        raise ValueError
+    return tuple(dict.fromkeys(map(_token_field, value)))
 
 
 def _token_field(value: Any) -> str:
@@ -52,9 +63,9 @@ KEYS: Mapping[str, Row] = MappingProxyType(
         ),
         "invisible": Row(parse=boolean, allowed="True or False"),
         "field": Row(
-            parse=_token_field,
+            parse=_token_fields,
             allowed='the name of a field, or "header:" and the name of a header that '
-            "a script may set",
+            "a script may set, or a list of them",
         ),
         "submitter": Row(
             parse=function, allowed=f"{SUBMITTER}, or the dotted path of one"
@@ -83,7 +94,8 @@ class RequestOptions:
         invisible: in place of what the page says.
         field: where the token goes: the name of a form's field or of a key in a JSON
             body (``a.b`` for ``b`` within ``a``), or, as ``header:x-captcha-response``,
-            a header of the repeated request.
+            a header of the repeated request. Of several the others take what the reply
+            sends along (an ``rqtoken``); in a form all of them take the token.
         submitter: builds the submission, in place of ours.
         max_attempts: tasks for this page.
     """
@@ -95,9 +107,21 @@ class RequestOptions:
     sitekey: str | None = None
     rqdata: str | None = data(default=None, repr=False)
     invisible: bool | None = None
-    field: str | None = None
+    field: str | tuple[str, ...] | None = None
     submitter: Callable[..., Any] | None = None
     max_attempts: int = ATTEMPTS.default
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Where the token goes, and what goes along with it."""
+        if self.field is None:
+            return ()
+        return (self.field,) if isinstance(self.field, str) else self.field
+
+    @property
+    def token_field(self) -> str | None:
+        """Where the token goes, first of all."""
+        return next(iter(self.fields), None)
 
     @classmethod
     def from_meta(cls, value: Any, defaults: RequestOptions) -> RequestOptions:

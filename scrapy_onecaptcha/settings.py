@@ -21,7 +21,6 @@ from scrapy_onecaptcha._redact import Secret
 from scrapy_onecaptcha._values import (
     ATTEMPTS,
     SELECTOR,
-    STORE_URLS,
     SUBMITTER,
     Proxy,
     Row,
@@ -35,7 +34,6 @@ from scrapy_onecaptcha._values import (
     is_loopback,
     number,
     one_of,
-    path,
     store_url,
     submitters,
     task_proxy,
@@ -68,7 +66,12 @@ POLITE_SECONDS = 3.0  # between two polls (the service's description)
 TOKEN_SECONDS = 120.0  # that a token is valid (the service's description)
 DAY_SECONDS = 86_400
 MAX_NAMESPACE_LENGTH = 100
+MAX_PATH_LENGTH = 4096
 MAX_EGRESS_LENGTH = 255  # as long as a host's name may be
+
+
+def _path(value: Any) -> str:
+    return text(MAX_PATH_LENGTH)(os.fspath(value))
 
 
 def _seconds(default: float, *, zero: bool = False, most: float = math.inf) -> Row:
@@ -157,11 +160,13 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             "CLOSE_ON_FATAL": _switch(default=False),
             "TASK_COST": Row(default=7, parse=number(0), allowed="points, 0 or more"),
             "LOG_INTERVAL": _seconds(30),
-            "LEDGER": Row(
-                parse=path, allowed="the path of a file in a folder that exists"
-            ),
+            "LEDGER": Row(parse=_path, allowed="a path in a folder that exists"),
             "DRY_RUN": _switch(default=False),
-            "STORE": Row(parse=store_url, allowed=STORE_URLS),
+            "STORE": Row(
+                parse=store_url,
+                allowed="sqlite:///PATH, redis://HOST:PORT/DB, rediss://HOST:PORT/DB "
+                "or unix:///SOCKET",
+            ),
             "STORE_NAMESPACE": Row(
                 parse=text(MAX_NAMESPACE_LENGTH),
                 allowed=f"one line of at most {MAX_NAMESPACE_LENGTH} characters",

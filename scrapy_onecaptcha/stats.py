@@ -376,7 +376,9 @@ class Report:
         """Count and tell a widget that gates nothing; at INFO once for each host."""
         self.count("widgets_ignored")
         host = urlsplit(challenge.url).netloc
-        if self._once.is_first("widget", host):
+        if challenge.advice:
+            self.warn_once("sitekey", challenge.advice, of=host)
+        elif self._once.is_first("widget", host):
             logger.info(
                 "An hCaptcha on %s seems to gate nothing and is left alone (first: "
                 "%s). If it is a gate, say what its pages should hold: "
@@ -384,17 +386,19 @@ class Report:
                 host,
                 challenge.url,
             )
-        logger.debug(
-            "Not a gate: %s (%s)", challenge.url, plain(" ".join(challenge.evidence))
-        )
+        logger.debug("Not a gate: %s (%s)", challenge.url, _seen_in(challenge))
 
     def gate(self, challenge: Challenge) -> None:
         """Count and tell a gate."""
         self.count("gates")
-        logger.debug(
-            "Gate: %s (%s)", challenge.url, plain(" ".join(challenge.evidence))
-        )
+        logger.debug("Gate: %s (%s)", challenge.url, _seen_in(challenge))
 
     def unsolvable(self, challenge: Challenge) -> None:
         """Count a gate that is given up, for no token can pass it."""
         self.count(f"unsolvable/{challenge.reason}")
+
+
+def _seen_in(challenge: Challenge) -> str:
+    """Return the evidence of a verdict, and how sure it is."""
+    seen = plain(" ".join(challenge.evidence))
+    return f"{seen} Confidence: {challenge.confidence:.2f}."

@@ -20,6 +20,7 @@ from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 from scrapy_onecaptcha.cli.base import DONE, WRONG_USAGE, Tool
 from scrapy_onecaptcha.cli.page_fetch import Look, fetch, is_url
 from scrapy_onecaptcha.cli.runner import run
+from scrapy_onecaptcha.cli.saving import save
 from scrapy_onecaptcha.crawl.scope import Scope
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 from scrapy_onecaptcha.models import plain
@@ -111,6 +112,12 @@ class Detect(Tool):
         add("--expect", metavar="CSS", help="what the content has: then it is no gate")
         add("--status", type=int, help="the status that FILE came with (default: 200)")
         add("--url", help="where FILE came from: its form's address depends on it")
+        add(
+            "--save",
+            metavar="DIR",
+            help="keep page, headers and reading there, for a report to the "
+            "developers; personal details of URLs are removed",
+        )
 
     def check(self, arguments: list[str], options: Namespace) -> None:
         """Refuse a command line that cannot be meant."""
@@ -129,10 +136,20 @@ class Detect(Tool):
                 call.settings,
                 lambda stage: fetch(stage, call.settings, fetched, hints),
             )
-        for look in looks:
-            shown = show(tell(look), as_json=call.options.json)
+        for number, look in enumerate(looks, start=1):
+            told = tell(look)
+            if call.options.save and look.response is not None:
+                told["saved"] = _save(call.options.save, number, look.response, told)
+            shown = show(told, as_json=call.options.json)
             call.terminal.result(*shown.split("\n"))
         return WRONG_USAGE if any(look.response is None for look in looks) else DONE
+
+
+def _save(directory: str, number: int, response: Response, told: dict[str, Any]) -> str:
+    try:
+        return str(save(Path(directory), number, response, told))
+    except OSError as error:
+        raise UsageError(f"--save {directory}: {error.strerror}") from None
 
 
 def _check(targets: list[str], opts: Namespace) -> None:
@@ -194,6 +211,7 @@ def tell(look: Look) -> dict[str, Any]:
         "sitekey": challenge.sitekey,
         "invisible": challenge.invisible,
         "rqdata": challenge.rqdata is not None,
+        "confidence": round(challenge.confidence, 3),
         "evidence": list(challenge.evidence),
         "submission": _submission(challenge.form),
         "refused": _refused(response.url, challenge.form),
@@ -284,6 +302,8 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         return
     yield f"  seen: {_seen(told)}"
     yield f"  verdict: {_verdict(told)}"
+    if told["verdict"] != "none":
+        yield f"  confidence: {told['confidence']:.2f}"
     yield "  evidence:"
     yield from (f"    {sentence}" for sentence in told["evidence"])
     if told["verdict"] != "none":
@@ -292,6 +312,8 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"  rqdata: {'yes' if told['rqdata'] else 'no'}"
         yield from _submission_lines(told)
     yield f"  so: {_advice(told)}"
+    if told.get("saved"):
+        yield f"  saved: {told['saved']} (look through the page before you send it on)"
 
 
 def _seen(told: dict[str, Any]) -> str:

@@ -67,6 +67,6 @@ def _open_ledger(path: str | None) -> Ledger | None:
         return Ledger(path)
     except OSError as error:
         raise ValueError(
-            f"{PREFIX}LEDGER is {path!r}: {error.strerror}; allowed: the path of a "
-            "file in a folder that exists."
+            f"{PREFIX}LEDGER is {path!r}: {error.strerror}; allowed: a path in a "
+            "folder that exists."
         ) from None

@@ -99,6 +99,8 @@ class Clearances:
 
     def grant(self, clearance: Clearance) -> None:
         """Note a new clearance."""
+        if self.current is not None:
+            self.current.write_down()
         self.current = clearance
         self._in_row += 1
 

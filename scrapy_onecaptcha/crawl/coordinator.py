@@ -116,7 +116,8 @@ class Coordinator:
             self.journal.forecast,
         )
         counts = DryRunCounts(config.task_cost)
-        self._dry_run = DryRun(counts, self.report) if config.dry_run else None
+        dry_run = DryRun(counts, self.report, shared=config.share_clearance)
+        self._dry_run = dry_run if config.dry_run else None
         self.queues = QueuePriority(engine, clock)
         self.scope = Scope(lambda: _domains(config, engine))
         self.sessions = Sessions(

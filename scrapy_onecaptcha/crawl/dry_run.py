@@ -122,11 +122,13 @@ class DryRun:
     Args:
         counts: of the gates.
         report: of the crawl.
+        shared: whether clearances are shared.
     """
 
-    def __init__(self, counts: DryRunCounts, report: Report) -> None:
+    def __init__(self, counts: DryRunCounts, report: Report, *, shared: bool) -> None:
         self._counts = counts
         self._report = report
+        self._shared = shared
 
     def started(self, domains: Iterable[str] | None) -> None:
         """Tell that nothing is going to be paid."""
@@ -136,15 +138,14 @@ class DryRun:
             ", ".join(domains) if domains else "every host that the spider asks for",
         )
 
-    def refuse(self, gate: Gate, *, shared: bool, submitter: bool) -> exceptions.DryRun:
+    def refuse(self, gate: Gate, *, submitter: bool) -> exceptions.DryRun:
         """Count *gate*, and return the error that ends its request.
 
         Args:
             gate: could be solved.
-            shared: whether clearances are shared.
             submitter: whether the user's own code would send the token.
         """
-        alone = not shared or gate.request.meta.get("dont_merge_cookies")
+        alone = not self._shared or gate.request.meta.get("dont_merge_cookies")
         plan = plan_of(gate.challenge, submitter=submitter)
         key = None if alone else gate.session.key
         self._report.count("dry_run/tasks", self._counts.met(gate.site, key, plan))

@@ -42,7 +42,7 @@ class Imported:
 
 
 class Leases(Protocol):
-    """Who may solve for a session. Its coroutines await Deferreds only."""
+    """Who may solve for a session; its coroutines await Deferreds only."""
 
     async def take(self, gate: Gate) -> Lease | Imported:
         """Wait for the right to solve, or for what another process has earned.
@@ -52,11 +52,11 @@ class Leases(Protocol):
         """
         ...
 
-    async def publish(self, lease: Lease, user_agent: str | None) -> None:
-        """Hand on what was earned, and end *lease*."""
+    def publish(self, lease: Lease, user_agent: str | None) -> None:
+        """Hand on what was earned, and end *lease*; nobody waits for it."""
 
-    async def give_up(self, lease: Lease) -> None:
-        """End *lease* without a clearance."""
+    def give_up(self, lease: Lease) -> None:
+        """End *lease* without a clearance; nobody waits for it."""
 
     async def close(self) -> None:
         """End all leases, and return when all that was earned is handed on."""
@@ -69,10 +69,10 @@ class LocalLeases:
         """Return a lease at once."""
         return Lease(key=gate.session.key, sitekey=gate.sitekey)
 
-    async def publish(self, lease: Lease, user_agent: str | None) -> None:
+    def publish(self, lease: Lease, user_agent: str | None) -> None:
         """Do nothing."""
 
-    async def give_up(self, lease: Lease) -> None:
+    def give_up(self, lease: Lease) -> None:
         """Do nothing."""
 
     async def close(self) -> None:

@@ -45,6 +45,10 @@ SCRIPTS_OFF = Scripts(
 class PageChanged(Exception):
     """The page would not send its token as it was planned; nothing was sent."""
 
+    def told(self, url: str) -> str:
+        """Return a sentence for a person."""
+        return f"The token for {url} was not sent, because its page changed: {self}"
+
 
 class PageScripts:
     """Runs the scripts of the crawl's pages.

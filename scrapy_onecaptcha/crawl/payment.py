@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from twisted.internet.defer import Deferred
-
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl import requests
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scrapy.http import Response
-    from twisted.python.failure import Failure
 
     from scrapy_onecaptcha.crawl.budget import Policy, Unit
     from scrapy_onecaptcha.crawl.dry_run import DryRun
@@ -129,8 +126,7 @@ class Payment:
             self.drop_body(gate)  # more than anybody reads, for as long as it waits
         await self._context.waits.until_closing(self._sender.may_submit(gate))
         if self._context.dry_run is not None:
-            shared = self._config.share_clearance
-            raise self._context.dry_run.refuse(gate, shared=shared, submitter=own)
+            raise self._context.dry_run.refuse(gate, submitter=own)
 
     def drop_body(self, gate: Gate) -> None:
         """Free the memory of a gate that waits: its form was read already.
@@ -171,13 +167,10 @@ class Payment:
         try:
             return await self._earn(gate)
         finally:
-            # Nobody here waits for the other processes.
-            ending = (
+            if self._has_earned:
                 leases.publish(lease, self._session(gate).user_agent)
-                if self._has_earned
-                else leases.give_up(lease)
-            )
-            Deferred.fromCoroutine(ending).addErrback(_log_fault)
+            else:
+                leases.give_up(lease)
 
     async def _earn(self, gate: Gate) -> Outcome:
         generation = self._session(gate).generation
@@ -276,10 +269,7 @@ class Payment:
         except PageChanged as error:
             unit.settle("void")
             self._report.unused(gate.site)
-            raise SubmissionRefused(
-                f"The token for {self._site.original.url} was not sent: the page has "
-                f"changed since it was planned, {error}"
-            ) from None
+            raise SubmissionRefused(error.told(self._site.original.url)) from None
         verdict = await self._judge.judge(gate, came, solution.user_agent)
         return self._conclude(gate, verdict, solution, unit, before)
 
@@ -371,8 +361,6 @@ class Payment:
                 pages=ended.pages,
                 cost=ended.cost,
             )
-        if ended is not None:
-            ended.write_down()
         self._sessions.grant(
             session, again, frozenset((c.name, c.value or "") for c in new)
         )
@@ -392,10 +380,6 @@ def note_passed(session: Session, outcome: Delivered) -> None:
         session.line.answered(
             stamp_of(request), response.status, content=outcome.shows_content
         )
-
-
-def _log_fault(failure: Failure) -> None:
-    logger.error("What a token has earned could not be handed on: %s", failure.value)
 
 
 def _why(challenge: Challenge) -> str:

@@ -29,7 +29,7 @@ from scrapy_onecaptcha.stores.cookies import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from scrapy import Request
 
@@ -270,18 +270,13 @@ class StoreLeases:
         held.renewal.stop()
         return held
 
-    async def publish(self, lease: Lease, user_agent: str | None) -> None:
-        """Hand on what was earned, and end *lease*."""
+    def publish(self, lease: Lease, user_agent: str | None) -> None:
+        """Hand on what was earned, and end *lease*, in the background."""
         held = self._held.get(lease)
-        if held is None:
-            return
-        held.count = 1  # what was earned is for all
-        self._release(lease)
-        self._ending += 1
-        try:
-            await self._publish(lease, held, user_agent)
-        finally:
-            self._end_one()
+        if held is not None:
+            held.count = 1  # what was earned is for all
+            self._release(lease)
+            self._send(self._publish(lease, held, user_agent))
 
     async def _publish(self, lease: Lease, held: _Held, user_agent: str | None) -> None:
         jar = self._engine.cookie_jar(held.request)
@@ -298,16 +293,17 @@ class StoreLeases:
         if stored is not None:
             known.generation, known.is_ours = stored.generation, True
 
-    async def give_up(self, lease: Lease) -> None:
-        """End *lease* without a clearance."""
+    def give_up(self, lease: Lease) -> None:
+        """End *lease* without a clearance, in the background."""
         held = self._release(lease)
-        if held is None:
-            return
+        if held is not None:
+            self._send(self._store.give_up(held.lease))
+
+    def _send(self, call: Coroutine[Deferred[Any], Any, None]) -> None:
         self._ending += 1
-        try:
-            await self._store.give_up(held.lease)
-        finally:
-            self._end_one()
+        sending = Deferred.fromCoroutine(call)
+        sending.addErrback(_log_fault)
+        sending.addBoth(lambda _: self._end_one())
 
     def _end_one(self) -> None:
         self._ending -= 1
@@ -320,7 +316,7 @@ class StoreLeases:
         """End all leases, and return when all that was earned is handed on."""
         for lease, held in list(self._held.items()):
             held.count = 1
-            await self.give_up(lease)
+            self.give_up(lease)
         if self._ending:
             ended: Deferred[None] = Deferred()
             self._ended.append(ended)
@@ -338,4 +334,4 @@ def _keys(cookies: Any) -> set[CookieKey]:
 
 
 def _log_fault(failure: Any) -> None:
-    logger.error("A lease could not be renewed: %s", failure.value)
+    logger.error("The store could not be told of a lease: %s", failure.value)

@@ -50,6 +50,8 @@ def submit(
         url, body = _repeated(request, form, solution.token)
         headers = request.headers.copy()
         headers.pop("Content-Length", None)
+        for name, value in form.headers:  # what goes back with the token
+            headers[name] = value
         if body and not request.body:
             headers["Content-Type"] = form.enctype
     elif form.method == "GET":
@@ -235,7 +237,7 @@ def _repeated(request: Request, form: Form, token: str) -> tuple[str, bytes]:
     Fields of the same names make room; all others stay as they are, to the byte where
     the body is no JSON.
     """
-    if not form.token_fields:
+    if not (form.token_fields or form.fields):
         return request.url, request.body
     if form.method != "GET" and form.enctype == JSON:
         held = parse_json(request.body) if request.body else {}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.pages.features import found
+from scrapy_onecaptcha.pages.features import counted, held
 from scrapy_onecaptcha.pages.weights import BIAS, POINTS, WEIGHTS
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.pages.signs import Signs
 
-__all__ = ["GATE", "Verdict", "confidence", "judge", "may_be_gate", "weigh"]
+__all__ = ["GATE", "Verdict", "confidence", "judge", "weigh"]
 
 #: What the evidence must weigh for a page to be a gate: where both are as likely,
 #: nothing is paid.
@@ -64,26 +64,10 @@ def weigh(
         weights: in points, by the features' names.
         bias: of a page without any feature.
     """
-    features = found(signs)
-    weight = bias + sum(weights[feature.name] for feature in features)
-    return weight, tuple(feature.said_of(signs) for feature in features)
+    weight = bias + sum(weights[feature.name] for feature in counted(signs))
+    return weight, tuple(feature.said_of(signs) for feature in held(signs))
 
 
 def confidence(weight: int) -> float:
     """Return how likely a page of that *weight* is a gate, from 0 to 1."""
     return 1 / (1 + math.exp(-weight / POINTS))
-
-
-def may_be_gate(signs: Signs) -> bool:
-    """Tell whether a page is a gate if what is still unread of it speaks for one.
-
-    Unread are the scripts that do not name the captcha. They may send the token, or
-    submit a form.
-    """
-    best = replace(
-        signs,
-        asked=signs.asked if signs.has_form else (),
-        has_form=True,
-        called=True,
-    )
-    return judge(best).is_gate

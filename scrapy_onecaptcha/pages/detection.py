@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING
 
 from scrapy.http import TextResponse
 
+from scrapy_onecaptcha._values import HEADER
 from scrapy_onecaptcha.models import MAX_RQDATA, Challenge, valid_sitekey
 from scrapy_onecaptcha.pages.classifier import judge
 from scrapy_onecaptcha.pages.cloudflare import marker_of
 from scrapy_onecaptcha.pages.html import BOM_UTF16, has, is_html, parse
-from scrapy_onecaptcha.pages.json_api import GATE, is_json, read_demand, weigh_demand
+from scrapy_onecaptcha.pages.json_api import (
+    GATE,
+    Demand,
+    is_json,
+    read_demand,
+    weigh_demand,
+)
 from scrapy_onecaptcha.pages.mentions import may_hold_widget
 from scrapy_onecaptcha.pages.plan import make_plan
 from scrapy_onecaptcha.pages.purpose import key_in_query
@@ -100,7 +107,9 @@ def detect_with(
     rendered = bool(scripts and scripts.reading and scripts.reading.widgets)
     if not (captcha.widgets or captcha.api or captcha.place or insists or rendered):
         return None
-    plan = make_plan(page, captcha, response, options.field, scripts)
+    plan = make_plan(page, captcha, response, options.token_field, scripts)
+    if plan.form is not None and plan.form.kind == "form":
+        plan = replace(plan, form=_filled(plan.form, options.fields))
     signs = gather(survey(response, page, options.expect), page, captcha, plan)
     verdict = judge(signs)
     is_gate = verdict.is_gate and (is_shown(captcha, signs) or rendered)
@@ -110,7 +119,10 @@ def detect_with(
     if marker is not None and not captcha.widgets:
         is_gate = True
         challenge = _as(challenge, True, f"It has a marker of Cloudflare's ({marker}).")
-        challenge = replace(challenge, needs_scripts=False, reason="no_sitekey")
+        if challenge.sitekey is None:
+            challenge = replace(
+                challenge, needs_scripts=False, solvable=False, reason="no_sitekey"
+            )
     return _verdict(response, challenge, captcha, is_gate=is_gate, options=options)
 
 
@@ -122,6 +134,13 @@ def _run(response: TextResponse) -> Scripts:
         return Scripts(reason="no_engine", sentence=f"{error}.")
 
 
+def _filled(form: Form, fields: tuple[str, ...]) -> Form:
+    """Return *form* with the token in all of the user's *fields*."""
+    names = [name for name in fields if not name.startswith(HEADER)]
+    tokens = dict.fromkeys((*form.token_fields, *names)) if names else form.token_fields
+    return replace(form, token_fields=tuple(tokens))
+
+
 def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge | None:
     """Read the hCaptcha that a reply of an API demands."""
     # In any case: what names no captcha is not worth a parse, unless it answers one.
@@ -129,8 +148,10 @@ def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge
     if not named and options.sitekey is None:
         return None
     demand = read_demand(response, known=options.sitekey is not None)
+    if demand is None and named and options.gate and options.sitekey:
+        demand = Demand(sitekey=None)  # the user knows better what it says
     if demand is None:
-        return None
+        return _without_key(response, options) if named else None
     weight, evidence = weigh_demand(demand, response)
     challenge = _challenge(
         response.url,
@@ -138,7 +159,11 @@ def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge
         sitekey=demand.sitekey,
         rqdata=demand.rqdata,
         invisible=demand.invisible,
-        form=repeat(response, options.field or demand.field, demand.along),
+        form=repeat(
+            response,
+            options.fields or ((demand.field,) if demand.field else ()),
+            demand.along,
+        ),
         seen="A reply in JSON names hCaptcha.",
     )
     challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
@@ -146,11 +171,33 @@ def _detect_demand(response: TextResponse, options: RequestOptions) -> Challenge
         challenge = replace(challenge, confidence=1.0)
         return _as(challenge, options.gate, f"The user says gate={options.gate}.")
     is_gate = weight >= GATE
+    if demand.validated and challenge.sitekey is None:
+        is_gate = False  # the spider's own form lacked its token
     if options.decide is None:
         # What configures a page is not worth a word.
         return _as(challenge, is_gate) if weight > 0 else None
     decision = bool(options.decide(response, _as(challenge, is_gate)))
     return _as(challenge, decision, f"ONECAPTCHA_GATE says {decision}.")
+
+
+def _without_key(response: TextResponse, options: RequestOptions) -> Challenge | None:
+    """Tell what is missing where the user says how the token goes, but not its key."""
+    if not options.fields or options.sitekey is not None:
+        return None
+    demand = read_demand(response, known=True)
+    if demand is None or weigh_demand(demand, response)[0] < GATE:
+        return None
+    form = repeat(response, options.fields, demand.along)
+    return Challenge(
+        kind="widget",
+        url=response.url,
+        form=form,
+        solvable=False,
+        reason="no_sitekey",
+        evidence=("A reply in JSON asks for a captcha, and names no sitekey.",),
+        advice=f"{response.url} asks for a captcha and names no sitekey: add "
+        '"sitekey" to meta["onecaptcha"], beside "field", to have it solved.',
+    )
 
 
 def _verdict(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.pages.signs import Signs
 
-__all__ = ["BIAS", "FEATURES", "Feature", "found"]
+__all__ = ["BIAS", "FEATURES", "Feature", "counted", "held"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +70,18 @@ class Feature:
         )
 
 
-def found(signs: Signs) -> list[Feature]:
-    """Return the features that a page has.
+def held(signs: Signs) -> list[Feature]:
+    """Return the features that a page has."""
+    return [feature for feature in FEATURES if feature.holds(signs)]
+
+
+def counted(signs: Signs) -> list[Feature]:
+    """Return the features of a page that count.
 
     A form that asks its visitor for something is passed by no token alone: then
-    nothing speaks for a gate.
+    nothing counts that speaks for a gate.
     """
-    return [
-        feature
-        for feature in FEATURES
-        if feature.holds(signs) and not (feature.speaks and signs.asked)
-    ]
+    return [feature for feature in held(signs) if not (feature.speaks and signs.asked)]
 
 
 def _is_said(signs: Signs) -> bool:
@@ -137,7 +138,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "captcha_only",
         4,
-        lambda s: not _has_no_way(s),
+        lambda s: not (s.asked or _has_no_way(s)),
         "It asks for the captcha only.",
     ),
     Feature("called", 1, lambda s: s.called, "A script sends its token."),

@@ -49,7 +49,7 @@ _COMPLAINT = re.compile(
 # The words of a refusal; all else is data.
 _VOCABULARY = re.compile(
     r"captcha|sitekey|rqdata|rqtoken|^(?:errors?|messages?|msgs?|details?|titles?|type"
-    r"|status(?:code)?|codes?|success|ok|reason|description|service|provider|required"
+    r"|status(?:code)?|codes?|success|ok|results?|reason|description|service|provider|required"
     r"|instance|request_?id|trace_?id|timestamp|path|challenge|invisible|host|help)$"
 )
 
@@ -68,6 +68,8 @@ class Demand:
         required: whether the reply says that a captcha is wanted.
         configured: whether its sitekey stands in what configures a site.
         others: how many values have nothing to do with it.
+        validated: whether it is a validator's complaint about a field, rather than a
+            demand: a client that sent its form without a token gets one.
     """
 
     sitekey: str | None
@@ -78,6 +80,7 @@ class Demand:
     required: bool = False
     configured: bool = False
     others: int = 0
+    validated: bool = False
 
 
 def is_json(response: TextResponse) -> bool:
@@ -100,12 +103,17 @@ def read_demand(response: TextResponse, *, known: bool) -> Demand | None:
             captcha need not name one.
     """
     pairs = list(leaves(parse_json(response.body)))
-    keys = [pair for pair in pairs if plain(pair[0]).endswith("sitekey")]
+    typed = _places_of_hcaptcha(pairs)
+    keys = [pair for pair in pairs if _is_key(pair[0], typed)]
     named = [pair for pair in keys if valid_sitekey(_text(pair[1]))]
-    required = any(_says_required(path, value) for path, value in pairs)
+    refused = [path[:-1] for path, value in pairs if _says_failure(path, value)]
+    failed = any(place[:-1] in refused for place in typed)
+    required = failed or any(_says_required(path, value) for path, value in pairs)
     ours = any("hcaptcha" in plain((*path, _text(value))) for path, value in pairs)
     # That a check has failed is no demand for another, unless one is known to be there.
-    wanted = required and any(_WANTED.search(_text(value)[:300]) for _, value in pairs)
+    wanted = failed or (
+        required and any(_WANTED.search(_text(value)[:300]) for _, value in pairs)
+    )
     if not (named or (wanted and ours) or (required and known)):
         return None
     path, sitekey = next(iter(named or keys), ((), None))
@@ -116,11 +124,12 @@ def read_demand(response: TextResponse, *, known: bool) -> Demand | None:
         sitekey=None if sitekey is None else _text(sitekey),
         rqdata=_named(pairs, "rqdata"),
         invisible=any(_is_invisible(*pair) for pair in beside),
-        field=_field(beside) or _field(pairs),
+        field=_field(beside) or _field(pairs) or ("captchaword" if failed else None),
         along=_along(pairs),
         required=required,
         configured=any(_CONFIGURATION.search(key.lower()) for key in path[:-1]),
         others=sum(not _is_vocabulary(path) for path, _ in pairs),
+        validated=not named and any(_is_validation(path, v) for path, v in pairs),
     )
 
 
@@ -146,6 +155,43 @@ def weigh_demand(demand: Demand, response: Response) -> tuple[int, tuple[str, ..
     )
     found = [(weight, sentence) for weight, holds, sentence in weights if holds]
     return sum(weight for weight, _ in found), tuple(text for _, text in found)
+
+
+def _places_of_hcaptcha(pairs: Iterable[tuple[Path, Any]]) -> list[Path]:
+    """Return the objects that describe a captcha of the type hCaptcha.
+
+    MediaWiki's API answers ``{"captcha": {"type": "hcaptcha", "key": …}}``.
+    """
+    return [
+        path[:-1]
+        for path, value in pairs
+        if plain(path) in ("type", "provider", "service", "name")
+        and _text(value).lower().replace("-", "") == "hcaptcha"
+        and "captcha" in "".join(path[:-1]).lower()
+    ]
+
+
+def _is_key(path: Path, typed: list[Path]) -> bool:
+    """Tell whether *path* leads to a sitekey: by its name, or by what is beside it."""
+    name = plain(path)
+    return name.endswith("sitekey") or (
+        name in ("key", "publickey") and path[:-1] in typed
+    )
+
+
+def _says_failure(path: Path, value: Any) -> bool:
+    return plain(path) == "result" and _text(value).lower() == "failure"
+
+
+def _is_validation(path: Path, value: Any) -> bool:
+    """Tell whether *path* is that of a validator's complaint about a captcha field."""
+    names = [name.lower() for name in path if name]
+    return (
+        len(names) > 1
+        and names[0] in ("errors", "error", "details", "detail")
+        and "captcha" in names[-1]
+        and bool(_COMPLAINT.search(_text(value)))
+    )
 
 
 def _asks_for_it(url: str) -> bool:

@@ -79,7 +79,7 @@ def make_plan(
     """
     around = _around(page, captcha)
     if field and field.startswith(HEADER):
-        return Plan(form=repeat(response, field), element=around)
+        return Plan(form=repeat(response, (field,)), element=around)
     element = _other(page) if around is None else around
     if field:
         return Plan(form=_by_field(page, captcha, element, field), element=element)

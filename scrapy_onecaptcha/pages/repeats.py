@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -27,18 +28,72 @@ _TAKES_TOKEN = re.compile(
 
 
 def repeat(
-    response: Response, field: str | None, along: tuple[tuple[str, str], ...] = ()
+    response: Response,
+    fields: tuple[str, ...],
+    along: tuple[tuple[str, str], ...] = (),
 ) -> Form | None:
     """Plan the request of *response* once more, with the token.
 
     Args:
         response: demands the token.
-        field: where it goes; ``None``: where the request has a place for it.
-        along: goes with it, where it goes into a body.
+        fields: where the token goes, and then what goes along; empty: where the request
+            has a place for it.
+        along: values of the reply that go back with the token, by name.
 
     Returns:
         The plan, or ``None`` where no place is known, or none fits the body.
     """
+    form = _repeat(response, next(iter(fields), None))
+    if form is None:
+        return None
+    for name, value in along:
+        form = _with(form, response.request, _place_of(name, form, fields[1:]), value)
+    return form
+
+
+def _place_of(name: str, form: Form, named: tuple[str, ...]) -> str:
+    """Return where the value called *name* goes: the user's word, or beside the token.
+
+    With a token in the header ``X-Captcha-Key`` it goes into ``X-Captcha-Rqtoken``.
+    """
+    ours = _letters(name)
+    for place in named:
+        theirs = _letters(place.removeprefix(HEADER))
+        if theirs.endswith(ours) or ours.endswith(theirs) or _ends_alike(ours, theirs):
+            return place
+    if named:
+        return named[0]
+    if form.header is None:
+        return name
+    stem = form.header.rpartition("-")[0]
+    return f"{HEADER}{stem}-{ours.removeprefix('captcha')}" if stem else name
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _ends_alike(one: str, other: str) -> bool:
+    return one.endswith("rqtoken") and other.endswith("rqtoken")
+
+
+def _with(form: Form, request: Request | None, place: str, value: str) -> Form:
+    """Add *value* to what is sent, in a header or in the body."""
+    if place.startswith(HEADER):
+        name = place.removeprefix(HEADER)
+        safe = is_settable(name) and value.isascii() and value.isprintable()
+        return replace(form, headers=(*form.headers, (name, value))) if safe else form
+    if not form.token_fields and (request is None or request.method == "GET"):
+        return form  # the token is in a header, and there is no body
+    enctype = form.enctype
+    if not form.token_fields:
+        enctype = _enctype(request, form.method) or enctype
+    written = json.dumps(value) if enctype == _JSON else value
+    return replace(form, enctype=enctype, fields=(*form.fields, (place, written)))
+
+
+def _repeat(response: Response, field: str | None) -> Form | None:
+    """Plan the request of *response* once more, with the token in *field*."""
     request = response.request
     method = request.method if request is not None else "GET"
     url = request.url if request is not None else response.url
@@ -53,13 +108,11 @@ def repeat(
         return None
     if enctype == _JSON and not _fits(request, field):
         return None
-    pairs = tuple((n, json.dumps(v) if enctype == _JSON else v) for n, v in along)
     return Form(
         kind="repeat",
         url=url,
         method=method,
         enctype=enctype,
-        fields=pairs,
         token_fields=(field,),
     )
 

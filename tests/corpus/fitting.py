@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha.pages.classifier import GATE, weigh
-from scrapy_onecaptcha.pages.features import BIAS, FEATURES, found
+from scrapy_onecaptcha.pages.features import BIAS, FEATURES, counted
 from scrapy_onecaptcha.pages.html import is_html, parse
 from scrapy_onecaptcha.pages.plan import make_plan
 from scrapy_onecaptcha.pages.signs import gather, is_shown, survey
@@ -103,7 +103,7 @@ def fit(pages: Sequence[Sample]) -> Fit:
     """Fit the weights to *pages*."""
     from sklearn.linear_model import LogisticRegression
 
-    held = [{feature.name for feature in found(page.signs)} for page in pages]
+    held = [{feature.name for feature in counted(page.signs)} for page in pages]
     rows = [[float(f.name in names) for f in FEATURES] for names in held]
     # One column more for the guesses: the other coefficients are what the corpus says
     # against them.

@@ -98,7 +98,7 @@ def test_it_explains_what_it_sees_in_files(tmp_path: Path) -> None:
         text.split("\n", 1)[1] for text in done.stdout.split(str(PAGES))[1:]
     )
     assert "  verdict: gate, solvable\n" in gate
-    assert "    Its form asks for the captcha only.\n" in gate
+    assert "    It asks for the captcha only.\n" in gate
     assert f"  sitekey: {LABEL[GATE].sitekey}\n" in gate
     assert "  submission: GET https://page.invalid/_wall/pass (utf-8)" in gate
     assert "    once = Zr+/=9\n" in gate

@@ -84,7 +84,7 @@ def test_every_sample_is_quoted_or_tried() -> None:
 
 
 #: How settings of other packages begin.
-NEIGHBOURS = ("METRICS_EXPORTER_", "SPIDERMON_")
+NEIGHBOURS = ("METRICS_EXPORTER_", "REDIS_", "SCHEDULER_PERSIST", "SPIDERMON_")
 
 
 def installed(path: str) -> bool:

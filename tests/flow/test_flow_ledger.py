@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,31 @@ def test_clearances_that_end(crawling: Crawling, ledger: Path) -> None:
     assert len(found) == len(crawl.service.created)
     assert sum(line.opened for line in found) == 60
     assert all(line.outcome == "accepted" for line in found)
+
+
+def test_the_pages_are_known_when_a_clearance_has_ended(
+    crawling: Crawling, ledger: Path
+) -> None:
+    """Not only when the next one comes, which a crash may prevent."""
+    crawl = crawling(ledger=ledger, concurrency=1)
+    crawl.site(pages=5)
+    crawl.ask(*paths(8))
+    while len(crawl.service.created) < 2:
+        crawl.advance(0.5)
+    (line,) = lines(ledger)
+    assert line.opened >= 4
+    crawl.run()
+    crawl.finish()
+
+
+def test_the_file_is_closed_with_the_crawl(crawling: Crawling, ledger: Path) -> None:
+    crawl = crawling(ledger=ledger)
+    written = crawl.coordinator.journal.ledger
+    assert written is not None
+    os.fstat(written._file)
+    crawl.finish()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(written._file)
 
 
 def test_a_site_that_wants_a_token_for_each_page(
@@ -215,8 +241,8 @@ def test_a_ledger_that_cannot_be_written(crawling: Crawling, tmp_path: Path) -> 
     with pytest.raises(
         ValueError,
         match=re.escape(
-            f"ONECAPTCHA_LEDGER is '{path}': No such file or directory; allowed: the "
-            "path of a file in a folder that exists."
+            f"ONECAPTCHA_LEDGER is '{path}': No such file or directory; allowed: a "
+            "path in a folder that exists."
         ),
     ):
         crawling(ledger=path)

@@ -163,9 +163,9 @@ def test_a_ledger(value: Any) -> None:
     assert value_of("LEDGER", value) == "captchas.jsonl"
 
 
-@pytest.mark.parametrize("value", ["", " ", 7, True, b"x", "a\0b", ["x"]])
+@pytest.mark.parametrize("value", ["", 7, True, b"x", "a\0b", "a\nb", ["x"]])
 def test_what_is_no_path(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"ONECAPTCHA_LEDGER is .*; allowed: the path"):
+    with pytest.raises(ValueError, match=r"ONECAPTCHA_LEDGER is .*; allowed: a path"):
         configure(LEDGER=value)
 
 

@@ -1307,3 +1307,10 @@ def test_a_long_script_with_a_bare_less_than_keeps_the_page() -> None:
     words = base64.b32encode(bytes(5_000)).decode()
     script = f"<script>if (a<b) {{ c = '{' '.join(words)}' }}</script>"
     assert read(script + gate()).sitekey == KEY
+
+
+def test_several_fields_of_a_form_all_take_the_token() -> None:
+    options = RequestOptions(field=("token", "copy"))
+    form = read(gate(), options).form
+    assert form is not None
+    assert form.token_fields == ("token", "copy")

@@ -254,3 +254,146 @@ def test_a_page_whose_request_is_repeated_with_a_header() -> None:
     assert challenge is not None
     assert challenge.form is not None
     assert (challenge.form.kind, challenge.form.header) == ("repeat", "X-Token")
+
+
+MEDIAWIKI = {
+    "edit": {
+        "captcha": {"type": "hcaptcha", "mime": "application/javascript", "key": KEY},
+        "result": "Failure",
+    }
+}
+PAIRS = {"Content-Type": FORM}
+
+
+@pytest.mark.parametrize("options", [None, RequestOptions(sitekey=KEY, gate=True)])
+def test_mediawiki_s_demand(options: RequestOptions | None) -> None:
+    asked = reply(
+        MEDIAWIKI, 200, method="POST", body=b"action=edit&title=a", headers=PAIRS
+    )
+    challenge = detect(asked, options or RequestOptions())
+    assert challenge is not None
+    assert (challenge.kind, challenge.sitekey) == ("gate", KEY)
+    assert challenge.solvable
+    assert challenge.form is not None
+    assert challenge.form.token_fields == ("captchaword",)
+    assert challenge.form.enctype == "application/x-www-form-urlencoded"
+
+
+def test_a_mediawiki_that_has_saved_demands_nothing() -> None:
+    said = {"edit": {"result": "Success", "pageid": 12, "title": "captcha"}}
+    options = RequestOptions(sitekey=KEY, field="captchaword")
+    assert detect(reply(said, 200, method="POST", body=b"a=b"), options) is None
+    other = {"edit": {"captcha": {"type": "simple", "key": KEY}, "result": "Failure"}}
+    assert detect(reply(other, 200, method="POST", body=b"a=b")) is None
+
+
+def test_what_the_user_says_is_heeded_where_a_reply_says_little() -> None:
+    said = {"state": "captcha"}
+    known = RequestOptions(sitekey=KEY, field="token", gate=True)
+    challenge = read(said, 200, known)
+    assert (challenge.kind, challenge.sitekey) == ("gate", KEY)
+    assert challenge.solvable
+    # The content that follows is read with the same options.
+    assert detect(reply({"items": [1, 2]}, 200), known) is None
+    assert detect(reply(said, 200), RequestOptions(gate=True)) is None
+
+
+BETTER_AUTH = {"code": "MISSING_RESPONSE", "message": "Missing CAPTCHA response"}
+
+
+def test_a_sitekey_that_is_missing_is_asked_for() -> None:
+    field = "header:x-captcha-response"
+    challenge = read(BETTER_AUTH, 400, RequestOptions(field=field))
+    assert (challenge.kind, challenge.reason) == ("widget", "no_sitekey")
+    assert '"sitekey"' in challenge.advice
+    told = read(BETTER_AUTH, 400, RequestOptions(field=field, sitekey=KEY))
+    assert (told.kind, told.advice) == ("gate", "")
+    assert told.form is not None
+    assert told.form.header == "x-captcha-response"
+    assert detect(reply(BETTER_AUTH, 400)) is None
+    quiet = RequestOptions(field=field)
+    assert detect(reply({"captcha": "a word"}, 200), quiet) is None
+
+
+def test_a_validator_s_complaint_is_handed_on() -> None:
+    text = "The h-captcha-response field is required."
+    said = {"message": text, "errors": {"h-captcha-response": [text]}}
+    challenge = detect(reply(said, 422))
+    assert challenge is None or challenge.kind == "widget"
+    known = read(said, 422, RequestOptions(sitekey=KEY))
+    assert known.kind == "gate"
+    assert known.form is not None
+    assert known.form.token_fields == ("h-captcha-response",)
+
+
+RQTOKEN = {
+    "captcha_key": ["captcha-required"],
+    "captcha_sitekey": KEY,
+    "captcha_service": "hcaptcha",
+    "captcha_rqdata": "data",
+    "captcha_rqtoken": "ticket",
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "header", "fields", "headers", "sent"),
+    [
+        pytest.param(
+            "captcha_key",
+            None,
+            ("captcha_key",),
+            (),
+            (("captcha_rqtoken", '"ticket"'),),
+            id="body",
+        ),
+        pytest.param(
+            "header:X-Captcha-Key",
+            "X-Captcha-Key",
+            (),
+            (("X-Captcha-rqtoken", "ticket"),),
+            (),
+            id="header, the second beside it",
+        ),
+        pytest.param(
+            ("header:X-Captcha-Key", "header:X-Ticket-Rqtoken"),
+            "X-Captcha-Key",
+            (),
+            (("X-Ticket-Rqtoken", "ticket"),),
+            (),
+            id="two headers",
+        ),
+        pytest.param(
+            ("captcha_key", "header:X-Second"),
+            None,
+            ("captcha_key",),
+            (("X-Second", "ticket"),),
+            (),
+            id="a field and a header of any name",
+        ),
+        pytest.param(
+            ("header:X-Captcha-Key", "second"),
+            "X-Captcha-Key",
+            (),
+            (),
+            (("second", '"ticket"'),),
+            id="a header and a field",
+        ),
+    ],
+)
+def test_a_second_value_goes_back_with_the_token(
+    field: Any, header: str | None, fields: Any, headers: Any, sent: Any
+) -> None:
+    asked = RequestOptions(field=field)
+    form = read(RQTOKEN, 400, asked).form
+    assert form is not None
+    assert form.header == header
+    assert form.token_fields == fields
+    assert form.headers == headers
+    assert form.fields == sent
+
+
+def test_a_second_value_that_no_header_may_hold_is_left_out() -> None:
+    said = RQTOKEN | {"captcha_rqtoken": "tick\u00e9t"}
+    form = read(said, 400, RequestOptions(field="header:X-Captcha-Key")).form
+    assert form is not None
+    assert form.headers == ()
