@@ -22,7 +22,6 @@ from scrapy_onecaptcha._values import (
     ATTEMPTS,
     SELECTOR,
     SUBMITTER,
-    Proxy,
     Row,
     api_key,
     api_url,
@@ -36,9 +35,9 @@ from scrapy_onecaptcha._values import (
     one_of,
     store_url,
     submitters,
-    task_proxy,
     text,
 )
+from scrapy_onecaptcha.models import Proxy, task_proxy
 from scrapy_onecaptcha.request_options import KEYS, RequestOptions
 
 if TYPE_CHECKING:
@@ -65,13 +64,6 @@ MAX_POLLS = 120  # getTaskResult calls for one task (the protocol family)
 POLITE_SECONDS = 3.0  # between two polls (the service's description)
 TOKEN_SECONDS = 120.0  # that a token is valid (the service's description)
 DAY_SECONDS = 86_400
-MAX_NAMESPACE_LENGTH = 100
-MAX_PATH_LENGTH = 4096
-MAX_EGRESS_LENGTH = 255  # as long as a host's name may be
-
-
-def _path(value: Any) -> str:
-    return text(MAX_PATH_LENGTH)(os.fspath(value))
 
 
 def _seconds(default: float, *, zero: bool = False, most: float = math.inf) -> Row:
@@ -89,6 +81,8 @@ def _switch(*, default: bool) -> Row:
 TASK_TYPES = ("HCaptchaTaskProxyless", "HCaptchaTask")
 
 _GATE = "a callable (response, challenge) -> bool, or the dotted path of one"
+
+_NAME = Row(parse=text(255), allowed="one line of at most 255 characters")
 
 #: Every setting, by its name.
 SETTINGS: Mapping[str, Row] = MappingProxyType(
@@ -160,27 +154,24 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             "CLOSE_ON_FATAL": _switch(default=False),
             "TASK_COST": Row(default=7, parse=number(0), allowed="points, 0 or more"),
             "LOG_INTERVAL": _seconds(30),
-            "LEDGER": Row(parse=_path, allowed="a path in a folder that exists"),
+            "LEDGER": Row(
+                parse=lambda value: text(4096)(os.fspath(value)),
+                allowed="a path in a folder that exists",
+            ),
             "DRY_RUN": _switch(default=False),
             "STORE": Row(
                 parse=store_url,
                 allowed="sqlite:///PATH, redis://HOST:PORT/DB, rediss://HOST:PORT/DB "
                 "or unix:///SOCKET",
             ),
-            "STORE_NAMESPACE": Row(
-                parse=text(MAX_NAMESPACE_LENGTH),
-                allowed=f"one line of at most {MAX_NAMESPACE_LENGTH} characters",
-            ),
+            "STORE_NAMESPACE": _NAME,
             "STORE_TIMEOUT": _seconds(60, zero=True),
             "STORE_ON_FAULT": Row(
                 default="fail",
                 parse=one_of("fail", "local"),
                 allowed='"fail" or "local"',
             ),
-            "EGRESS": Row(
-                parse=text(MAX_EGRESS_LENGTH),
-                allowed=f"one line of at most {MAX_EGRESS_LENGTH} characters",
-            ),
+            "EGRESS": _NAME,
             "CLEARANCE_MAX_AGE": _seconds(DAY_SECONDS, most=30 * DAY_SECONDS),
             "SHARED_MAX_TASKS": count(0, 0, "tasks"),
             "BUDGET_PERIOD": Row(
@@ -319,11 +310,7 @@ def _read(settings: BaseSettings, name: str) -> Any:
 
 
 def request_defaults(settings: BaseSettings) -> RequestOptions:
-    """Return what the crawl says of each request's page, which needs no key.
-
-    Raises:
-        ValueError: names the setting, the value and what is allowed.
-    """
+    """Return what the crawl says of each request's page, which needs no key."""
     return RequestOptions(
         expect=_read(settings, f"{PREFIX}EXPECT"),
         decide=_read(settings, f"{PREFIX}GATE"),
