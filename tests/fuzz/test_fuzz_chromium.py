@@ -30,8 +30,9 @@ pytestmark = pytest.mark.skipif(
 TOKEN = DRY_TOKENS[0]
 API = Path(__file__).with_name("chromium_api.js")
 WAIT = 600  # milliseconds
-#: A page that loads what is not at hand, and one that sends nothing.
-LEFT_OUT = {"axios-create.html", "cookie-reload.html"}
+#: A page that loads what is not at hand, one that sends nothing, and one that sends
+#: nothing from a browser that a program drives.
+LEFT_OUT = {"axios-create.html", "cookie-reload.html", "webdriver-check.html"}
 
 
 def browser_sends(page: Any, truth: dict[str, Any]) -> dict[str, Any] | None:
