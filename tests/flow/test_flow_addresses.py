@@ -432,7 +432,7 @@ def test_a_token_is_not_sent_if_the_page_passes_by_now(crawling: Crawling) -> No
     """A clearance came since its task was created: the page is asked for first."""
     crawl = crawling()
     crawl.service.latency = lambda number: 10.0 * number
-    model = add(crawl, TwoKeys)
+    model = add(crawl, TwoKeys, kind="ip")
     crawl.ask("/0", "/1")
     crawl.run_exactly()
     assert sorted(crawl.pages) == ["/0", "/1"]
