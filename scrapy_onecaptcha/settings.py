@@ -319,11 +319,7 @@ def request_defaults(settings: BaseSettings) -> RequestOptions:
 
 
 def script_settings(settings: BaseSettings) -> tuple[bool, tuple[str, ...] | None]:
-    """Return whether scripts are run, and where external ones may come from.
-
-    Raises:
-        ValueError: names the setting, the value and what is allowed.
-    """
+    """Return whether scripts are run, and where external ones may come from."""
     is_on = _read(settings, f"{PREFIX}SCRIPTS") == "run"
     return is_on, _read(settings, f"{PREFIX}SCRIPT_HOSTS")
 
