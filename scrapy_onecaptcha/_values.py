@@ -8,21 +8,20 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from cssselect import SelectorError
 from scrapy.selector import Selector
 from scrapy.utils.misc import load_object
 
-from scrapy_onecaptcha._redact import Secret
-
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 _NETLOC = re.compile(r"(?:\[[^][]+\]|[^][:]+)(?::[0-9]+)?")
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+#: A UUID in lower case, as sitekeys are.
+UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _STORE_URL = re.compile(
     r"sqlite:///[^\0-\x1f]*[^/\0-\x1f]|unix://[^/\s]*/[^\s?]+(\?\S*)?|rediss?://[^/?\s]\S*"
 )
@@ -247,90 +246,9 @@ def one_of(*words: str) -> Callable[[Any], str]:
     return parse
 
 
-_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080}
-#: Schemes that say where a host name is resolved, which the service does anyway.
-_ALIASES = {"socks": "socks5", "socks4a": "socks4", "socks5h": "socks5"}
-_PROXY = re.compile(
-    r"(?:(?P<scheme>[a-z0-9]+)://)?(?:(?P<user_info>.*)@)?"
-    r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<host>[a-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?/?",
-    re.IGNORECASE | re.DOTALL,
-)
-_MAX_URL, _MAX_PORT = 4096, 65535
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
-    """A proxy that a task names.
-
-    Attributes:
-        scheme: ``http``, ``https``, ``socks4`` or ``socks5``.
-        host: a name or an address, an IPv6 one without brackets.
-        port: TCP port.
-        login: user name, empty where there is none.
-        password: empty where there is none.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    login: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
-
-    def __str__(self) -> str:
-        """Return the address without credentials."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
-
-    @property
-    def is_local(self) -> bool:
-        """Whether only this machine or network can reach it."""
-        try:
-            return not ipaddress.ip_address(self.host).is_global
-        except ValueError:
-            return "." not in self.host or self.host.lower().endswith(".local")
-
-
-def parse_proxy(url: str) -> Proxy:
-    """Return the proxy that *url* names; without a scheme it is an ``http`` one.
-
-    Raises:
-        ValueError: it names no proxy that the service could use.
-    """
-    found = _PROXY.fullmatch(url.strip()) if len(url) <= _MAX_URL else None
-    if found is None:
-        raise ValueError
-    scheme = _ALIASES.get(name := (found["scheme"] or "http").lower(), name)
-    if scheme not in _PORTS:
-        raise ValueError
-    if found["ipv6"]:
-        ipaddress.IPv6Address(found["ipv6"])
-    port = int(found["port"] or _PORTS[scheme])
-    if not 0 < port <= _MAX_PORT:
-        raise ValueError
-    login, _, password = (found["user_info"] or "").partition(":")
-    return Proxy(
-        scheme=scheme,
-        host=(found["ipv6"] or found["host"]).lower(),
-        port=port,
-        login=Secret(unquote(login)),
-        password=Secret(unquote(password)),
-    )
-
-
-def task_proxy(value: Any) -> str | Proxy:
-    """Accept ``"request"``, or the URL of a proxy."""
-    if not isinstance(value, str):
-        raise TypeError
-    if value == "request":
-        return value
-    if ":" not in value:  # a misspelt "request", for one, would be a host
-        raise ValueError
-    return parse_proxy(value)
-
-
 def uuid(value: Any) -> str:
     """Accept a UUID, in lower case from here on."""
-    if not isinstance(value, str) or not _UUID.fullmatch(value.strip().lower()):
+    if not isinstance(value, str) or not UUID.fullmatch(value.strip().lower()):
         raise ValueError
     return value.strip().lower()
 

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, get_args
+from urllib.parse import unquote
 
 from scrapy_onecaptcha._logging import printable as plain
+from scrapy_onecaptcha._redact import Secret
+from scrapy_onecaptcha._values import UUID
 
 __all__ = [
+    "JSON",
     "MAX_RQDATA",
+    "MULTIPART",
+    "PLAIN_TEXT",
     "POINTS_PER_CNY",
     "REASONS",
+    "URLENCODED",
     "Attempts",
     "Budget",
     "Challenge",
     "Form",
+    "Proxy",
     "Reservation",
     "Solution",
     "SolveReport",
     "mask",
+    "parse_proxy",
     "plain",
     "price",
+    "task_proxy",
     "valid_sitekey",
 ]
 
@@ -43,13 +54,17 @@ Reason = Literal[
 #: Why a gate may be unsolvable.
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
+#: The media types of bodies.
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+PLAIN_TEXT = "text/plain"
+JSON = "application/json"
+
 #: The service's price list: 1,000 points are 1 CNY.
 POINTS_PER_CNY = 1000
 
 #: Of rqdata, in characters. Longer rqdata is not sent to the service.
 MAX_RQDATA = 16 * 1024
-
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 def mask(secret: str | None) -> str:
@@ -63,7 +78,7 @@ def mask(secret: str | None) -> str:
 def valid_sitekey(text: str | None) -> str | None:
     """Return *text* in lower case if it is a sitekey, which is a UUID."""
     lower = (text or "").strip().lower()
-    return lower if _UUID.fullmatch(lower) else None
+    return lower if UUID.fullmatch(lower) else None
 
 
 def price(points: float) -> str:
@@ -100,7 +115,7 @@ class Form:
     kind: FormKind = "form"
     url: str
     method: str = "POST"
-    enctype: str = "application/x-www-form-urlencoded"
+    enctype: str = URLENCODED
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     token_fields: tuple[str, ...] = ("h-captcha-response", "g-recaptcha-response")
     resp_key_field: str = "respKey"
@@ -145,6 +160,12 @@ class Challenge:
     free_cookies: tuple[str, ...] = field(default=(), repr=False)
     confidence: float = 1.0
     advice: str = ""
+
+    @property
+    def seen(self) -> str:
+        """The evidence of the verdict and how sure it is, as one line."""
+        seen = plain(" ".join(self.evidence))
+        return f"{seen} Confidence: {self.confidence:.2f}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,3 +287,86 @@ class SolveReport(Protocol):
     def task_abandoned(self) -> None:
         """Count a task that the stop of the crawl left behind."""
         ...
+
+
+# The proxy of a task
+
+_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080}
+#: Schemes that say where a host name is resolved, which the service does anyway.
+_ALIASES = {"socks": "socks5", "socks4a": "socks4", "socks5h": "socks5"}
+_PROXY = re.compile(
+    r"(?:(?P<scheme>[a-z0-9]+)://)?(?:(?P<user_info>.*)@)?"
+    r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<host>[a-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?/?",
+    re.IGNORECASE | re.DOTALL,
+)
+_MAX_URL, _MAX_PORT = 4096, 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """A proxy that a task names.
+
+    Attributes:
+        scheme: ``http``, ``https``, ``socks4`` or ``socks5``.
+        host: a name or an address, an IPv6 one without brackets.
+        port: TCP port.
+        login: user name, empty where there is none.
+        password: empty where there is none.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    login: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        """Return the address without credentials."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine or network can reach it."""
+        try:
+            return not ipaddress.ip_address(self.host).is_global
+        except ValueError:
+            return "." not in self.host or self.host.lower().endswith(".local")
+
+
+def parse_proxy(url: str) -> Proxy:
+    """Return the proxy that *url* names; without a scheme it is an ``http`` one.
+
+    Raises:
+        ValueError: it names no proxy that the service could use.
+    """
+    found = _PROXY.fullmatch(url.strip()) if len(url) <= _MAX_URL else None
+    if found is None:
+        raise ValueError
+    scheme = _ALIASES.get(name := (found["scheme"] or "http").lower(), name)
+    if scheme not in _PORTS:
+        raise ValueError
+    if found["ipv6"]:
+        ipaddress.IPv6Address(found["ipv6"])
+    port = int(found["port"] or _PORTS[scheme])
+    if not 0 < port <= _MAX_PORT:
+        raise ValueError
+    login, _, password = (found["user_info"] or "").partition(":")
+    return Proxy(
+        scheme=scheme,
+        host=(found["ipv6"] or found["host"]).lower(),
+        port=port,
+        login=Secret(unquote(login)),
+        password=Secret(unquote(password)),
+    )
+
+
+def task_proxy(value: Any) -> str | Proxy:
+    """Accept ``"request"``, or the URL of a proxy."""
+    if not isinstance(value, str):
+        raise TypeError
+    if value == "request":
+        return value
+    if ":" not in value:  # a misspelt "request", for one, would be a host
+        raise ValueError
+    return parse_proxy(value)

@@ -22,7 +22,6 @@ from scrapy_onecaptcha._values import (
     ATTEMPTS,
     SELECTOR,
     SUBMITTER,
-    Proxy,
     Row,
     api_key,
     api_url,
@@ -36,9 +35,9 @@ from scrapy_onecaptcha._values import (
     one_of,
     store_url,
     submitters,
-    task_proxy,
     text,
 )
+from scrapy_onecaptcha.models import Proxy, task_proxy
 from scrapy_onecaptcha.request_options import KEYS, RequestOptions
 
 if TYPE_CHECKING:
@@ -65,11 +64,6 @@ MAX_POLLS = 120  # getTaskResult calls for one task (the protocol family)
 POLITE_SECONDS = 3.0  # between two polls (the service's description)
 TOKEN_SECONDS = 120.0  # that a token is valid (the service's description)
 DAY_SECONDS = 86_400
-MAX_PATH_LENGTH = 4096
-
-
-def _path(value: Any) -> str:
-    return text(MAX_PATH_LENGTH)(os.fspath(value))
 
 
 def _seconds(default: float, *, zero: bool = False, most: float = math.inf) -> Row:
@@ -160,7 +154,10 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             "CLOSE_ON_FATAL": _switch(default=False),
             "TASK_COST": Row(default=7, parse=number(0), allowed="points, 0 or more"),
             "LOG_INTERVAL": _seconds(30),
-            "LEDGER": Row(parse=_path, allowed="a path in a folder that exists"),
+            "LEDGER": Row(
+                parse=lambda value: text(4096)(os.fspath(value)),
+                allowed="a path in a folder that exists",
+            ),
             "DRY_RUN": _switch(default=False),
             "STORE": Row(
                 parse=store_url,
@@ -313,11 +310,7 @@ def _read(settings: BaseSettings, name: str) -> Any:
 
 
 def request_defaults(settings: BaseSettings) -> RequestOptions:
-    """Return what the crawl says of each request's page, which needs no key.
-
-    Raises:
-        ValueError: names the setting, the value and what is allowed.
-    """
+    """Return what the crawl says of each request's page, which needs no key."""
     return RequestOptions(
         expect=_read(settings, f"{PREFIX}EXPECT"),
         decide=_read(settings, f"{PREFIX}GATE"),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha._twisted import Beat
-from scrapy_onecaptcha.models import REASONS, plain
+from scrapy_onecaptcha.models import REASONS
 from scrapy_onecaptcha.report.log_lines import Once, Quieted
 from scrapy_onecaptcha.report.stat_names import STATS
 from scrapy_onecaptcha.report.tally import Ended, Tally, price_of, total
@@ -155,11 +155,6 @@ class Report:
             f"{counted(total_.tasks, 'task')}, {total_.passed} passed, "
             f"{total_.failed} failed, {price_of(total_)}"
         )
-
-    @property
-    def points(self) -> float:
-        """Points that were spent."""
-        return self._sum(list(self._sites)).points
 
     def closed(self, told: Iterable[str] | None = None) -> None:
         """Tell the summary, or *told* in its place."""
@@ -386,19 +381,13 @@ class Report:
                 host,
                 challenge.url,
             )
-        logger.debug("Not a gate: %s (%s)", challenge.url, _seen_in(challenge))
+        logger.debug("Not a gate: %s (%s)", challenge.url, challenge.seen)
 
     def gate(self, challenge: Challenge) -> None:
         """Count and tell a gate."""
         self.count("gates")
-        logger.debug("Gate: %s (%s)", challenge.url, _seen_in(challenge))
+        logger.debug("Gate: %s (%s)", challenge.url, challenge.seen)
 
     def unsolvable(self, challenge: Challenge) -> None:
         """Count a gate that is given up, for no token can pass it."""
         self.count(f"unsolvable/{challenge.reason}")
-
-
-def _seen_in(challenge: Challenge) -> str:
-    """Return the evidence of a verdict, and how sure it is."""
-    seen = plain(" ".join(challenge.evidence))
-    return f"{seen} Confidence: {challenge.confidence:.2f}."

@@ -91,6 +91,7 @@ class Coordinator:
         self._auth_encoding = auth_encoding
         self._clock = clock
         self._engine = engine
+        self._stats = crawler.stats
         self._api_url = config.api_url
         self._has_cookies = settings.getbool("COOKIES_ENABLED")
         self._rules = RequestRules(config)
@@ -245,8 +246,11 @@ class Coordinator:
             "budget_left": self.policy.left,
             "breakers": self.policy.breakers(),
             "service": self._solver.health.snapshot(),
-            "spent": {"tasks": self.policy.tasks, "points": self.report.points},
+            "spent": {"tasks": self.policy.tasks, "points": self._points()},
         }
+
+    def _points(self) -> float:
+        return float(self._stats.get_value("onecaptcha/points", 0))
 
     # Redirects that the dupefilter drops
 

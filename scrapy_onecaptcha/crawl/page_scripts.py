@@ -6,11 +6,11 @@ by the crawl's own downloader: with its proxy, cookies, User-Agent and robots.tx
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl.script_files import ScriptFiles
 from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.pages.scripted import Scripts, cookies_of, decides, visit_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PageChanged", "PageScripts"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: GETs of one page that are made for its scripts.
 MAX_NEEDS = 3

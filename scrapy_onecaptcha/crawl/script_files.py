@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import logging
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from scrapy.http import TextResponse
 from scrapy.http.request import NO_CALLBACK
 from twisted.internet.defer import CancelledError
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.domains import registrable_domain
 from scrapy_onecaptcha.scripts.models import Answer
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LIBRARY_HOSTS", "ScriptFiles"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Of one page.
 MAX_FILES = 8

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.reading import Reader
     from scrapy_onecaptcha.crawl.request_meta import Role
     from scrapy_onecaptcha.crawl.scope import Scope
+    from scrapy_onecaptcha.crawl.session_key import SessionKey
     from scrapy_onecaptcha.crawl.sessions import Sessions
     from scrapy_onecaptcha.crawl.submission import Submitter
     from scrapy_onecaptcha.models import Challenge
@@ -43,6 +44,19 @@ __all__ = ["SiteClient", "SiteContext"]
 logger = get_logger(__name__)
 
 CLIENT_ERROR = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When a response came.
+
+    Attributes:
+        seconds: the time, in seconds of the crawl's clock.
+        cookies_set: the counts of cookies, by session.
+    """
+
+    seconds: float
+    cookies_set: Mapping[SessionKey, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +116,16 @@ class SiteClient:
         self.original = requests.original(request)
         self.gate: Gate | None = None
 
-    def meet(self, request: Request, response: Response, challenge: Challenge) -> Gate:
-        """Return *response* as a gate, met now."""
+    def meet(
+        self,
+        request: Request,
+        response: Response,
+        challenge: Challenge,
+        arrival: Arrival | None = None,
+    ) -> Gate:
+        """Return *response* as a gate, met at *arrival*, by default now."""
         context = self._context
+        arrival = arrival or self._arrival(request)
         asked = self.original
         at_address = context.addresses.met(asked, response.url)
         elsewhere = urlsplit(response.url).netloc != urlsplit(asked.url).netloc
@@ -116,10 +137,16 @@ class SiteClient:
             challenge=challenge,
             session=session,
             stamp=request_meta.stamp_of(request),
-            seen_at=context.clock.seconds(),
-            cookies_set=session.cookies_set,
+            seen_at=arrival.seconds,
+            cookies_set=arrival.cookies_set.get(session.key, 0),
         )
         return self.gate
+
+    def _arrival(self, request: Request) -> Arrival:
+        """Return when a response to *request* comes, which is now."""
+        sessions = map(self._context.sessions.of, (request, self.original))
+        counts = {one.key: one.cookies_set for one in sessions if one is not None}
+        return Arrival(self._context.clock.seconds(), counts)
 
     # The page, without a token
 
@@ -234,10 +261,12 @@ class SiteClient:
 
     async def read(self, request: Request, response: Response) -> Outcome:
         """Return the gate that *response* is, or that it is none."""
+        # While its scripts run, another response may set the cookie of its form anew.
+        arrival = self._arrival(request)
         challenge = await self._context.reader.read(response, self.options)
         if challenge is None or challenge.kind != "gate":
             return Delivered(response)
-        return Gated(self.meet(request, response, challenge))
+        return Gated(self.meet(request, response, challenge, arrival))
 
     # The gate
 

@@ -27,9 +27,10 @@ class SlotLoans:
 
     Args:
         engine: the crawl's.
-        limit: slots of gated requests that are lent at most; one that waits past it
-            keeps its own, so that memory stays bounded.
-        limit_held: the same, of requests that are held before they were sent.
+        limit: slots that are lent at most; a request that waits past it keeps its own,
+            so that memory stays bounded.
+        limit_held: past so many lent slots one that is held before it was sent keeps
+            its own as well.
     """
 
     def __init__(self, engine: Engine, limit: int, limit_held: int) -> None:
@@ -64,7 +65,7 @@ class SlotLoans:
     def park(self) -> Iterator[None]:
         """Count one gated request as waiting, and lend its slot."""
         self._parked += 1
-        lent = self._lent < self._limit and self._raise()
+        lent = self.lent < self._limit and self._raise()
         self._lent += lent
         try:
             yield
@@ -89,14 +90,14 @@ class SlotLoans:
 
     def lend_held(self) -> bool:
         """Lend the slot of a request that is held unsent, within bounds."""
-        if self._held_lent >= self._limit_held:
+        if self.lent >= self._limit_held:
             if not self._told:
                 self._told = True
                 logger.info(
                     "%d requests are held until a captcha is solved: further ones keep "
                     "their slots, and the crawl waits with them "
                     "(ONECAPTCHA_MAX_HELD).",
-                    self._held_lent,
+                    self._held,
                 )
             return False
         lent = self._raise()

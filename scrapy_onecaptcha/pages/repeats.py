@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from scrapy_onecaptcha._values import HEADER, is_settable
-from scrapy_onecaptcha.models import Form
+from scrapy_onecaptcha.models import JSON, URLENCODED, Form
 from scrapy_onecaptcha.pages.json_values import MAX_JSON, leaves, parse_json, put
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["repeat"]
 
-_URLENCODED = "application/x-www-form-urlencoded"
-_JSON = "application/json"
 # A field that the request has already, empty or with a token that was refused.
 _TAKES_TOKEN = re.compile(
     r"(?:h-?|g-re|re)?captcha(?:[-_]?(?:key|token|response|solution|answer|value))?",
@@ -88,7 +86,7 @@ def _with(form: Form, request: Request | None, place: str, value: str) -> Form:
     enctype = form.enctype
     if not form.token_fields:
         enctype = _enctype(request, form.method) or enctype
-    written = json.dumps(value) if enctype == _JSON else value
+    written = json.dumps(value) if enctype == JSON else value
     return replace(form, enctype=enctype, fields=(*form.fields, (place, written)))
 
 
@@ -106,7 +104,7 @@ def _repeat(response: Response, field: str | None) -> Form | None:
     field = field or (_own_field(request, enctype) if request is not None else None)
     if enctype is None or field is None:
         return None
-    if enctype == _JSON and not _fits(request, field):
+    if enctype == JSON and not _fits(request, field):
         return None
     return Form(
         kind="repeat",
@@ -120,20 +118,20 @@ def _repeat(response: Response, field: str | None) -> Form | None:
 def _enctype(request: Request | None, method: str) -> str | None:
     """Return what the token can be added to; a query is urlencoded."""
     if request is None or method == "GET":
-        return _URLENCODED
+        return URLENCODED
     if len(request.body) > MAX_JSON:
         return None
     kind = (request.headers.get("Content-Type") or b"").lower()
     if not request.body:
-        return _URLENCODED if kind.startswith(_URLENCODED.encode()) else _JSON
+        return URLENCODED if kind.startswith(URLENCODED.encode()) else JSON
     if isinstance(parse_json(request.body), dict):
-        return _JSON
-    return _URLENCODED if kind.startswith(_URLENCODED.encode()) else None
+        return JSON
+    return URLENCODED if kind.startswith(URLENCODED.encode()) else None
 
 
 def _own_field(request: Request, enctype: str | None) -> str | None:
     """Return the field of *request* that a token would go into."""
-    if enctype == _JSON:
+    if enctype == JSON:
         body = parse_json(request.body) if request.body else None
         names = [
             ".".join(path)

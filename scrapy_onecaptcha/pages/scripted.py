@@ -8,7 +8,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Literal, get_args
 
 from scrapy_onecaptcha._values import is_settable
-from scrapy_onecaptcha.models import Form, plain, valid_sitekey
+from scrapy_onecaptcha.models import URLENCODED, Form, plain, valid_sitekey
 from scrapy_onecaptcha.pages.encodings import charset, web_name
 from scrapy_onecaptcha.pages.forms import resp_key_fields
 from scrapy_onecaptcha.scripts.models import Visit
@@ -188,7 +188,7 @@ def form_of(sending: Sending, page: Page) -> Form:
         kind="form" if as_form else "call",
         url=url,
         method=sending.method,
-        enctype=sending.enctype or "application/x-www-form-urlencoded",
+        enctype=sending.enctype or URLENCODED,
         fields=tuple((name, value) for name, value in fields if name not in tokens),
         token_fields=sending.token_fields,
         resp_key_field=next(iter(resp_key_fields(dict(fields))), "respKey"),

@@ -37,7 +37,7 @@ MAX_SITES = 20
 
 _WIDTH, _HEIGHT = 1000.0, 200.0
 #: Of the width: less could not be seen.
-_LEAST = 3.0
+_LEAST = 5.0
 #: Pixels: the height of a bar, and of all of them.
 _THIN, _THICK, _TALLEST = 2, 14, 480
 

@@ -9,6 +9,7 @@ import json
 import queue
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
@@ -211,7 +212,13 @@ def visit_once(visit: Visit) -> Reading:
 
 
 def _digest(visit: Visit) -> str:
-    return hashlib.sha256(json.dumps(visit.as_dict()).encode()).hexdigest()
+    # The page and its scripts may be large, and the event loop waits for this.
+    digest = hashlib.sha256(visit.html.encode("utf-8", "replace"))
+    for url, code in visit.external:
+        digest.update(f"\0{url}\0".encode() + code.encode("utf-8", "replace"))
+    rest = replace(visit, html="", external=())
+    digest.update(json.dumps(rest.as_dict()).encode())
+    return digest.hexdigest()
 
 
 def _caller_of_this_thread() -> Callable[[Callable[[], None]], object]:

@@ -11,7 +11,6 @@ from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha._twisted import Semaphore, sleep
-from scrapy_onecaptcha._values import Proxy
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
     OneCaptchaError,
@@ -19,7 +18,7 @@ from scrapy_onecaptcha.exceptions import (
     SolveTimeout,
     Unavailable,
 )
-from scrapy_onecaptcha.models import Reservation, Solution
+from scrapy_onecaptcha.models import Proxy, Reservation, Solution
 from scrapy_onecaptcha.service.health import Health
 from scrapy_onecaptcha.settings import PREFIX
 

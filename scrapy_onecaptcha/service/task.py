@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha._redact import Secret
-from scrapy_onecaptcha._values import Proxy, parse_proxy
+from scrapy_onecaptcha.models import Proxy, parse_proxy
 from scrapy_onecaptcha.settings import TASK_TYPES
 
 if TYPE_CHECKING:

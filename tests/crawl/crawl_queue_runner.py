@@ -28,6 +28,8 @@ class QueueSpider(RedisMixin, PlanSpider):  # type: ignore[misc,unused-ignore]
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
         spider = super().from_crawler(crawler, *args, **kwargs)
+        # How many of the list go into the queue at once; by default few.
+        spider.redis_batch_size = crawler.settings.getint("QUEUE_BATCH") or None
         spider.setup_redis(crawler)
         return spider
 

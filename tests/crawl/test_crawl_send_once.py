@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.crawl
 
-SITES = ("hangup", "apihangup", "tokenheader", "button")
+SITES = ("hangup", "apihangup", "tokenheader", "button", "bookshop")
 HEADER = {"onecaptcha": {"submitter": "crawl_submitters.by_header"}}
 
 
@@ -61,6 +61,17 @@ def test_a_token_in_a_header_stays_with_its_request(servers: Servers) -> None:
     assert ledger["tokens_repeated"] == 0
     assert ledger["rejections"] == {}
     assert servers.tasks_of("tokenheader") == 1
+
+
+def test_a_form_has_its_cookie_when_the_token_leaves(servers: Servers) -> None:
+    """Two gates at once: the second sets the cookie of the first one's form anew."""
+    plan = [ask(f"{servers['bookshop']}/{query}") for query in ("", "?page=2")]
+    result = crawl(servers, plan)
+    result.assert_clean()
+    assert dict(result.ended) == {0: 1, 1: 1}
+    assert result.errors == {}
+    assert servers.ledger()["rejections"] == {}
+    assert servers.tasks_of("bookshop") == 1
 
 
 @pytest.mark.parametrize("order", [400, 600])

@@ -18,7 +18,7 @@ from .fuzzing import ends, fuzzed
 #: CPU seconds. The worst page that was found takes a few tenths.
 BOUND = 10.0
 #: Calls. See the tests of the work of a detection for what a page takes.
-MOST = 2_000_000
+MOST = 800_000
 SIZE = 120_000
 
 PIECES = [

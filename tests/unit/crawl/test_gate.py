@@ -7,10 +7,9 @@ from scrapy import Request
 from scrapy.http import HtmlResponse
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha._values import parse_proxy
 from scrapy_onecaptcha.crawl.gate import Gate, task_of, user_agent_of
 from scrapy_onecaptcha.crawl.sessions import Sessions, session_key
-from scrapy_onecaptcha.models import Challenge
+from scrapy_onecaptcha.models import Challenge, parse_proxy
 from scrapy_onecaptcha.service.client import Task
 from tests.unit.helpers import AGENT, SITE, SITEKEY
 

@@ -154,6 +154,13 @@ def test_past_their_bound_held_ones_keep_their_slots_and_one_line_says_so(
     assert "ONECAPTCHA_MAX_HELD" in record.getMessage()
 
 
+def test_gated_ones_count_for_the_bound_of_those_held() -> None:
+    lot = Lot(Downloader(), held=2)
+    with lot.parking.park(), lot.parking.park(), lot.parking.hold() as held:
+        held.lend()
+        assert lot.downloader.total_concurrency == 18
+
+
 def test_another_downloader_lends_nothing_and_one_line_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from scrapy.http import HtmlResponse
@@ -445,3 +446,178 @@ def test_a_large_form_is_sent_whole() -> None:
     assert form_of(f"<form>{hidden(1, MAX_FORM - 100)}") is not None
     assert form_of(f"<form>{hidden(1)}</form>{'x' * MAX_BYTES}") is not None
     assert form_of(f"<form>{hidden(1)}") is not None  # no end tag, but all is there
+
+
+#: What a browser sends for a form, and whether form2request 0.2 sends the same.
+AS_A_BROWSER = [
+    pytest.param(
+        (
+            "<form method=post><input type=hidden name=a value=1><button "
+            "name=b value=2>x</button></form>"
+        ),
+        "https://site.test/dir/page?x=1",
+        [("a", "1"), ("b", "2")],
+        True,
+        id="a button of the form",
+    ),
+    pytest.param(
+        ("<form method=post><input type=image name=go src=/b.png></form>"),
+        "https://site.test/dir/page?x=1",
+        [("go.x", "0"), ("go.y", "0")],
+        False,
+        id="an image button",
+    ),
+    pytest.param(
+        (
+            "<form method=post><fieldset disabled><input name=a value=1><"
+            "/fieldset><input name=b value=2></form>"
+        ),
+        "https://site.test/dir/page?x=1",
+        [("b", "2")],
+        False,
+        id="disabled by a fieldset",
+    ),
+    pytest.param(
+        (
+            "<form method=post><fieldset disabled><legend><input name=a v"
+            "alue=1></legend></fieldset></form>"
+        ),
+        "https://site.test/dir/page?x=1",
+        [("a", "1")],
+        True,
+        id="the legend of a disabled fieldset",
+    ),
+    pytest.param(
+        ("<form id=f method=post></form><input form=f name=a value=1>"),
+        "https://site.test/dir/page?x=1",
+        [("a", "1")],
+        False,
+        id="a control by its form attribute",
+    ),
+    pytest.param(
+        ("<form id=f method=post></form><button form=f name=a value=1>x</button>"),
+        "https://site.test/dir/page?x=1",
+        [("a", "1")],
+        False,
+        id="a button by its form attribute",
+    ),
+    pytest.param(
+        (
+            "<form action=/a><button formaction=/b formmethod=post name=c"
+            " value=1>x</button></form>"
+        ),
+        "https://site.test/b",
+        [("c", "1")],
+        True,
+        id="formaction and formmethod",
+    ),
+    pytest.param(
+        ("<form method=post><input type=hidden name=_charset_></form>"),
+        "https://site.test/dir/page?x=1",
+        [("_charset_", "UTF-8")],
+        False,
+        id="_charset_",
+    ),
+    pytest.param(
+        (
+            "<table><form method=post><tr><td><input name=a value=1></td>"
+            "</tr></form></table>"
+        ),
+        "https://site.test/dir/page?x=1",
+        [("a", "1")],
+        True,
+        id="a form closed early",
+    ),
+    pytest.param(
+        (
+            "<form method=post><input name=a value=1><form><input name=b "
+            "value=2></form></form>"
+        ),
+        "https://site.test/dir/page?x=1",
+        [("a", "1"), ("b", "2")],
+        False,
+        id="a form in a form",
+    ),
+    pytest.param(
+        ("<base href=/b/><form method=post action=c><input name=a value=1></form>"),
+        "https://site.test/b/c",
+        [("a", "1")],
+        True,
+        id="a base address",
+    ),
+    pytest.param(
+        ("<base href=/b/><form method=post><input name=a value=1></form>"),
+        "https://site.test/dir/page?x=1",
+        [("a", "1")],
+        False,
+        id="an empty action with a base",
+    ),
+    pytest.param(
+        ("<form method=post enctype=text/plain><input name=a value=1></form>"),
+        "https://site.test/dir/page?x=1",
+        [("a", "1")],
+        False,
+        id="text/plain",
+    ),
+    pytest.param(
+        ("<form method=post enctype=multipart/form-data><input name=a value=1></form>"),
+        "https://site.test/dir/page?x=1",
+        [("a", "1")],
+        False,
+        id="multipart",
+    ),
+    pytest.param(
+        (
+            "<form method=post><select name=a><optgroup disabled><option "
+            "selected>1</optgroup><option>2</select></form>"
+        ),
+        "https://site.test/dir/page?x=1",
+        [],
+        False,
+        id="an option of a disabled group",
+    ),
+    pytest.param(
+        ("<form method=post><textarea name=a>\n\nb</textarea></form>"),
+        "https://site.test/dir/page?x=1",
+        [("a", "\nb")],
+        False,
+        id="a text area's first newline",
+    ),
+    pytest.param(
+        ("<form method=post><input name=a value='1\n2'></form>"),
+        "https://site.test/dir/page?x=1",
+        [("a", "12")],
+        False,
+        id="a line break in a text box",
+    ),
+]
+
+
+@pytest.mark.parametrize(("html", "url", "fields", "_"), AS_A_BROWSER)
+def test_a_form_is_sent_as_a_browser_sends_it(
+    html: str, url: str, fields: list[tuple[str, str]], _: bool
+) -> None:
+    page = page_of(html, url="https://site.test/dir/page?x=1")
+    form = read_form(page.root.xpath("//form")[0], page)
+    assert form is not None
+    assert form.method == "POST"
+    assert form.url == url
+    assert sorted(form.fields) == fields
+
+
+@pytest.mark.parametrize(("html", "url", "fields", "is_same"), AS_A_BROWSER)
+def test_form2request_is_no_substitute(
+    html: str, url: str, fields: list[tuple[str, str]], is_same: bool
+) -> None:
+    form2request: Any = pytest.importorskip("form2request").form2request
+    body = f"<!doctype html>{html}".encode()
+    page = HtmlResponse("https://site.test/dir/page?x=1", body=body, encoding="utf-8")
+    try:
+        made = form2request(page.css("form")[0])
+    except NotImplementedError:
+        assert not is_same
+        return
+    sent = parse_qsl(made.body.decode(), keep_blank_values=True)
+    kind = dict(made.headers).get("Content-Type", "")
+    right = (made.url, sorted(sent)) == (url, fields) and "urlencoded" in kind
+    assert right is is_same

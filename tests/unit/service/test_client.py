@@ -32,7 +32,6 @@ from zope.interface import implementer  # type: ignore[import-untyped]
 
 import scrapy_onecaptcha
 from scrapy_onecaptcha._redact import Secret
-from scrapy_onecaptcha._values import Proxy
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BadTaskError,
@@ -43,6 +42,7 @@ from scrapy_onecaptcha.exceptions import (
     TaskFailed,
     Unavailable,
 )
+from scrapy_onecaptcha.models import Proxy
 from scrapy_onecaptcha.service.client import Client, Task, TaskResult
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, rule, stated_seconds
 from scrapy_onecaptcha.service.http import CONNECTIONS, MAX_HEAD, MAX_REPLY

@@ -12,7 +12,6 @@ from scrapy.http import HtmlResponse
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha._values import parse_proxy
 from scrapy_onecaptcha.crawl.budget import Allowance, Policy
 from scrapy_onecaptcha.exceptions import (
     AccountError,
@@ -28,6 +27,7 @@ from scrapy_onecaptcha.exceptions import (
     TaskFailed,
     Unavailable,
 )
+from scrapy_onecaptcha.models import parse_proxy
 from scrapy_onecaptcha.report.journal import Journal, Subject
 from scrapy_onecaptcha.service import health
 from scrapy_onecaptcha.service.client import Task

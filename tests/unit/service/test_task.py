@@ -10,7 +10,7 @@ from scrapy import Request, Spider
 from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.utils.test import get_crawler
 
-from scrapy_onecaptcha._values import Proxy, parse_proxy
+from scrapy_onecaptcha.models import Proxy, parse_proxy
 from scrapy_onecaptcha.service.task import Task, proxy_of
 from tests.unit.helpers import SITEKEY, spider_argument
 
