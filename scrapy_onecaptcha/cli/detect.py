@@ -67,7 +67,7 @@ REASONS = {
     "scripts_not_run": "its scripts send the token, and they were not run.",
     "scripts_failed": "its scripts take more time or memory than a page gets. If you "
     "know how the token is sent, write a submitter (ONECAPTCHA_SUBMITTERS).",
-    "scripts_missing": "its scripts need something that was not to be had. Where that "
+    "scripts_missing": "its scripts need something that is missing. Where that "
     "is a file, name its host (ONECAPTCHA_SCRIPT_HOSTS); else write a submitter "
     "(ONECAPTCHA_SUBMITTERS).",
 }

@@ -11,16 +11,23 @@ import subprocess
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crawl_harness import REACTORS, Servers, crawl, crawling, pages, sandbox
+from crawl_harness import REACTORS, Servers, pages, sandbox
+from crawl_harness import crawl as one_crawl
+from crawl_harness import crawling as one_crawling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.crawl
+
+#: Several processes share a machine here, and each of them runs the scripts of gates.
+crawl = partial(one_crawl, hangs=150.0)
+crawling = partial(one_crawling, hangs=150.0)
 
 BOTH = ["sqlite", "redis"]
 QUEUE = Path(__file__).with_name("crawl_queue_runner.py")
@@ -177,7 +184,7 @@ def test_a_killed_process_is_replaced(kind: str) -> None:
             first.until(lambda: it.tasks == 1)
             first.process.send_signal(signal.SIGKILL)
             first.process.wait()
-        result = crawl(it, plan, settings, hangs=90)
+        result = crawl(it, plan, settings)
         result.assert_clean()
         result.assert_delivered()
         assert told(result, "another process solves") == 1
@@ -284,7 +291,7 @@ def test_workers_of_one_queue_pay_once() -> None:
         }
         running = [
             stack.enter_context(
-                crawling(it, [], settings, runner=QUEUE, deprecated=True, hangs=120)
+                crawling(it, [], settings, runner=QUEUE, deprecated=True)
             )
             for _ in range(4)
         ]

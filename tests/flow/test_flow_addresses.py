@@ -10,7 +10,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, Response
 
 from .models import HOST, Model
-from .virtual import AGENT, SITEKEY, Crawl, Event
+from .virtual import AGENT, OTHER_SITEKEY, SITEKEY, Crawl, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -414,5 +414,29 @@ def test_a_submitters_header_does_not_go_along(crawling: Crawling) -> None:
     assert crawl.pages == ["/0"]
     assert [urlsplit(request.url).path for request in carriers] == ["/verify"]
     assert any(request.url.endswith("/done") for request in crawl.sent)
-    assert SITEKEY
+    crawl.finish()
+
+
+class TwoKeys(Model):
+    """Shows one sitekey or another, and grants everything for either."""
+
+    def _gate(self, request: Request) -> Response:
+        gate = super()._gate(request)
+        if urlsplit(request.url).path == "/1":
+            body = gate.body.replace(SITEKEY.encode(), OTHER_SITEKEY.encode())
+            return gate.replace(body=body)
+        return gate
+
+
+def test_a_token_is_not_sent_if_the_page_passes_by_now(crawling: Crawling) -> None:
+    """A clearance came since its task was created: the page is asked for first."""
+    crawl = crawling()
+    crawl.service.latency = lambda number: 10.0 * number
+    model = add(crawl, TwoKeys, kind="ip")
+    crawl.ask("/0", "/1")
+    crawl.run_exactly()
+    assert sorted(crawl.pages) == ["/0", "/1"]
+    assert len(crawl.service.created) == 2
+    assert sum(model.submissions.values()) == 1
+    assert (crawl.stat("tokens/accepted"), crawl.stat("tokens/unused")) == (1, 1)
     crawl.finish()
