@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.coordinator import Coordinator
     from scrapy_onecaptcha.crawl.store import CrawlStore
 
+#: Methods of Scrapy's own middlewares require a spider up to 2.13.
+SPIDER: dict[str, Any] = {"spider": None} if _scrapy.NEEDS_SPIDER else {}
+
 SITEKEY = "b1b2c3d4-0000-4000-8000-000000000001"
 OTHER_SITEKEY = "b1b2c3d4-0000-4000-8000-000000000002"
 KEY = "0123456789abcdef-the-key"
@@ -587,12 +590,12 @@ class Crawl:
                 )
                 if asked is not None:
                     return asked
-                cookies.process_request(request)
+                cookies.process_request(request, **SPIDER)
                 response = await self._transfer(request)
             except Exception as error:
                 middleware.process_exception(request, error)
                 raise
-            cookies.process_response(request, response)
+            cookies.process_response(request, response, **SPIDER)
             redirect = self._redirected(request, response)
             if redirect is not None:
                 return redirect
