@@ -62,7 +62,7 @@ class Report:
         stats: the crawl's stats collector.
         config: the settings.
         clock: for the progress line.
-        waiting: how many requests are parked now.
+        waiting: how many requests wait now.
         forecast: says when the next token is due, if that can be told.
     """
 
@@ -131,7 +131,7 @@ class Report:
             )
 
     def parked(self, count: int) -> None:
-        """Note that *count* requests are parked now."""
+        """Note that *count* requests wait now."""
         self._stats.max_value("onecaptcha/parked/max", count)
         if count:
             self._progress.start()
@@ -142,7 +142,7 @@ class Report:
             self._progress.stop()
             return
         logger.info(
-            "Waiting for captchas: %s parked, %s open%s; so far %s",
+            "Waiting for captchas: %s waiting, %s open%s; so far %s",
             counted(waiting, "request"),
             counted(self._open_tasks, "task"),
             f", {forecast}" if (forecast := self._forecast()) else "",

@@ -90,7 +90,7 @@ def _sandbox_of(spider: str) -> Sandbox:
 def _withhold(settings: BaseSettings, hand: Mapping[Any, Any]) -> None:
     """Show by ``-a hand=no`` what would be without the settings of the spider."""
     for name in hand:
-        if name.startswith("ONECAPTCHA_"):
+        if name.startswith("ONECAPTCHA_") and name != "ONECAPTCHA_SCRIPTS":
             settings.set(name, None, priority="spider")
 
 

@@ -299,7 +299,7 @@ def test_a_line_at_every_interval_while_anything_waits(
     advance(desk.clock, 30)
     first, second = lines.messages
     assert first == second
-    for told in ("2 requests parked", "1 task open", "2 tasks", "14 points"):
+    for told in ("2 requests waiting", "1 task open", "2 tasks", "14 points"):
         assert told in first
 
 

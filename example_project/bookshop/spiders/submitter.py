@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 
 class SubmitterSpider(SiteSpider):
-    """Reads the first pages of a site whose gate is a script in a file of its own."""
+    """Reads the first pages of a site whose gate is a script in a file of its own.
+
+    Scripts of pages are off here, as they are where no engine is installed.
+    """
 
     name = "submitter"
     custom_settings = {
         "FEEDS": STDOUT,
+        "ONECAPTCHA_SCRIPTS": "off",
         "ONECAPTCHA_SUBMITTERS": {"127.0.0.1": "bookshop.captcha.submit"},
     }
 
