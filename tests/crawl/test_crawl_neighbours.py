@@ -183,7 +183,7 @@ def test_the_rfc2616_policy_stores_no_gate(servers: Servers, tmp_path: Path) -> 
     second.assert_clean()
     assert texts(second) == expected
     flags = {number: page["flags"] for number, page in second.pages.items()}
-    assert flags == dict.fromkeys(range(3), ["cached"])
+    assert flags == {number: ["cached"] for number in range(3)}
     assert servers.tasks_of("fresh") == 1
 
 
