@@ -123,13 +123,13 @@ def downloader_of(crawler: Crawler) -> Any:
     return engine.downloader
 
 
-def drop_body(response: Response) -> None:
-    """Free the body of a response that nobody is going to read.
+def drop_body(response: Response, keep: int = 0) -> None:
+    """Free the body of a response but for the first *keep* bytes, which may be read.
 
     Scrapy's own frames hold the response for as long as a middleware waits, so that
     letting go of it frees nothing.
     """
-    response._set_body(b"")  # noqa: SLF001
+    response._set_body(response.body[:keep])  # noqa: SLF001
     for cached in ("_cached_selector", "_cached_ubody"):
         if hasattr(response, cached):
             setattr(response, cached, None)

@@ -70,7 +70,7 @@ class FlowContext:
     waits: Waits
     journal: Journal
     dry_run: DryRun | None
-    drop_body: Callable[[Response], None]
+    drop_body: Callable[[Response, int], None]
 
 
 class Payment:
@@ -134,11 +134,13 @@ class Payment:
         The user's own submitter may still want to read the page, and so may the
         callback that gets the gate.
         """
+        if self._config.on_failure != "error" or self._site.submitter(gate) is not None:
+            return
         form = gate.challenge.form
-        if form is not None and form.shape:
-            return  # its scripts are run once more
-        if self._config.on_failure == "error" and self._site.submitter(gate) is None:
-            self._context.drop_body(gate.response)
+        # Scripts are run once more, on as much of the page as is ever read.
+        keep = MAX_BYTES if form is not None and form.shape else 0
+        if len(gate.response.body) > keep:
+            self._context.drop_body(gate.response, keep)
 
     def _session(self, gate: Gate) -> Session:
         """Return the session of *gate*, which may have become one with another."""

@@ -202,8 +202,12 @@ const originOf = (parts) => (parts.opaque ? 'null' : `${parts.protocol}//${parts
 const hrefOf = (parts) =>
   (parts.opaque ? parts.protocol : originOf(parts)) + parts.pathname + parts.search + parts.hash;
 
+const NAMES_USER = /^[\s]*[a-z][a-z0-9+.-]*:[\/\\]{2}[^\/\\?#]*@/i;
+
 class URL {
   constructor(text, base) {
+    // A token must not go where the user information would be lost or refused.
+    if (matches(NAMES_USER, String(text))) lacks('an address that names a user');
     const parts = resolveURL(text, base === undefined || base === null ? null : resolveURL(String(base), null));
     this[PARTS] = parts;
     const params = new URLSearchParams(parts.search);
