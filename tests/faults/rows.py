@@ -344,7 +344,8 @@ def polling() -> Iterator[Row]:
         name="ERROR_ZERO_BALANCE of 5",
         call=RESULT,
         script={RESULT: ("ERROR_ZERO_BALANCE", "CAPTCHA_NOT_READY", "*")},
-        settings={"ONECAPTCHA_SOLVE_TIMEOUT": 3},
+        # All five are open before the first result is asked for.
+        settings={"ONECAPTCHA_POLL_DELAY": 2, "ONECAPTCHA_SOLVE_TIMEOUT": 6},
         page="AccountError",
         code="ERROR_ZERO_BALANCE",
         pages=5,
