@@ -26,14 +26,11 @@ NAMES = [row.id for row in ROWS]
 HANGS = 300
 
 
-#: Rows that may miss their times beside all others, and are run once more alone.
-MOST_AGAIN = 3
-
-
-def table(*words: str) -> Any:
-    """Run the rows with these *words* in their names; return what came of them."""
+@pytest.fixture(scope="module")
+def told() -> Any:
+    """What came of the rows, and what is wrong in the log."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.faults", "--json", *words],
+        [sys.executable, "-W", "error", "-m", "tests.faults", "--json"],
         cwd=ROOT,
         env=environment(),
         capture_output=True,
@@ -43,22 +40,6 @@ def table(*words: str) -> Any:
     )
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
-
-
-@pytest.fixture(scope="module")
-def told() -> Any:
-    """What came of the rows, and what is wrong in the log.
-
-    Some hundred crawls run side by side in one process, with time limits of a second. A
-    row that does not hold there has to hold alone; more than `MOST_AGAIN` are too many.
-    """
-    first = table()
-    outcomes = first["outcomes"]
-    late = [row for row in ROWS if list(problems(row, Outcome(**outcomes[row.id])))]
-    for row in late[:MOST_AGAIN]:
-        print(row.id, list(problems(row, Outcome(**outcomes[row.id]))))  # noqa: T201
-        outcomes[row.id] = table(row.id)["outcomes"][row.id]
-    return first
 
 
 @pytest.mark.crawl
