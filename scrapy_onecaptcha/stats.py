@@ -320,7 +320,7 @@ class Report:
         set_value("onecaptcha/clearances/seconds", ended.seconds / ended.count)
         if pages:
             logger.info(
-                "The clearance of %s has ended: it lasted %.0f s, opened %s and cost "
+                "The clearance of %s has ended: it lasted %.1f s, opened %s and cost "
                 "%s",
                 site,
                 seconds,
