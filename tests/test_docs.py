@@ -116,7 +116,10 @@ def test_every_command_is_documented() -> None:
 
 
 def test_the_rooms_that_are_named_exist() -> None:
-    table = rows("Where things live", DEVELOPMENT)
+    package = ROOT / "scrapy_onecaptcha"
+    rooms = {code(room) for room, _ in rows("Where things live", DEVELOPMENT)}
+    assert rooms == {path.parent.name for path in package.glob("*/__init__.py")}
+    table = rows("Where each behaviour lives", DEVELOPMENT)
     assert len(table) > 20
     for _, module in table:
         assert (ROOT / "scrapy_onecaptcha" / code(module)).is_file(), module
