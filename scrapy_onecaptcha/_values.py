@@ -162,10 +162,15 @@ def api_url(value: Any) -> str:
 def is_loopback(url: str) -> bool:
     """Whether *url* is served by this machine."""
     host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # Only Python 3.13 and later look into an IPv4 address that is written as IPv6.
+    mapped = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped
+    return address.is_loopback and not mapped
 
 
 def domain(value: Any) -> str:
