@@ -213,8 +213,8 @@ class Report:
         if self._paid_sites >= MANY_SITES and not self._config.max_tasks:
             self.warn_once(
                 "sites",
-                f"Paid captchas on {MANY_SITES} sites and no budget is set; each further "
-                "site may cost up to the same again. Set ONECAPTCHA_MAX_TASKS.",
+                f"Paid captchas on {MANY_SITES} sites and no budget is set; each "
+                "further site may cost up to the same again. Set ONECAPTCHA_MAX_TASKS.",
             )
 
     def task_refunded(self, site: str) -> None:
