@@ -38,7 +38,7 @@ class Row:
         parse: makes the value; raises ``ValueError`` with a hint, or with none.
         allowed: what is allowed, in words.
         default: the value where there is none; not parsed.
-        secret: whether the value must not stand in a message.
+        secret: whether the value must not be in a message.
     """
 
     parse: Callable[[Any], Any]
@@ -65,10 +65,10 @@ class _Hint(ValueError):
 
 
 def shown_as(value: Any) -> str:
-    """Return *value* as it may stand in a message."""
+    """Return *value* as a message may show it."""
     try:
         return masked(repr(value))
-    except Exception as error:  # noqa: BLE001  (a number too long to be written, say)
+    except Exception as error:  # noqa: BLE001  (for example a number too long to be written)
         return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
 
 
@@ -152,7 +152,7 @@ def api_url(value: Any) -> str:
     parts = urlsplit(url)
     if parts.port == 0 or not parts.hostname or set(url) & set("@?#\\"):
         raise ValueError
-    if not _NETLOC.fullmatch(parts.netloc):  # evil.example[::1], say, to some is ::1
+    if not _NETLOC.fullmatch(parts.netloc):  # some read evil.example[::1] as ::1
         raise ValueError
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise ValueError
@@ -174,7 +174,7 @@ def is_loopback(url: str) -> bool:
 
 
 def domain(value: Any) -> str:
-    """Accept a host as it stands in a URL, or its Unicode form."""
+    """Accept a host as a URL has it, or its Unicode form."""
     if not isinstance(value, str):
         raise TypeError
     name = value.strip().lower()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Delivered", "Gate", "Gated", "Outcome", "task_of", "user_agent_of"]
 
-#: Answers that show no content, though no gate stands there. A page that is missing
+#: Answers that show no content, though they are no gate. A page that is missing
 #: (404, 410) is an answer like any other.
 NO_CONTENT = frozenset({400, 401, 403, 405, 407, 422, 429})
 SERVER_ERROR = 500
@@ -76,7 +76,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """A gate still stands there."""
+    """The answer is a gate."""
 
     gate: Gate
 

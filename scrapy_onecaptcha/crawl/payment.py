@@ -119,7 +119,7 @@ class Payment:
         try:
             self._allowance.check()
         except AttemptsExhausted as error:
-            exhausted = AttemptsExhausted(f"{error}; at last {self._last}")
+            exhausted = AttemptsExhausted(f"{error}; last reason: {self._last}")
             exhausted.code = self._code
             raise exhausted from None
         if len(gate.response.body) > MAX_BYTES:

@@ -1,6 +1,6 @@
 """Is this response a gate? A response in, a :class:`Challenge` or ``None`` out.
 
-A *gate* stands in place of the content: it asks for nothing but the captcha. A
+A *gate* is in place of the content, and asks for nothing but the captcha. A
 *widget* is part of a page whose content is there; a solve for it would waste money.
 """
 
@@ -208,7 +208,7 @@ def _verdict(
     is_gate: bool,
     options: RequestOptions,
 ) -> Challenge | None:
-    """Let the user's word stand above the evidence."""
+    """Let the user's options overrule the evidence."""
     if options.expect and has(response, options.expect):
         challenge = replace(challenge, confidence=1.0)
         content = _as(challenge, False, f"It has the content ({options.expect}).")
@@ -227,7 +227,7 @@ def _verdict(
 def _as(challenge: Challenge, is_gate: bool, sentence: str = "") -> Challenge:
     """Return *challenge* as a gate or a widget, with what made it one.
 
-    A widget needs no form: whoever asks for its token sends it by himself.
+    A widget needs no form: the caller who asks for its token sends it.
     """
     evidence = (*challenge.evidence, sentence) if sentence else challenge.evidence
     if is_gate:
