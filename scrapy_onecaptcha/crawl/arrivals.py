@@ -87,7 +87,7 @@ class Arrivals:
             response.request = request
         options = self._rules.options(request)
         try:
-            challenge = self._reader.look(response, options)
+            challenge = self._reader.look(_to_look_at(request, response), options)
         except Exception:
             self.fail(request)  # the user's own code has failed
             raise
@@ -259,3 +259,13 @@ class Arrivals:
         spare(request)
         page.request = request
         return page
+
+
+def _to_look_at(request: Request, response: Response) -> Response:
+    """Return *response*, without its query where that may hold a token.
+
+    What was read is kept for as long as the request is, with the URL that it is of.
+    """
+    if request_meta.role_of(request) != "submission":
+        return response
+    return response.replace(url=urlsplit(response.url)._replace(query="").geturl())

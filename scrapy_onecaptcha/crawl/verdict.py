@@ -133,11 +133,9 @@ class Judge:
         original = self._site.original
         if not is_page(original, answer, redirected=came.redirected, expect=expect):
             return None
-        if self._is_gate(answer):
-            return None
-        # The URL of a form that was sent by GET holds its fields.
+        # The URL of a form that was sent by GET holds its fields, the token too.
         shown = answer if came.redirected else answer.replace(url=original.url)
-        return Delivered(shown, in_answer=True)
+        return None if self._is_gate(shown) else Delivered(shown, in_answer=True)
 
     def _is_gate(self, answer: Response) -> bool:
         challenge = self._reader.look(answer, self._site.options)
