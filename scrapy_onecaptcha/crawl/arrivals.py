@@ -146,8 +146,9 @@ class Arrivals:
     def _strayed(self, request: Request) -> bool:
         if "redirect_urls" not in request.meta:
             return False
-        asked = request_meta.first_of(request)["url"]
-        return self._addresses.strayed(asked, chain_of(request))
+        first = request_meta.first_of(request)
+        method = first.get("method", "GET")
+        return self._addresses.strayed(first["url"], chain_of(request), method)
 
     def _may_pass(self, request: Request, response: Response) -> bool:
         """Tell whether the gate *response* is one that this crawl may solve."""

@@ -106,7 +106,7 @@ class Coordinator:
         self._store = store
         self._shared = _shared_budget(store, clock, random)
         self.policy = Policy(config, clock.seconds, self._shared)
-        self.loans = SlotLoans(engine, config.max_parked, _max_held(config, settings))
+        self.loans = SlotLoans(engine, _max_held(config, settings), config.max_parked)
         sender = SignalSender(crawler.signals.send_catch_log)
         self.journal = make_journal(crawler, config, clock.seconds, sender)
         self.report = Report(
@@ -296,7 +296,7 @@ class Coordinator:
 
 
 def _max_held(config: Config, settings: Any) -> int:
-    """Return how many requests may be held unsent with their slots lent.
+    """Return how many requests may wait with their slots lent.
 
     A queue that others read as well is not drained into one process, and a crash must
     lose little of one that is on disk.
