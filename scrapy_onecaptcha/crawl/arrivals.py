@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,9 +16,11 @@ from scrapy_onecaptcha.crawl.rules import is_robots
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.crawl.site import SiteClient
 from scrapy_onecaptcha.exceptions import OneCaptchaError
+from scrapy_onecaptcha.pages.html import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from typing import TypeAlias
 
     from scrapy import Request
     from scrapy.http import Response
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.rules import RequestRules
     from scrapy_onecaptcha.crawl.slots import SlotLoans
     from scrapy_onecaptcha.request_options import RequestOptions
+
+    Lend: TypeAlias = Callable[[], None]
+    Flow: TypeAlias = Callable[[Lend], Awaitable[Response]]
 
 __all__ = ["NO_COOKIES", "Arrivals"]
 
@@ -189,7 +195,8 @@ class Arrivals:
         site = SiteClient(self._context.site, request, options)
         flow = GateFlow(self._context, site, next(self._numbers))
 
-        async def ask_again() -> Response:
+        async def ask_again(lend: Lend) -> Response:
+            lend()
             return await flow.page(await site.ask())
 
         return self._run(request, site, ask_again)
@@ -209,9 +216,16 @@ class Arrivals:
         site = SiteClient(self._context.site, request, options)
         flow = GateFlow(self._context, site, next(self._numbers))
 
-        async def begin() -> Response:
+        async def begin(lend: Lend) -> Response:
+            # Until it is known to be a gate nothing of it can be dropped: large ones
+            # keep their slots, so that no more of them are held than are downloaded.
+            is_large = len(response.body) > MAX_BYTES
+            if not is_large:
+                lend()
             outcome = await site.read(request, response)
             if isinstance(outcome, Gated):
+                if is_large:
+                    lend()
                 gate = outcome.gate
                 self._report.gate(gate.challenge)
                 if request_meta.is_evidence(request, response):
@@ -225,7 +239,7 @@ class Arrivals:
         self,
         request: Request,
         site: SiteClient,
-        flow: Callable[[], Awaitable[Response]],
+        flow: Flow,
     ) -> Response | Request:
         try:
             return await self._engine.as_scrapy(self._parked(request, site, flow))
@@ -242,12 +256,16 @@ class Arrivals:
         self,
         request: Request,
         site: SiteClient,
-        flow: Callable[[], Awaitable[Response]],
+        flow: Flow,
     ) -> Response | Request:
-        with self._loans.park():
-            self._report.parked(self._loans.parked)
+        with ExitStack() as parked:
+
+            def lend() -> None:
+                parked.enter_context(self._loans.park())
+                self._report.parked(self._loans.parked)
+
             try:
-                page = await flow()
+                page = await flow(lend)
             except CrawlClosing:
                 return self._endings.give_back(site.page_request, site.gate)
             except OneCaptchaError as error:

@@ -116,14 +116,14 @@ class Payment:
         if challenge.sitekey is None or not (challenge.solvable or own):
             self._report.unsolvable(challenge)
             raise UnsolvableGate(_why(challenge))
+        if len(gate.response.body) > MAX_BYTES:
+            self.drop_body(gate)  # more than anybody reads, for as long as it waits
         try:
             self._allowance.check()
         except AttemptsExhausted as error:
             exhausted = AttemptsExhausted(f"{error}; at last {self._last}")
             exhausted.code = self._code
             raise exhausted from None
-        if len(gate.response.body) > MAX_BYTES:
-            self.drop_body(gate)  # more than anybody reads, for as long as it waits
         await self._context.waits.until_closing(self._sender.may_submit(gate))
         if self._context.dry_run is not None:
             raise self._context.dry_run.refuse(gate, submitter=own)

@@ -15,6 +15,7 @@ from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.pages.encodings import charset
 from scrapy_onecaptcha.pages.form_owners import FormOwners
 from scrapy_onecaptcha.pages.markup import END_TAG, MAX_BYTES, Markup, without_marks
+from scrapy_onecaptcha.scripts.tree import join_roots
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -29,6 +30,7 @@ __all__ = [
     "is_html",
     "join",
     "parse",
+    "read_part",
     "select",
 ]
 
@@ -186,7 +188,7 @@ def _tree(response: TextResponse, *, marked: bool) -> tuple[Node, bool] | None:
         marked: whether an element is put in before each end tag of a form.
     """
     # Older versions of libxml2 end the page at a NUL.
-    markup = Markup.of(_decoded(response).replace("\x00", ""), marked=marked)
+    markup = Markup.of(read_part(response).replace("\x00", ""), marked=marked)
     parser = etree.HTMLParser(
         encoding="utf-8",
         recover=True,
@@ -201,13 +203,14 @@ def _tree(response: TextResponse, *, marked: bool) -> tuple[Node, bool] | None:
         return None
     if root is None:
         return None
+    join_roots(root)
     for element in root.iter(*_RAW) if marked else ():
         if element.text and END_TAG in element.text:
             element.text = _UNWRITABLE.sub(" ", without_marks(element.text))
     return root, markup.is_cut or len(response.body) > MAX_BYTES
 
 
-def _decoded(response: TextResponse) -> str:
+def read_part(response: TextResponse) -> str:
     """Decode the part of the page that is read."""
     body, encoding = response.body, charset(response.encoding)
     if encoding and len(body) <= MAX_BYTES and not body.startswith(BOM_UTF16):

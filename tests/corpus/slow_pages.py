@@ -100,6 +100,7 @@ SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
         "forms by controls": owners,
         "links in links": links,
         "tags without an end": quotes,
+        "texts by ends of the page": lambda: WIDGET + "x</html>" * 60_000,
     }
 )
 
