@@ -20,6 +20,7 @@ from scrapy_onecaptcha.crawl.verdict import Judge
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
     CircuitOpen,
+    ProxyFailed,
     SolveTimeout,
     SubmissionRefused,
     TaskFailed,
@@ -116,17 +117,21 @@ class Payment:
         if challenge.sitekey is None or not (challenge.solvable or own):
             self._report.unsolvable(challenge)
             raise UnsolvableGate(_why(challenge))
+        self.check_attempts()
+        if len(gate.response.body) > MAX_BYTES:
+            self.drop_body(gate)  # more than anybody reads, for as long as it waits
+        await self._context.waits.until_closing(self._sender.may_submit(gate))
+        if self._context.dry_run is not None:
+            raise self._context.dry_run.refuse(gate, submitter=own)
+
+    def check_attempts(self) -> None:
+        """Raise AttemptsExhausted where the page may cost no further task."""
         try:
             self._allowance.check()
         except AttemptsExhausted as error:
             exhausted = AttemptsExhausted(f"{error}; at last {self._last}")
             exhausted.code = self._code
             raise exhausted from None
-        if len(gate.response.body) > MAX_BYTES:
-            self.drop_body(gate)  # more than anybody reads, for as long as it waits
-        await self._context.waits.until_closing(self._sender.may_submit(gate))
-        if self._context.dry_run is not None:
-            raise self._context.dry_run.refuse(gate, submitter=own)
 
     def drop_body(self, gate: Gate) -> None:
         """Free the memory of a gate that waits: its form was read already.
@@ -200,6 +205,9 @@ class Payment:
             if self._allowance.spent == spent:
                 raise  # it was not even created: nothing would ever end the tries
             self._last, self._code = str(error), error.code
+            sent = task.proxy is not None and self._config.task_proxy == "request"
+            if sent and isinstance(error, ProxyFailed):
+                raise  # another proxy may do
             return None
         finally:
             self._session(gate).cost += self._allowance.spent - spent

@@ -129,13 +129,14 @@ class Solver(Generic[_R]):
     async def _try(
         self, task: Task, site: str, attempts: Attempts
     ) -> tuple[Solution, _R]:
-        self.health.check(site, task.sitekey)
+        task = replace(task, proxy=self._proxy_for(task))
+        self._check(task, site)
         reservation = await self._budget.reserve(site)
         try:
             await self._open.take()
             try:
                 await self._wait_while_paused()
-                self.health.check(site, task.sitekey)
+                self._check(task, site)
                 solution = await self._run(task, site, reservation, attempts)
             finally:
                 self._open.release()
@@ -144,6 +145,10 @@ class Solver(Generic[_R]):
             reservation.settle("void")
             raise
         return solution, reservation
+
+    def _check(self, task: Task, site: str) -> None:
+        self.health.check(site, task.sitekey)
+        self.health.check_proxy(task.proxy)
 
     async def _run(
         self, task: Task, site: str, reservation: Reservation, attempts: Attempts
@@ -194,15 +199,15 @@ class Solver(Generic[_R]):
     async def _create_by_type(self, task: Task, site: str) -> str:
         """Create the task, with another type if the service refuses the first."""
         health = self.health
-        proxy = self._proxy_for(task)
         while True:
-            sent = replace(task, type=health.task_type, proxy=proxy)
+            sent = replace(task, type=health.task_type)
             try:
                 task_id = await self._client.create_task(sent)
             except ServiceError as error:
                 if health.falls_back(sent.type, error):
                     continue
                 health.learn(error, site, task.sitekey, creating=True)
+                health.learn_proxy(error, task.proxy)
                 if error.code == "ERROR_THREADS_MAXIMUM":
                     self._narrow()
                 raise
@@ -287,6 +292,7 @@ class Solver(Generic[_R]):
             if isinstance(result, Unavailable):
                 continue  # the task goes on at the service: asking again loses nothing
             if result is not None:
+                self.health.proxy_worked(task.proxy)
                 return self._solution(result, task_id, started, unready)
             unready = asked
 
@@ -298,6 +304,7 @@ class Solver(Generic[_R]):
             return await self._client.get_task_result(task_id)
         except ServiceError as error:
             self.health.learn(error, site, task.sitekey, creating=False)
+            self.health.learn_proxy(error, task.proxy)
             if error.code == "ERROR_THREADS_MAXIMUM":
                 self._narrow()
             if isinstance(error, Unavailable):
