@@ -153,28 +153,23 @@ class Solver(Generic[_R]):
     async def _run(
         self, task: Task, site: str, reservation: Reservation, attempts: Attempts
     ) -> Solution:
-        """Create the task and wait for its token; report what it came to."""
+        """Create the task and wait for its token; note what it came to."""
         reservation.spend(attempts)
-        self._report.task_created(site)
         try:
             started = self._clock.seconds()
             task_id = await self._create(task, site, reservation)
             reservation.created(task_id, self.health.task_type)
             solution = await self._poll(task_id, started, task, site)
         except CancelledError:
-            self._report.task_abandoned()
             reservation.abandoned()
             raise
         except _Lost as lost:
-            self._report.task_failed(site, lost.error, charged=lost.charged)
             reservation.failed(lost.error, charged=lost.charged)
             raise lost.error from None
         except OneCaptchaError as error:
             if reservation.spent:
-                self._report.task_failed(site, error, charged=True)
                 reservation.failed(error, charged=True)
             raise
-        self._report.task_ready(site, solution, attempts.spent)
         reservation.solved(solution)
         return solution
 
@@ -187,7 +182,6 @@ class Solver(Generic[_R]):
         except ServiceError as error:
             if error.answered or not error.sent:
                 reservation.refund()
-                self._report.task_refunded(site)
             raise
         else:
             self._widen()
