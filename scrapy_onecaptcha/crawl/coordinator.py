@@ -11,7 +11,7 @@ from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.addresses import GateAddresses
 from scrapy_onecaptcha.crawl.arrivals import NO_COOKIES, Arrivals
 from scrapy_onecaptcha.crawl.bookkeeping import make_journal
-from scrapy_onecaptcha.crawl.budget import Allowance, Policy
+from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.crawl.departures import Departures
 from scrapy_onecaptcha.crawl.dry_run import DryRun, DryRunCounts
 from scrapy_onecaptcha.crawl.duplicates import DroppedRedirects
@@ -32,6 +32,7 @@ from scrapy_onecaptcha.crawl.store_leases import StoreLeases
 from scrapy_onecaptcha.crawl.widget import solve_widget
 from scrapy_onecaptcha.httpcache import keeps_gates_out
 from scrapy_onecaptcha.report.signals import SignalSender
+from scrapy_onecaptcha.report.tally import TaskCount
 from scrapy_onecaptcha.service.solver import Solver
 from scrapy_onecaptcha.stats import Report
 
@@ -105,17 +106,19 @@ class Coordinator:
         self._waits = Waits(clock, lambda: engine.is_closing)
         self._store = store
         self._shared = _shared_budget(store, clock, random)
-        self.policy = Policy(config, clock.seconds, self._shared)
         self.loans = SlotLoans(engine, _max_held(config, settings), config.max_parked)
         sender = SignalSender(crawler.signals.send_catch_log)
         self.journal = make_journal(crawler, config, clock.seconds, sender)
+        tasks = TaskCount()
         self.report = Report(
             crawler.stats,
             config,
             clock,
+            tasks,
             lambda: self.loans.parked,
             self.journal.forecast,
         )
+        self.policy = Policy(config, clock.seconds, tasks, self.report, self._shared)
         counts = DryRunCounts(config.task_cost)
         dry_run = DryRun(counts, self.report, shared=config.share_clearance)
         self._dry_run = dry_run if config.dry_run else None
@@ -289,7 +292,7 @@ class Coordinator:
             response,
             challenge,
             self.sessions.key_of(request),
-            Allowance(response.url, options.max_attempts, self.journal),
+            PageAttempts(response.url, options.max_attempts, self.journal),
             self._auth_encoding,
             dry_run=self._dry_run is not None,
         )
