@@ -15,7 +15,7 @@ from scrapy_onecaptcha.exceptions import (
     StoreUnavailable,
     TaskFailed,
 )
-from scrapy_onecaptcha.stores.base import Limits, StoreFault
+from scrapy_onecaptcha.stores.base import LEASE_SECONDS, Limits, StoreFault
 from scrapy_onecaptcha.stores.guard import GuardedStore
 from scrapy_onecaptcha.stores.memory import MemoryRows, MemoryStore
 
@@ -77,6 +77,7 @@ class World:
             run=f"run-{number}",
             egress=egress,
             account=account,
+            max_tasks=limits.max_tasks if limits else 0,
             wall=lambda: clock.seconds() + 1e9,
         )
         crawl = Crawl(beside=beside, store=shared, seed=number, **options)
@@ -112,6 +113,8 @@ class World:
 
             closing = Deferred.fromCoroutine(crawl.middleware.spider_closed())
             closing.addBoth(done.append)
+            if not done:  # what was earned waits for a store that may come back
+                self.advance(LEASE_SECONDS)
             assert done == [None]
         calls: list[Any] = list(self.crawls[0].clock.getDelayedCalls())
         left = [call for call in calls if call.active()]
@@ -165,9 +168,11 @@ def test_processes_pay_once() -> None:
 def test_the_next_run_pays_nothing() -> None:
     world = World()
     for number in range(3):
-        world.ask(world.crawl(), range(10))
+        crawl = world.crawl()
+        world.ask(crawl, range(10))
         world.run()
         assert world.tasks == 1, number
+        assert crawl.stat("clearances/imported") == min(number, 1)
     assert all(delivered(crawl) == 10 for crawl in world.crawls)
     world.finish()
 
@@ -183,6 +188,36 @@ def test_a_user_agent_goes_along() -> None:
     world.finish()
     assert (delivered(one), delivered(two), world.tasks) == (5, 5, 1)
     assert world.agents == {"Mozilla/5.0 (the token's)"}
+
+
+class Passing(Model):
+    """Grants a pass in the URL, and sets no cookie."""
+
+    def _submitted(self, request: Any, token: str) -> Any:
+        answer = super()._submitted(request, token)
+        if answer.status == 302:
+            cookie = answer.headers.pop("Set-Cookie")[0].decode()
+            name = cookie.partition("=")[2].partition(";")[0]
+            path = (answer.headers["Location"] or b"").decode()
+            answer.headers["Location"] = f"{path}?pass={name}"
+        return answer
+
+    def _held(self, request: Any) -> Any:
+        return self.grants.get(request.url.partition("?pass=")[2])
+
+
+def test_a_pass_in_the_url() -> None:
+    world = World()
+    one = world.crawl()
+    world.model = Passing(one.clock, one.service)
+    for number in range(3):
+        crawl = one if number == 0 else world.crawl()
+        crawl.sites[HOST] = world.model
+        world.ask(crawl, range(5))
+        world.run()
+        assert delivered(crawl) == 5
+    world.finish()
+    assert world.tasks == 1
 
 
 @pytest.mark.parametrize("gate", ["place", "next", "one"])
@@ -498,6 +533,40 @@ def test_a_block_silences_all_until_it_is_over() -> None:
     assert delivered(later) == 1
 
 
+# The snapshot
+
+
+def test_the_store_in_the_snapshot() -> None:
+    world = World(pages=5)
+    limits = Limits(max_tasks=3)
+    one = world.crawl(limits=limits)
+    empty = one.middleware.snapshot()["store"]
+    nothing = {"silent_seconds": 0.0, "imported": 0, "tasks": None}
+    assert empty == {**nothing, "budget_left": None}
+    world.ask(one, range(3))
+    world.run()
+    paid = one.middleware.snapshot()["store"]
+    assert paid == {**nothing, "tasks": 1, "budget_left": 2}
+    two = world.crawl(limits=limits)
+    world.ask(two, range(2))
+    world.run()
+    imported = two.middleware.snapshot()["store"]
+    assert imported == {**nothing, "imported": 1, "budget_left": None}
+    world.ask(two, range(2, 30))
+    world.run()
+    assert world.tasks == 3
+    spent = two.middleware.snapshot()["store"]
+    assert spent is not None
+    assert (spent["tasks"], spent["budget_left"]) == (3, 0)
+    world.stores[0].is_down = True
+    world.ask(one, range(5, 25))
+    world.advance(20)
+    silent = one.middleware.snapshot()["store"]
+    assert silent is not None
+    assert silent["silent_seconds"] > 0
+    world.finish()
+
+
 # Faults
 
 
@@ -545,6 +614,23 @@ def test_a_store_that_fails_during_a_solve_loses_no_page() -> None:
     world.stores[0].is_down = True
     world.finish()
     assert (delivered(crawl), world.tasks) == (5, 1)
+
+
+def test_what_was_earned_without_the_store_is_for_all_when_it_is_back() -> None:
+    world = World()
+    one, two = world.crawl(), world.crawl()
+    world.ask(one, range(5))
+    world.advance(2)
+    assert world.tasks == 1
+    world.stores[0].is_down = True
+    world.run()
+    assert delivered(one) == 5
+    world.advance(5)
+    world.stores[0].is_down = False
+    world.advance(3)
+    world.ask(two, range(5))
+    world.finish()
+    assert (delivered(two), world.tasks) == (5, 1)
 
 
 def test_a_store_that_loses_its_data_costs_no_page() -> None:
