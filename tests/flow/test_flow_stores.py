@@ -399,6 +399,18 @@ def test_a_process_that_is_killed_frees_its_lease() -> None:
     assert world.tasks == 2
 
 
+def test_a_long_solve_keeps_its_lease() -> None:
+    """Three times as long as a lease lasts by itself: it is renewed meanwhile."""
+    world = World()
+    one, two = world.crawl(), world.crawl()
+    one.service.latency = 3 * LEASE_SECONDS
+    world.ask(one, range(2))
+    world.advance(2)
+    world.ask(two, range(2))
+    world.finish()
+    assert (delivered(one), delivered(two), world.tasks) == (2, 2, 1)
+
+
 def test_a_process_that_stops_frees_its_lease_at_once() -> None:
     world = World()
     one, two = world.crawl(), world.crawl()
