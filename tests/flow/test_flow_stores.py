@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,7 +36,12 @@ class Shaky(MemoryStore):
 
     is_down = False
 
+    def __init__(self, owner: str, limits: Limits, rows: MemoryRows) -> None:
+        super().__init__(owner, limits, rows)
+        self.asked: list[float] = []
+
     async def _run(self, call: Callable[[Rules], Any]) -> Any:
+        self.asked.append(self._rows.now())
         if self.is_down:
             raise StoreFault("connection refused")
         return await super()._run(call)
@@ -409,6 +415,29 @@ def test_a_long_solve_keeps_its_lease() -> None:
     world.ask(two, range(2))
     world.finish()
     assert (delivered(one), delivered(two), world.tasks) == (2, 2, 1)
+
+
+def test_a_process_that_waits_asks_twice_a_second_at_most() -> None:
+    world = World()
+    one, two, three = world.crawl(), world.crawl(), world.crawl()
+    one.service.latency = 20.0
+    world.ask(one, range(1))
+    world.advance(1)
+    world.ask(two, range(9))
+    world.ask(three, range(9))
+    world.advance(2)
+    for store in world.stores:
+        store.asked.clear()
+    world.advance(15)
+    gaps = [
+        [later - before for before, later in itertools.pairwise(store.asked)]
+        for store in world.stores[1:]
+    ]
+    for each in gaps:
+        assert 0.5 <= min(each) < max(each) <= 1.1, each
+    assert gaps[0] != gaps[1]  # or they would all ask at the same moment
+    world.finish()
+    assert world.tasks == 1
 
 
 def test_a_process_that_stops_frees_its_lease_at_once() -> None:
