@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.leases import Leases
     from scrapy_onecaptcha.crawl.store import CrawlStore
     from scrapy_onecaptcha.models import Solution
-    from scrapy_onecaptcha.report.snapshot import Snapshot
+    from scrapy_onecaptcha.report.snapshot import Snapshot, StoreState
     from scrapy_onecaptcha.scripts.pool import Pool
     from scrapy_onecaptcha.service.client import Client
     from scrapy_onecaptcha.settings import Config
@@ -249,11 +249,18 @@ class Coordinator:
             "budget_left": self.policy.left,
             "breakers": self.policy.breakers(),
             "service": self._solver.health.snapshot(),
-            "spent": {"tasks": self.policy.tasks, "points": self._points()},
+            "spent": {"tasks": self.policy.tasks, "points": self._stat("points")},
+            "store": self._store_state(),
         }
 
-    def _points(self) -> float:
-        return float(self._stats.get_value("onecaptcha/points", 0))
+    def _store_state(self) -> StoreState | None:
+        if self._store is None or self._shared is None:
+            return None
+        imported = int(self._stat("clearances/imported"))
+        return self._store.state(is_spent=self._shared.is_spent, imported=imported)
+
+    def _stat(self, name: str) -> float:
+        return float(self._stats.get_value(f"onecaptcha/{name}", 0))
 
     # Redirects that the dupefilter drops
 

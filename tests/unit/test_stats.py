@@ -143,6 +143,7 @@ def do_everything(desk: Desk) -> None:
     report.unused(SITE)
     report.expired(SITE, 61)
     report.clearance_begun()
+    report.clearance_imported()
     report.clearance_ended(SITE, seconds=10, pages=1, cost=1)
     report.shared(SITE)
     report.closed()
