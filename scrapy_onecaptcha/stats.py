@@ -220,7 +220,7 @@ class Report:
         if self._tasks.sites >= MANY_SITES and not self._config.max_tasks:
             self.warn_once(
                 "sites",
-                f"Paid captchas on {MANY_SITES} sites and no budget is set; each further "
+                f"Paid captchas on {MANY_SITES} sites and no budget is set; each other "
                 "site may cost up to the same again. Set ONECAPTCHA_MAX_TASKS.",
             )
 

@@ -102,7 +102,7 @@ class Coordinator:
             on=config.scripts == "run",
             hosts=config.script_hosts,
         )
-        self._reader = Reader(self._scripts)
+        self._reader = Reader(self._scripts, clock)
         self._waits = Waits(clock, lambda: engine.is_closing)
         self._store = store
         self._shared = _shared_budget(store, clock, random)
