@@ -11,7 +11,6 @@ import pytest
 from crawl_harness import Servers, assert_as_asked, crawl, sandbox
 from scrapy import Request
 from scrapy.dupefilters import RFPDupeFilter
-from scrapy.utils.test import get_crawler
 from test_crawl_stopping import SLOW, job, plain
 
 if TYPE_CHECKING:
@@ -60,6 +59,10 @@ def test_a_queue_of_the_first_edition_is_read(tmp_path: Path) -> None:
             plan,
             {
                 "JOBDIR": str(tmp_path),
+                # The default of newer versions of Scrapy, which wrote the job.
+                "SCHEDULER_PRIORITY_QUEUE": (
+                    "scrapy.pqueues.DownloaderAwarePriorityQueue"
+                ),
                 "REDIRECT_PRIORITY_ADJUST": 0,
                 "ONECAPTCHA_API_URL": servers.info["quick"],
             },
