@@ -83,7 +83,7 @@ def valid_sitekey(text: str | None) -> str | None:
 
 def price(points: float) -> str:
     """Return *points* and what they are worth, for a person."""
-    return f"{points:,g} points ({points / POINTS_PER_CNY:,.3f} CNY)"
+    return f"{points:,.10g} points ({points / POINTS_PER_CNY:,.3f} CNY)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,7 +128,7 @@ class Report:
         )
         if not domains and not (config.max_tasks or config.max_tasks_per_site):
             logger.warning(
-                "Neither a scope nor a budget bounds what this crawl may spend: set "
+                "Neither a scope nor a budget limits the cost of this crawl: set "
                 "allowed_domains on the spider, or ONECAPTCHA_ALLOWED_DOMAINS, or "
                 "ONECAPTCHA_MAX_TASKS."
             )
@@ -220,9 +220,8 @@ class Report:
         if self._tasks.sites >= MANY_SITES and not self._config.max_tasks:
             self.warn_once(
                 "sites",
-                f"Captchas were paid for on {MANY_SITES} sites, each of which may cost "
-                "as much again as the last, and no budget bounds the sum: set "
-                "ONECAPTCHA_MAX_TASKS.",
+                f"Paid captchas on {MANY_SITES} sites and no budget is set; each other "
+                "site may cost up to the same again. Set ONECAPTCHA_MAX_TASKS.",
             )
 
     def task_refunded(self, site: str) -> None:
@@ -307,6 +306,10 @@ class Report:
         """Count a clearance."""
         self.count("clearances")
 
+    def clearance_imported(self) -> None:
+        """Count a clearance that came from the store."""
+        self.count("clearances/imported")
+
     def clearance_ended(
         self, site: str, *, seconds: float, pages: int, cost: int
     ) -> None:
@@ -327,7 +330,7 @@ class Report:
         set_value("onecaptcha/clearances/seconds", ended.seconds / ended.count)
         if pages:
             logger.info(
-                "The clearance of %s has ended: it lasted %.0f s, opened %s and cost "
+                "The clearance of %s has ended: it lasted %.1f s, opened %s and cost "
                 "%s",
                 site,
                 seconds,

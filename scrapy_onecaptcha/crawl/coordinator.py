@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.leases import Leases
     from scrapy_onecaptcha.crawl.store import CrawlStore
     from scrapy_onecaptcha.models import Solution
-    from scrapy_onecaptcha.report.snapshot import Snapshot
+    from scrapy_onecaptcha.report.snapshot import Snapshot, StoreState
     from scrapy_onecaptcha.scripts.pool import Pool
     from scrapy_onecaptcha.service.client import Client
     from scrapy_onecaptcha.settings import Config
@@ -102,11 +102,11 @@ class Coordinator:
             on=config.scripts == "run",
             hosts=config.script_hosts,
         )
-        self._reader = Reader(self._scripts)
+        self._reader = Reader(self._scripts, clock)
         self._waits = Waits(clock, lambda: engine.is_closing)
         self._store = store
         self._shared = _shared_budget(store, clock, random)
-        self.loans = SlotLoans(engine, config.max_parked, _max_held(config, settings))
+        self.loans = SlotLoans(engine, _max_held(config, settings), config.max_parked)
         sender = SignalSender(crawler.signals.send_catch_log)
         self.journal = make_journal(crawler, config, clock.seconds, sender)
         tasks = TaskCount()
@@ -249,11 +249,18 @@ class Coordinator:
             "budget_left": self.policy.left,
             "breakers": self.policy.breakers(),
             "service": self._solver.health.snapshot(),
-            "spent": {"tasks": self.policy.tasks, "points": self._points()},
+            "spent": {"tasks": self.policy.tasks, "points": self._stat("points")},
+            "store": self._store_state(),
         }
 
-    def _points(self) -> float:
-        return float(self._stats.get_value("onecaptcha/points", 0))
+    def _store_state(self) -> StoreState | None:
+        if self._store is None or self._shared is None:
+            return None
+        imported = int(self._stat("clearances/imported"))
+        return self._store.state(is_spent=self._shared.is_spent, imported=imported)
+
+    def _stat(self, name: str) -> float:
+        return float(self._stats.get_value(f"onecaptcha/{name}", 0))
 
     # Redirects that the dupefilter drops
 
@@ -299,7 +306,7 @@ class Coordinator:
 
 
 def _max_held(config: Config, settings: Any) -> int:
-    """Return how many requests may be held unsent with their slots lent.
+    """Return how many requests may wait with their slots lent.
 
     A queue that others read as well is not drained into one process, and a crash must
     lose little of one that is on disk.

@@ -117,9 +117,9 @@ class Payment:
         if challenge.sitekey is None or not (challenge.solvable or own):
             self._report.unsolvable(challenge)
             raise UnsolvableGate(_why(challenge))
-        self.check_attempts()
         if len(gate.response.body) > MAX_BYTES:
             self.drop_body(gate)  # more than anybody reads, for as long as it waits
+        self.check_attempts()
         await self._context.waits.until_closing(self._sender.may_submit(gate))
         if self._context.dry_run is not None:
             raise self._context.dry_run.refuse(gate, submitter=own)
@@ -167,6 +167,8 @@ class Payment:
         if isinstance(lease, Imported):
             session = self._session(gate)
             session.user_agent = lease.user_agent or session.user_agent
+            session.url_pass = lease.url_pass or session.url_pass
+            self._report.clearance_imported()
             self._sessions.grant(session, None, lease.cookies, imported=True)
             self.made = False
             return Gated(gate)  # which is older than that
@@ -175,7 +177,8 @@ class Payment:
             return await self._earn(gate)
         finally:
             if self._has_earned:
-                leases.publish(lease, self._session(gate).user_agent)
+                session = self._session(gate)
+                leases.publish(lease, session.user_agent, session.url_pass)
             else:
                 leases.give_up(lease)
 

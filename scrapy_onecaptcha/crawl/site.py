@@ -270,7 +270,8 @@ class SiteClient:
     def _strayed(self, response: Response) -> bool:
         request = response.request
         chain = chain_of(request) if request is not None else []
-        return self._context.addresses.strayed(self.original.url, chain)
+        asked = self.original
+        return self._context.addresses.strayed(asked.url, chain, asked.method)
 
     async def _fetch(self, request: Request) -> Outcome:
         answer = await self._context.engine.download(request_meta.pin(request))

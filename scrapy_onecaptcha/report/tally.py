@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.models import POINTS_PER_CNY
+from scrapy_onecaptcha.models import price
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,7 +83,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
 
 def price_of(tally: Tally) -> str:
     """Return what the tasks of *tally* have cost, and would have, had they worked."""
-    spent = f"{tally.points:g} points ({tally.points / POINTS_PER_CNY:.3f} CNY)"
+    spent = price(tally.points)
     if not tally.unbilled:
         return spent
     return f"{spent}, {tally.unbilled:g} points of failed tasks not billed"

@@ -143,6 +143,7 @@ def do_everything(desk: Desk) -> None:
     report.unused(SITE)
     report.expired(SITE, 61)
     report.clearance_begun()
+    report.clearance_imported()
     report.clearance_ended(SITE, seconds=10, pages=1, cost=1)
     report.shared(SITE)
     report.closed()
@@ -174,7 +175,7 @@ def test_clearances_are_told_and_averaged(caplog: pytest.LogCaptureFixture) -> N
     assert desk.stats["clearances/seconds"] == 200
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"The clearance of {SITE} has ended: it lasted 300 s, opened 50 pages and "
+        f"The clearance of {SITE} has ended: it lasted 300.0 s, opened 50 pages and "
         "cost 2 tasks"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,7 +43,12 @@ class Slow(MemoryStore):
 
     gate: Deferred[None] | None = None
 
+    def __init__(self, owner: str, limits: Limits, rows: MemoryRows) -> None:
+        super().__init__(owner, limits, rows)
+        self.asked: list[float] = []
+
     async def _run(self, call: Callable[[Rules], Any]) -> Any:
+        self.asked.append(self._rows.now())
         if self.gate is not None:
             await self.gate
         return await super()._run(call)
@@ -105,6 +111,24 @@ def test_a_task_waits_for_verdicts_of_others() -> None:
     advance(stage.clock, 30)
     assert not run.done
     other.settle(pending, "accepted")
+    advance(stage.clock, 1)
+    assert run.value
+
+
+def test_who_waits_asks_twice_a_second_at_most_and_not_in_step() -> None:
+    stage = Stage(max_failures=1)
+    pending = Run(stage.process("two").reserve(SITE)).value
+    dice = itertools.cycle((0.0, 0.2, 1.0))
+    budget = SharedBudget(
+        stage.store, stage.clock, lambda: next(dice), "one", "account"
+    )
+    run = Run(budget.reserve(SITE))
+    stage.store.asked.clear()
+    advance(stage.clock, 6)
+    gaps = [b - a for a, b in itertools.pairwise(stage.store.asked)]
+    assert gaps[:3] == pytest.approx([0.6, 1.0, 0.5], abs=0.02)
+    assert min(gaps) >= 0.5
+    stage.process("two").settle(pending, "accepted")
     advance(stage.clock, 1)
     assert run.value
 
