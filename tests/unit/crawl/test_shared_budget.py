@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha.crawl.budget import Allowance, Policy
+from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
 from scrapy_onecaptcha.exceptions import (
     AccountError,
@@ -220,17 +220,17 @@ def test_a_fact_that_cannot_be_read_holds_still(text: str) -> None:
 
 
 def policy(stage: Stage, **settings: Any) -> Policy:
-    return Policy(configure(**settings), stage.clock.seconds, stage.budget)
+    return Policy(configure(**settings), stage.clock.seconds, shared=stage.budget)
 
 
 def test_a_policy_counts_for_all() -> None:
     stage = Stage(max_tasks=2)
     ours = policy(stage, max_tasks=9)
-    unit = Run(ours.reserve(SITE)).value
-    unit.spend(Allowance("page", 3))
-    unit.settle("accepted")
+    reservation = Run(ours.reserve(SITE)).value
+    reservation.spend(PageAttempts("page", 3))
+    reservation.settle("accepted")
     spent = Run(ours.reserve(SITE)).value
-    spent.spend(Allowance("page", 3))
+    spent.spend(PageAttempts("page", 3))
     assert isinstance(Run(ours.reserve(SITE)).error, BudgetExceeded)
     assert ours.exhausted
     spent.refund()
@@ -248,11 +248,11 @@ def test_a_task_that_was_never_created_is_given_back() -> None:
 def test_what_is_refused_leaves_nothing_pending() -> None:
     stage = Stage(max_tasks=1)
     ours = policy(stage, max_failures=1)
-    unit = Run(ours.reserve("https://other.example")).value
+    reservation = Run(ours.reserve("https://other.example")).value
     assert isinstance(Run(ours.reserve(SITE)).error, BudgetExceeded)
     # Else this one would wait for its verdict.
     assert isinstance(Run(ours.reserve(SITE)).error, BudgetExceeded)
-    unit.settle("void")
+    reservation.settle("void")
     assert Run(ours.until_settled()).done
 
 
