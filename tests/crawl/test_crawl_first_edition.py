@@ -36,9 +36,7 @@ def restore(folder: Path, servers: Servers, plan: list[dict[str, Any]]) -> None:
             assert len(old) == len(new)
             content = content.replace(b"127.0.0.1:" + old, b"127.0.0.1:" + new)
         queue.write_bytes(content)
-    seen = RFPDupeFilter.from_crawler(
-        get_crawler(settings_dict={"JOBDIR": str(folder)})
-    )
+    seen = RFPDupeFilter(str(folder))
     for wanted in plan:
         method, body = wanted.get("method", "GET"), wanted.get("body", "")
         seen.request_seen(Request(wanted["url"], method=method, body=body))
