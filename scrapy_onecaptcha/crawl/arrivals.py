@@ -257,10 +257,7 @@ class Arrivals:
             if isinstance(outcome, Gated):
                 if is_large:
                     lend()
-                gate = outcome.gate
-                self._report.gate(gate.challenge)
-                if request_meta.is_evidence(request, response):
-                    gate.session.line.gated(gate.stamp)
+                self._report.gate(outcome.gate.challenge)
             self._departures.return_ticket(request, gated=isinstance(outcome, Gated))
             return await flow.page(outcome)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -168,7 +169,7 @@ class Payment:
             session = self._session(gate)
             session.user_agent = lease.user_agent or session.user_agent
             session.url_pass = lease.url_pass or session.url_pass
-            self._report.clearance_imported()
+            self._report.count("clearances/imported")
             self._sessions.grant(session, None, lease.cookies, imported=True)
             self.made = False
             return Gated(gate)  # which is older than that
@@ -227,7 +228,11 @@ class Payment:
         if self._breaker_waits >= self._config.breaker_waits:
             raise error
         self._breaker_waits += 1
-        await self._pause(self._context.policy.cooldown_left(gate.site))
+        left, before = self._context.policy.cooldown_left(gate.site), math.inf
+        # A timer may fire a moment too early; what grows again is another cool-down.
+        while 0 < left < before:
+            await self._pause(left)
+            left, before = self._context.policy.cooldown_left(gate.site), left
 
     async def _pause(self, seconds: float) -> None:
         async def pause() -> None:

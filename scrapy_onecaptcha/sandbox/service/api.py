@@ -294,6 +294,4 @@ def _check_proxy(fields: dict[str, Any]) -> None:
         or not texts[0]
         or not all(isinstance(text, str) for text in texts)
     ):
-        raise _Refusal(
-            "ERROR_BAD_PARAMETERS", "a field of the proxy is missing or bad"
-        )
+        raise _Refusal("ERROR_BAD_PARAMETERS", "a field of the proxy is missing or bad")

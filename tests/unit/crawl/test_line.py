@@ -236,6 +236,24 @@ def test_the_first_gate_of_the_clearance_closes_it(desk: Desk) -> None:
     assert not desk.held().done
 
 
+def test_it_is_closed_before_the_gate_waits_in_the_line(desk: Desk) -> None:
+    """Between the two, robots.txt is asked whether a token may be sent."""
+    opened(desk)
+    desk.line.gated(1)
+    assert desk.line.phase is Phase.CLOSED
+    assert desk.line.enter(Request(SITE)) is None
+
+
+def test_a_gate_that_the_line_was_not_told_of_closes_it_too(desk: Desk) -> None:
+    """It waited in the line of a session that was found to be one with this one."""
+    opened(desk)
+    moved = Waiting(order=(0, 99), stamp=1, sitekey=SITEKEY)
+    assert Run(desk.line.wait(moved)).value[0] is Go.SOLVE
+    assert desk.line.phase is Phase.CLOSED
+    assert desk.line.enter(Request(SITE)) is None
+    assert not desk.held().done
+
+
 def test_a_gate_of_an_older_clearance_does_not(desk: Desk) -> None:
     opened(desk, 2)
     late = desk.gated(1)
