@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scrapy.http import TextResponse
 
-from scrapy_onecaptcha.pages.detection import detect_with
+from scrapy_onecaptcha.pages.detection import detect_again
 from scrapy_onecaptcha.pages.readings import detect_once
 
 if TYPE_CHECKING:
@@ -41,4 +41,5 @@ class Reader:
         if challenge is None or not challenge.needs_scripts:
             return challenge
         assert isinstance(response, TextResponse)  # noqa: S101  (else it has none)
-        return detect_with(response, options, await self._scripts.run(response))
+        scripts = await self._scripts.run(response)
+        return detect_again(response, options, challenge, scripts)

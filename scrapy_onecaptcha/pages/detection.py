@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.pages.plan import Plan
     from scrapy_onecaptcha.pages.widgets import Captcha
 
-__all__ = ["detect", "detect_with"]
+__all__ = ["detect", "detect_again", "detect_with"]
 
 _PROOF_OF_WORK = re.compile(
     r"argon2|hashcash|proof-?of-?work|altcha|mcaptcha|/pow[./-]"
@@ -75,7 +75,26 @@ def detect(
     if not scripts or challenge is None or not challenge.needs_scripts:
         return challenge
     assert isinstance(response, TextResponse)  # noqa: S101  (else it has no scripts)
-    return detect_with(response, options, _run(response))
+    return detect_again(response, options, challenge, _run(response))
+
+
+def detect_again(
+    response: Response, options: RequestOptions, known: Challenge, scripts: Scripts
+) -> Challenge | None:
+    """Read *response* once more, now that its scripts were run.
+
+    What the user's own function made of it stands: it is asked once.
+
+    Args:
+        response: the page.
+        options: what the user says of it.
+        known: what was read without its scripts.
+        scripts: what they do.
+    """
+    if options.decide is not None:
+        is_gate = known.kind == "gate"
+        options = replace(options, decide=lambda *_: is_gate)
+    return detect_with(response, options, scripts)
 
 
 def detect_with(

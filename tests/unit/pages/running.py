@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scrapy.http import TextResponse
 
-from scrapy_onecaptcha.pages.detection import detect, detect_with
+from scrapy_onecaptcha.pages.detection import detect, detect_again
 from scrapy_onecaptcha.pages.scripted import Scripts, visit_of
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 from tests.blocking_pool import shared_child
@@ -38,4 +38,4 @@ def detect_running(
         return challenge
     assert isinstance(response, TextResponse)
     reading = visited(response, **external)
-    return detect_with(response, options, Scripts(reading=reading))
+    return detect_again(response, options, challenge, Scripts(reading=reading))
