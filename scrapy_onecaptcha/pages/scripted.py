@@ -131,9 +131,9 @@ def rendered_widget(reading: Reading) -> Widget | None:
 def why_not(reading: Reading) -> Scripts | None:
     """Return why nothing can be concluded from *reading*, or ``None`` if it can."""
     if reading.stopped is not None:
+        said = plain(reading.stopped)[:MAX_SHOWN]
         return Scripts(
-            reason="scripts_failed",
-            sentence=f"Its scripts were not read: {plain(reading.stopped)[:80]}.",
+            reason="scripts_failed", sentence=f"Its scripts were not read: {said}."
         )
     if decides(reading):
         return None
