@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from scrapy.http import Response
+
 from scrapy_onecaptcha import _redact, _scrapy
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.addresses import chain_of
@@ -23,13 +25,14 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from scrapy import Request
-    from scrapy.http import Response
 
     from scrapy_onecaptcha.crawl.departures import Departures
     from scrapy_onecaptcha.crawl.endings import Endings
     from scrapy_onecaptcha.crawl.payment import FlowContext
     from scrapy_onecaptcha.crawl.rules import RequestRules
     from scrapy_onecaptcha.crawl.slots import SlotLoans
+    from scrapy_onecaptcha.models import Challenge
+    from scrapy_onecaptcha.pages.steps import Steps
     from scrapy_onecaptcha.request_options import RequestOptions
 
     Lend: TypeAlias = Callable[[], None]
@@ -93,10 +96,38 @@ class Arrivals:
             response.request = request
         options = self._rules.options(request)
         try:
-            challenge = self._reader.look(_to_look_at(request, response), options)
+            glance = self._reader.glance(_to_look_at(request, response), options)
         except Exception:
             self.fail(request)  # the user's own code has failed
             raise
+        if glance.rest is not None:
+            return self._read_in_turns(request, response, options, glance.rest)
+        return self._take(request, response, options, glance.challenge)
+
+    async def _read_in_turns(
+        self,
+        request: Request,
+        response: Response,
+        options: RequestOptions,
+        steps: Steps[Challenge | None],
+    ) -> Response | Request:
+        """Read a large page, which must not stop the crawl, and take it on."""
+        try:
+            challenge = await self._engine.as_scrapy(self._reader.in_turns(steps))
+        except Exception:
+            self.fail(request)
+            raise
+        taken = self._take(request, response, options, challenge)
+        return taken if isinstance(taken, Response) else await taken
+
+    def _take(
+        self,
+        request: Request,
+        response: Response,
+        options: RequestOptions,
+        challenge: Challenge | None,
+    ) -> Awaitable[Response | Request] | Response:
+        """Take *response* on, which was read."""
         gated = challenge is not None and challenge.kind == "gate"
         own = request_meta.role_of(request) is not None
         self._note(request, response, gated=gated, own=own)
@@ -152,8 +183,9 @@ class Arrivals:
     def _strayed(self, request: Request) -> bool:
         if "redirect_urls" not in request.meta:
             return False
-        asked = request_meta.first_of(request)["url"]
-        return self._addresses.strayed(asked, chain_of(request))
+        first = request_meta.first_of(request)
+        method = first.get("method", "GET")
+        return self._addresses.strayed(first["url"], chain_of(request), method)
 
     def _may_pass(self, request: Request, response: Response) -> bool:
         """Tell whether the gate *response* is one that this crawl may solve."""
@@ -225,10 +257,7 @@ class Arrivals:
             if isinstance(outcome, Gated):
                 if is_large:
                     lend()
-                gate = outcome.gate
-                self._report.gate(gate.challenge)
-                if request_meta.is_evidence(request, response):
-                    gate.session.line.gated(gate.stamp)
+                self._report.gate(outcome.gate.challenge)
             self._departures.return_ticket(request, gated=isinstance(outcome, Gated))
             return await flow.page(outcome)
 
