@@ -306,10 +306,6 @@ class Report:
         """Count a clearance."""
         self.count("clearances")
 
-    def clearance_imported(self) -> None:
-        """Count a clearance that came from the store."""
-        self.count("clearances/imported")
-
     def clearance_ended(
         self, site: str, *, seconds: float, pages: int, cost: int
     ) -> None:

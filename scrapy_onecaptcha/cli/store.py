@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from scrapy.exceptions import UsageError
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.settings import PREFIX, SETTINGS
@@ -158,8 +159,7 @@ def _iso(moment: float) -> str:
 def in_words(told: Any, namespace: str = "") -> Sequence[str]:
     """Return the same for a person, who may have looked into the wrong *namespace*."""
     if isinstance(told, dict):
-        count = told["forgotten"]
-        return [f"Forgotten: {count} {'session' if count == 1 else 'sessions'}."]
+        return [f"Forgotten: {counted(told['forgotten'], 'session')}."]
     if not told:
         named = f"namespace {namespace!r}: ONECAPTCHA_STORE_NAMESPACE, or BOT_NAME"
         return [f"No site is known to the store ({named})."]

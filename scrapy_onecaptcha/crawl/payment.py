@@ -169,7 +169,7 @@ class Payment:
             session = self._session(gate)
             session.user_agent = lease.user_agent or session.user_agent
             session.url_pass = lease.url_pass or session.url_pass
-            self._report.clearance_imported()
+            self._report.count("clearances/imported")
             self._sessions.grant(session, None, lease.cookies, imported=True)
             self.made = False
             return Gated(gate)  # which is older than that

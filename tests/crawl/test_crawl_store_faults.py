@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crawl_harness import Crawl, crawl, crawling, pages, sandbox
+from crawl_harness import Crawl, Servers, Shared, crawl, crawling, pages, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,12 @@ pytestmark = [
     pytest.mark.crawl,
     pytest.mark.skipif(sys.platform != "linux", reason="uses prlimit and /dev/full"),
 ]
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    with sandbox("--latency", "1", "--site", "button") as running:
+        yield running
 
 
 @contextmanager
@@ -70,6 +76,7 @@ def told(result: Any, text: str) -> int:
 def test_a_fault_of_the_disk(
     fault: Callable[[Crawl, Path], AbstractContextManager[None]],
     said: str,
+    servers: Servers,
     tmp_path: Path,
 ) -> None:
     """The crawl goes on, says so once, and no task is paid for twice."""
@@ -79,32 +86,32 @@ def test_a_fault_of_the_disk(
         "ONECAPTCHA_LEDGER": "/dev/full",
         "LOG_LEVEL": "INFO",
     }
-    with sandbox("--latency", "1", "--site", "button") as it:
-        plan = pages(it["button"], range(6))
-        # They need a task of their own, while the fault lasts.
-        plan += [
-            {**each, "meta": {"cookiejar": "b"}, "after": 0}
-            for each in pages(it["button"], range(6, 9))
-        ]
-        with crawling(it, plan, settings, hangs=90) as running:
-            running.until(lambda: it.tasks == 1)
-            with fault(running, path):
-                running.until(lambda: running.says("STORE does not answer"))
-                running.until(lambda: running.says("The ledger /dev/full cannot"))
-                time.sleep(1)  # more calls fail, of which nothing is said
-                assert it.tasks == 1
-            result = running.result()
-        result.assert_clean(allowed=["/dev/full"])
-        result.assert_delivered()
-        (line,) = [w for w in result.lines("WARNING") if "does not answer" in w]
-        assert said in line
-        assert told(result, "STORE answers again") == 1
-        assert told(result, "/dev/full cannot be written: No space left") == 1
-        assert told(result, "The ledger /dev/full lacks 2 tasks") == 1
-        assert it.tasks == 2
-        if fault is not full:
-            return
-        # What was earned while the disk was full was stored afterwards.
-        later = crawl(it, pages(it["button"], range(3)), settings)
-        later.assert_delivered()
-        assert (it.tasks, later.stat("clearances/imported")) == (2, 1)
+    it = Shared(servers)
+    plan = pages(it["button"], range(6))
+    # They need a task of their own, while the fault lasts.
+    plan += [
+        {**each, "meta": {"cookiejar": "b"}, "after": 0}
+        for each in pages(it["button"], range(6, 9))
+    ]
+    with crawling(it, plan, settings, hangs=90) as running:
+        running.until(lambda: it.tasks == 1)
+        with fault(running, path):
+            running.until(lambda: running.says("STORE does not answer"))
+            running.until(lambda: running.says("The ledger /dev/full cannot"))
+            time.sleep(1)  # more calls fail, of which nothing is said
+            assert it.tasks == 1
+        result = running.result()
+    result.assert_clean(allowed=["/dev/full"])
+    result.assert_delivered()
+    (line,) = [w for w in result.lines("WARNING") if "does not answer" in w]
+    assert said in line
+    assert told(result, "STORE answers again") == 1
+    assert told(result, "/dev/full cannot be written: No space left") == 1
+    assert told(result, "The ledger /dev/full lacks 2 tasks") == 1
+    assert it.tasks == 2
+    if fault is not full:
+        return
+    # What was earned while the disk was full was stored afterwards.
+    later = crawl(it, pages(it["button"], range(3)), settings)
+    later.assert_delivered()
+    assert (it.tasks, later.stat("clearances/imported")) == (2, 1)

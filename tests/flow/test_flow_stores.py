@@ -269,14 +269,13 @@ def test_a_session_that_the_site_itself_remembers(gate: str) -> None:
     assert world.tasks == 1
 
 
-def _set_cart(crawl: Crawl, value: str) -> None:
+def _set_cart(crawl: Crawl, value: str, name: str = "cart") -> None:
     from scrapy.http import Response
 
     jar = crawl.virtual.cookies_middleware.jars[None]
-    url = f"https://{HOST}/cart"
-    jar.extract_cookies(
-        Response(url, headers={"Set-Cookie": f"cart={value}"}), Request(url)
-    )
+    url = f"https://{HOST}/"
+    headers = {"Set-Cookie": f"{name}={value}"}
+    jar.extract_cookies(Response(url, headers=headers), Request(url))
 
 
 def _cart(crawl: Crawl) -> list[str | None]:
@@ -299,6 +298,22 @@ def test_a_cart_is_neither_stored_nor_overwritten(gate: str) -> None:
     (entry,) = _show(world)
     assert entry.clearance is not None
     assert "cart" not in {cookie["name"] for cookie in entry.clearance.cookies}
+
+
+def test_a_login_of_the_same_name_is_not_overwritten() -> None:
+    """What one process was granted anew, another one may have since its login."""
+    world = World()
+    one, two = world.crawl(), world.crawl()
+    world.ask(one, range(3))
+    world.run()
+    _set_cart(two, "of-a-login", "ok")
+    world.ask(two, range(3))
+    world.run(300)
+    first = next(n for n, sent in enumerate(two.sent) if sent.method == "POST")
+    cookies = {sent.headers.get("Cookie") for sent in two.sent[:first]}
+    assert cookies == {b"ok=of-a-login"}
+    world.finish()
+    assert (delivered(two), world.tasks) == (3, 2)
 
 
 @pytest.mark.parametrize("pages", [10, 25])
