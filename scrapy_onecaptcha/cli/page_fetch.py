@@ -21,6 +21,7 @@ from scrapy_onecaptcha.crawl.shutdown import shielded
 from scrapy_onecaptcha.middleware import OneCaptchaMiddleware
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 from scrapy_onecaptcha.scripts.pool import ScriptPool
+from scrapy_onecaptcha.service.transport import running_clock
 from scrapy_onecaptcha.settings import script_settings
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Looker:
         self._engine = Engine(crawler)
         is_on, hosts = script_settings(crawler.settings)
         self._scripts = PageScripts(self._engine, ScriptPool(), on=is_on, hosts=hosts)
-        self._reader = Reader(self._scripts)
+        self._reader = Reader(self._scripts, running_clock())
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Looker:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from scrapy.http import Response
 
 from scrapy_onecaptcha import _redact, _scrapy
 from scrapy_onecaptcha.crawl import request_meta, requests
@@ -15,19 +18,25 @@ from scrapy_onecaptcha.crawl.rules import is_robots
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.crawl.site import SiteClient
 from scrapy_onecaptcha.exceptions import OneCaptchaError
+from scrapy_onecaptcha.pages.html import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from typing import TypeAlias
 
     from scrapy import Request
-    from scrapy.http import Response
 
     from scrapy_onecaptcha.crawl.departures import Departures
     from scrapy_onecaptcha.crawl.endings import Endings
     from scrapy_onecaptcha.crawl.payment import FlowContext
     from scrapy_onecaptcha.crawl.rules import RequestRules
     from scrapy_onecaptcha.crawl.slots import SlotLoans
+    from scrapy_onecaptcha.models import Challenge
+    from scrapy_onecaptcha.pages.steps import Steps
     from scrapy_onecaptcha.request_options import RequestOptions
+
+    Lend: TypeAlias = Callable[[], None]
+    Flow: TypeAlias = Callable[[Lend], Awaitable[Response]]
 
 __all__ = ["NO_COOKIES", "Arrivals"]
 
@@ -87,10 +96,38 @@ class Arrivals:
             response.request = request
         options = self._rules.options(request)
         try:
-            challenge = self._reader.look(response, options)
+            glance = self._reader.glance(_to_look_at(request, response), options)
         except Exception:
             self.fail(request)  # the user's own code has failed
             raise
+        if glance.rest is not None:
+            return self._read_in_turns(request, response, options, glance.rest)
+        return self._take(request, response, options, glance.challenge)
+
+    async def _read_in_turns(
+        self,
+        request: Request,
+        response: Response,
+        options: RequestOptions,
+        steps: Steps[Challenge | None],
+    ) -> Response | Request:
+        """Read a large page, which must not stop the crawl, and take it on."""
+        try:
+            challenge = await self._engine.as_scrapy(self._reader.in_turns(steps))
+        except Exception:
+            self.fail(request)
+            raise
+        taken = self._take(request, response, options, challenge)
+        return taken if isinstance(taken, Response) else await taken
+
+    def _take(
+        self,
+        request: Request,
+        response: Response,
+        options: RequestOptions,
+        challenge: Challenge | None,
+    ) -> Awaitable[Response | Request] | Response:
+        """Take *response* on, which was read."""
         gated = challenge is not None and challenge.kind == "gate"
         own = request_meta.role_of(request) is not None
         self._note(request, response, gated=gated, own=own)
@@ -189,7 +226,8 @@ class Arrivals:
         site = SiteClient(self._context.site, request, options)
         flow = GateFlow(self._context, site, next(self._numbers))
 
-        async def ask_again() -> Response:
+        async def ask_again(lend: Lend) -> Response:
+            lend()
             return await flow.page(await site.ask())
 
         return self._run(request, site, ask_again)
@@ -209,9 +247,16 @@ class Arrivals:
         site = SiteClient(self._context.site, request, options)
         flow = GateFlow(self._context, site, next(self._numbers))
 
-        async def begin() -> Response:
+        async def begin(lend: Lend) -> Response:
+            # Until it is known to be a gate nothing of it can be dropped: large ones
+            # keep their slots, so that no more of them are held than are downloaded.
+            is_large = len(response.body) > MAX_BYTES
+            if not is_large:
+                lend()
             outcome = await site.read(request, response)
             if isinstance(outcome, Gated):
+                if is_large:
+                    lend()
                 self._report.gate(outcome.gate.challenge)
             self._departures.return_ticket(request, gated=isinstance(outcome, Gated))
             return await flow.page(outcome)
@@ -222,7 +267,7 @@ class Arrivals:
         self,
         request: Request,
         site: SiteClient,
-        flow: Callable[[], Awaitable[Response]],
+        flow: Flow,
     ) -> Response | Request:
         try:
             return await self._engine.as_scrapy(self._parked(request, site, flow))
@@ -239,12 +284,16 @@ class Arrivals:
         self,
         request: Request,
         site: SiteClient,
-        flow: Callable[[], Awaitable[Response]],
+        flow: Flow,
     ) -> Response | Request:
-        with self._loans.park():
-            self._report.parked(self._loans.parked)
+        with ExitStack() as parked:
+
+            def lend() -> None:
+                parked.enter_context(self._loans.park())
+                self._report.parked(self._loans.parked)
+
             try:
-                page = await flow()
+                page = await flow(lend)
             except CrawlClosing:
                 return self._endings.give_back(site.page_request, site.gate)
             except OneCaptchaError as error:
@@ -257,3 +306,13 @@ class Arrivals:
         spare(request)
         page.request = request
         return page
+
+
+def _to_look_at(request: Request, response: Response) -> Response:
+    """Return *response*, without its query where that may hold a token.
+
+    What was read is kept for as long as the request is, with the URL that it is of.
+    """
+    if request_meta.role_of(request) != "submission":
+        return response
+    return response.replace(url=urlsplit(response.url)._replace(query="").geturl())

@@ -8,6 +8,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from scrapy.http import HtmlResponse, TextResponse
 
+from scrapy_onecaptcha.pages.html import has_steps, is_html
+from scrapy_onecaptcha.pages.steps import finish
+
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
@@ -20,14 +23,15 @@ NO_CONTENT = 204
 MAX_NOTICE = 600
 
 _REFRESH = re.compile(
-    rb"<meta[^>]{1,200}http-equiv\s*=\s*[\"']?refresh\b", re.IGNORECASE
+    rb"<meta[^<>]{1,200}http-equiv\s*=\s*[\"']?refresh\b", re.IGNORECASE
 )
 _MOVES = re.compile(
     rb"\blocation(?:\.href)?\s*=[^=]|\blocation\.(?:replace|assign|reload)\s*\(",
     re.IGNORECASE,
 )
-_SCRIPT = re.compile(rb"<script\b.*?</script\s*>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(rb"<[^>]{0,2000}>")
+# One without an end runs to the end of the page, so that nothing is scanned twice.
+_SCRIPT = re.compile(rb"<script\b.*?(?:</script\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(rb"<[^<>]{0,2000}>")
 
 
 def is_page(
@@ -73,6 +77,9 @@ def expected(response: Response, selector: str) -> bool:
     if not isinstance(response, TextResponse):
         return False
     try:
+        if is_html(response) and response.text:
+            # Not by Scrapy's selectors: nested elements would take them minutes.
+            return finish(has_steps(response, selector))
         return bool(response.css(selector))
     except (ValueError, LookupError):
         # JSON, which has no elements, or an unknown charset; a bad selector never gets

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scrapy.http import TextResponse
 
-from scrapy_onecaptcha.pages.detection import detect_with
-from scrapy_onecaptcha.pages.readings import detect_once
+from scrapy_onecaptcha._twisted import sleep
+from scrapy_onecaptcha.pages.detection import detection_steps
+from scrapy_onecaptcha.pages.readings import reading_steps
+from scrapy_onecaptcha.pages.steps import finish
 
 if TYPE_CHECKING:
     from scrapy.http import Response
 
+    from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.page_scripts import PageScripts
     from scrapy_onecaptcha.models import Challenge
+    from scrapy_onecaptcha.pages.steps import Steps
     from scrapy_onecaptcha.request_options import RequestOptions
 
-__all__ = ["Reader"]
+__all__ = ["Glance", "Reader"]
+
+# A page of at most that size, in bytes, is read at once: that takes some milliseconds.
+MAX_AT_ONCE = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What is known of a response without waiting.
+
+    Attributes:
+        challenge: what its HTML shows.
+        rest: the steps that find it; ``None`` where they are done.
+    """
+
+    challenge: Challenge | None = None
+    rest: Steps[Challenge | None] | None = None
 
 
 class Reader:
@@ -24,21 +45,56 @@ class Reader:
 
     Args:
         scripts: runs the scripts of pages.
+        clock: lets the event loop turn between the steps of a large page.
     """
 
-    def __init__(self, scripts: PageScripts) -> None:
+    def __init__(self, scripts: PageScripts, clock: Clock) -> None:
         self._scripts = scripts
+        self._clock = clock
 
-    def look(self, response: Response, options: RequestOptions) -> Challenge | None:
+    def glance(self, response: Response, options: RequestOptions) -> Glance:
+        """Begin to read the HTML of *response*; most are done with that.
+
+        Raises:
+            Exception: what the user's own code raises.
+        """
+        steps = reading_steps(response, options)
+        if len(response.body) <= MAX_AT_ONCE:
+            return Glance(finish(steps))
+        try:
+            next(steps)
+        except StopIteration as end:
+            return Glance(end.value)
+        return Glance(rest=steps)
+
+    async def look(
+        self, response: Response, options: RequestOptions
+    ) -> Challenge | None:
         """Return what the HTML of *response* shows by itself."""
-        return detect_once(response, options)
+        glance = self.glance(response, options)
+        if glance.rest is None:
+            return glance.challenge
+        return await self.in_turns(glance.rest)
 
     async def read(
         self, response: Response, options: RequestOptions
     ) -> Challenge | None:
         """Return the gate or widget of *response*, its scripts included."""
-        challenge = self.look(response, options)
+        challenge = await self.look(response, options)
         if challenge is None or not challenge.needs_scripts:
             return challenge
         assert isinstance(response, TextResponse)  # noqa: S101  (else it has none)
-        return detect_with(response, options, await self._scripts.run(response))
+        steps = detection_steps(response, options, await self._scripts.run(response))
+        if len(response.body) <= MAX_AT_ONCE:
+            return finish(steps)
+        return await self.in_turns(steps)
+
+    async def in_turns(self, steps: Steps[Challenge | None]) -> Challenge | None:
+        """Take *steps*, each in a turn of the event loop of its own."""
+        while True:
+            await sleep(self._clock, 0)
+            try:
+                next(steps)
+            except StopIteration as end:
+                challenge: Challenge | None = end.value
+                return challenge

@@ -73,7 +73,7 @@ class Judge:
         if came.look is None and self._is_repeat(gate, came):
             return Verdict(await self._repeated(gate, came))
         look = came.look or await self._site.ask("look", user_agent)
-        answer = self._page_in(gate, came)
+        answer = await self._page_in(gate, came)
         if isinstance(look, Delivered):
             if answer and not look.shows_content:
                 return Verdict(answer)
@@ -124,7 +124,7 @@ class Judge:
         self._site.gate = gate  # a mere "invalid" does not say again what it wants
         return Gated(gate)
 
-    def _page_in(self, gate: Gate, came: Submitted) -> Delivered | None:
+    async def _page_in(self, gate: Gate, came: Submitted) -> Delivered | None:
         """Return the answer to a submission, if it can be the page."""
         answer = came.answer
         if answer is None or came.look is not None or self._site.kind(gate) == "call":
@@ -133,14 +133,14 @@ class Judge:
         original = self._site.original
         if not is_page(original, answer, redirected=came.redirected, expect=expect):
             return None
-        if self._is_gate(answer):
-            return None
-        # The URL of a form that was sent by GET holds its fields.
+        # The URL of a form that was sent by GET holds its fields, the token too.
         shown = answer if came.redirected else answer.replace(url=original.url)
+        if await self._is_gate(shown):
+            return None
         return Delivered(shown, in_answer=True)
 
-    def _is_gate(self, answer: Response) -> bool:
-        challenge = self._reader.look(answer, self._site.options)
+    async def _is_gate(self, answer: Response) -> bool:
+        challenge = await self._reader.look(answer, self._site.options)
         return challenge is not None and challenge.kind == "gate"
 
     async def _pass_of(

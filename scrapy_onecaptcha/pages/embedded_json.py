@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha.models import valid_sitekey
 from scrapy_onecaptcha.pages.json_values import last, leaves, parse_json, plain, prefix
+from scrapy_onecaptcha.pages.steps import finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from scrapy_onecaptcha.pages.json_values import Path
+    from scrapy_onecaptcha.pages.steps import Steps
 
-__all__ = ["NO_DATA", "Data", "read_data", "rqdata_of", "sitekey_of"]
+__all__ = ["NO_DATA", "Data", "data_steps", "read_data", "rqdata_of", "sitekey_of"]
 
 # Of each kind of place that is tried.
 MAX_BLOBS = 16
 # Of values in all places together.
 MAX_VALUES = 10_000
+# Of values in one step.
+MAX_IN_STEP = 4_000
 
 _OBJECT = re.compile(r"[=(]\s{0,20}(?=\{\s{0,20}[\"'])")
 _PARSED = re.compile(
@@ -60,6 +64,11 @@ def read_data(code: str, texts: Iterable[str]) -> Data:
         code: the page's scripts: what they assign, pass on or parse is read.
         texts: of its scripts that are no JavaScript.
     """
+    return finish(data_steps(code, texts))
+
+
+def data_steps(code: str, texts: Iterable[str]) -> Steps[Data]:
+    """Do as `read_data` does, in steps."""
     every = (leaf for value in _values(code, texts) for leaf in leaves(value))
     names: dict[str, str] = {}
     sitekeys: set[str] = set()
@@ -68,6 +77,8 @@ def read_data(code: str, texts: Iterable[str]) -> Data:
     visited = 0
     for path, value in islice(every, MAX_VALUES):
         visited += 1
+        if not visited % MAX_IN_STEP:
+            yield
         if not isinstance(value, str):
             continue
         name = last(path)

@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from lxml import etree  # type: ignore[import-untyped,unused-ignore]
-from parsel import Selector
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.pages.encodings import charset
 from scrapy_onecaptcha.pages.form_owners import FormOwners
 from scrapy_onecaptcha.pages.markup import END_TAG, MAX_BYTES, Markup, without_marks
+from scrapy_onecaptcha.pages.selectors import matches
+from scrapy_onecaptcha.pages.steps import finish
+from scrapy_onecaptcha.scripts.tree import join_roots
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scrapy.http import Response
+
+    from scrapy_onecaptcha.pages.steps import Steps
 
 __all__ = [
     "BOM_UTF16",
     "MAX_BYTES",
     "Node",
     "Page",
-    "find",
-    "has",
+    "has_steps",
     "is_html",
     "join",
     "parse",
-    "select",
+    "parse_steps",
+    "read_part",
+    "text_of",
 ]
 
 logger = get_logger(__name__)
@@ -40,18 +48,17 @@ Node = Any
 # Their content is not part of the page while scripts run, or is shown as text.
 _INERT = ("noscript", "template", "pre", "code", "xmp", "noembed", "noframes")
 
+# Of an element whose text is read: start and end tags in it, and blanks for each
+# character.
+MAX_TAGS_WITHIN = 200
+MAX_BLANKS = 20
+
 # In UTF-16 no word is found by its bytes.
 BOM_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # What lxml reads, but does not write.
 _UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RAW = ("script", "style", "title", "textarea")
 _REMOVED = "onecaptcha-removed"
-
-_SIMPLE_CSS = re.compile(
-    r"""(?P<tag>[a-z]*)(?:\#(?P<id>[\w-]+)|\.(?P<class>[\w-]+)
-        |\[(?P<attribute>[\w-]+)=["']?(?P<value>[^\]"']*)["']?\])?""",
-    re.VERBOSE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +98,15 @@ def is_html(response: Response) -> bool:
 
 def parse(response: TextResponse) -> Page | None:
     """Parse *response*, or return ``None`` where nothing of it can be read."""
-    tree = _tree(response, marked=True)
+    return finish(parse_steps(response))
+
+
+def parse_steps(response: TextResponse) -> Steps[Page | None]:
+    """Do as `parse` does, in steps."""
+    tree = yield from _tree_steps(response, marked=True)
     if tree is None:
         return None
+    yield
     root, is_cut = tree
     _remove_inert(root)
     url = join(response.url, "") or response.url
@@ -110,75 +123,27 @@ def _remove_inert(root: Node) -> None:
     The emptied elements stay: lxml would leave their neighbours' texts in pieces, and
     what walks over those takes quadratic time.
     """
-    for element in list(root.iter(*_INERT)):
+    # From the innermost outwards: else each takes what is left of the others along.
+    for element in reversed(list(root.iter(*_INERT))):
         element.clear(keep_tail=True)
         element.tag = _REMOVED
 
 
-def has(response: TextResponse, css: str) -> bool:
+def has_steps(response: TextResponse, css: str) -> Steps[bool]:
     """Say whether *response* has an element for *css*, inert ones included.
 
     Raises:
         cssselect.SelectorError: for what is no selector.
         ValueError: for one that cannot be evaluated.
     """
-    tree = _tree(response, marked=False)
-    return tree is not None and bool(Selector(root=tree[0], type="html").css(css))
+    tree = yield from _tree_steps(response, marked=False)
+    yield
+    return tree is not None and matches(tree[0], css)
 
 
-def select(root: Node, path: str, **names: str) -> list[Node]:
-    """Evaluate *path*, with *names* taken from the page, which may be anything."""
-    try:
-        return list(root.xpath(path, **names))
-    except ValueError:  # control characters, which no XML string may hold
-        return []
-
-
-def find(page: Page, kind: str, value: str) -> Node | None:
-    """Return the element that a script names, or ``None``.
-
-    Args:
-        page: where it is looked for.
-        kind: ``id``, ``css``, ``field`` (a control's name), ``form`` (a form's name),
-            ``index`` (of a form) or ``name`` (a form's or control's name or id).
-        value: the name, selector or number.
-    """
-    if kind == "css":
-        return _find_css(page, value)
-    if kind == "index":
-        return _nth(page.root, "//form", int(value[:6]))
-    paths = {
-        "id": "//*[@id=$v]",
-        "field": "//*[@name=$v]",
-        "form": "//form[@name=$v or @id=$v]",
-        "name": "//*[@id=$v or (self::form or self::input) and @name=$v]",
-    }
-    return _nth(page.root, paths[kind], v=value)
-
-
-def _find_css(page: Page, selector: str) -> Node | None:
-    """Find by a simple selector; others are not worth what they may cost."""
-    simple = _SIMPLE_CSS.fullmatch(selector.strip())
-    if not simple or not simple[0]:
-        return None
-    tag = simple["tag"] or "*"
-    if simple["id"]:
-        return _nth(page.root, f"//{tag}[@id=$v]", v=simple["id"])
-    if simple["class"]:
-        path = f"//{tag}[contains(concat(' ', normalize-space(@class), ' '), $v)]"
-        return _nth(page.root, path, v=f" {simple['class']} ")
-    if simple["attribute"]:
-        path = f"//{tag}[@*[name()=$a]=$v]"
-        return _nth(page.root, path, a=simple["attribute"], v=simple["value"])
-    return _nth(page.root, f"//{tag}")
-
-
-def _nth(root: Node, path: str, number: int = 0, **names: str) -> Node | None:
-    found = select(root, f"({path})[{number + 1}]", **names)
-    return found[0] if found else None
-
-
-def _tree(response: TextResponse, *, marked: bool) -> tuple[Node, bool] | None:
+def _tree_steps(
+    response: TextResponse, *, marked: bool
+) -> Steps[tuple[Node, bool] | None]:
     """Parse what is read of *response*; also return whether that is not all of it.
 
     Args:
@@ -186,7 +151,8 @@ def _tree(response: TextResponse, *, marked: bool) -> tuple[Node, bool] | None:
         marked: whether an element is put in before each end tag of a form.
     """
     # Older versions of libxml2 end the page at a NUL.
-    markup = Markup.of(_decoded(response).replace("\x00", ""), marked=marked)
+    markup = Markup.of(read_part(response).replace("\x00", ""), marked=marked)
+    yield
     parser = etree.HTMLParser(
         encoding="utf-8",
         recover=True,
@@ -201,13 +167,14 @@ def _tree(response: TextResponse, *, marked: bool) -> tuple[Node, bool] | None:
         return None
     if root is None:
         return None
+    join_roots(root)
     for element in root.iter(*_RAW) if marked else ():
         if element.text and END_TAG in element.text:
             element.text = _UNWRITABLE.sub(" ", without_marks(element.text))
     return root, markup.is_cut or len(response.body) > MAX_BYTES
 
 
-def _decoded(response: TextResponse) -> str:
+def read_part(response: TextResponse) -> str:
     """Decode the part of the page that is read."""
     body, encoding = response.body, charset(response.encoding)
     if encoding and len(body) <= MAX_BYTES and not body.startswith(BOM_UTF16):
@@ -223,6 +190,24 @@ def _base(root: Node, url: str) -> str:
             joined = join(url, href)
             return joined if joined and joined.startswith("http") else url
     return url
+
+
+def text_of(element: Node, limit: int) -> str:
+    """Return what *element* says, up to *limit* characters.
+
+    Of headings in headings each would say all of the page.
+    """
+    text = "".join(_texts(element))
+    return " ".join(text[: MAX_BLANKS * limit].split())[:limit]
+
+
+def _texts(element: Node) -> Iterator[str]:
+    walk = etree.iterwalk(element, events=("start", "end"))
+    for event, each in islice(walk, MAX_TAGS_WITHIN):
+        if event == "start":
+            yield each.text or ""
+        elif each is not element:
+            yield each.tail or ""
 
 
 def join(base: str, href: str) -> str | None:

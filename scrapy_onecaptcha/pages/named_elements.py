@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from scrapy_onecaptcha.pages.steps import finish
+
 if TYPE_CHECKING:
     from scrapy_onecaptcha.pages.html import Node
+    from scrapy_onecaptcha.pages.steps import Steps
 
 __all__ = ["MAX_WIDGETS", "NamedElements"]
 
 #: Widgets of one page that are looked at.
 MAX_WIDGETS = 32
+
+# Elements and attributes that are looked at in one step.
+MAX_IN_STEP = 20_000
 
 _COMPONENTS = ("h-captcha", "vue-hcaptcha")
 _INVISIBLE = ("script", "style", "link")
@@ -40,12 +46,23 @@ class NamedElements:
     @classmethod
     def of(cls, root: Node) -> NamedElements:
         """Find them below *root*."""
+        return finish(cls.steps(root))
+
+    @classmethod
+    def steps(cls, root: Node) -> Steps[NamedElements]:
+        """Do as `of` does, in steps."""
         found = cls()
         body = next(root.iter("body"), None)
         is_in_body = False
+        looked_at = 0
         for element in root.iter():
             is_in_body = is_in_body or (element is body and body is not None)
-            values = " ".join(element.values())
+            each = element.values()
+            looked_at += 1 + len(each)
+            if looked_at > MAX_IN_STEP:
+                looked_at = 0
+                yield
+            values = " ".join(each)
             if "captcha" in values or "challenge" in values:
                 found._add(element, is_in_body=is_in_body)
             elif element.tag in _COMPONENTS:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from scrapy_onecaptcha.models import valid_sitekey
 from scrapy_onecaptcha.pages.controls import controls, type_of
+from scrapy_onecaptcha.pages.html import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +96,7 @@ def rules(page: Page) -> str:
         href = link.get("href") or ""
         if "hcaptcha.com" in href or not _RULES.search(_path(href)):
             continue
-        return " ".join("".join(link.itertext()).split())[:40] or href[:40]
+        return text_of(link, 40) or href[:40]
     return ""
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from scrapy_onecaptcha.pages.detection import detect
+from scrapy_onecaptcha.pages.detection import detection_steps
+from scrapy_onecaptcha.pages.steps import finish
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_onecaptcha.models import Challenge
+    from scrapy_onecaptcha.pages.steps import Steps
 
-__all__ = ["detect_once"]
+__all__ = ["detect_once", "reading_steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,16 @@ def detect_once(
     Raises:
         Exception: as `detect` does.
     """
+    return finish(reading_steps(response, options))
+
+
+def reading_steps(
+    response: Response, options: RequestOptions = UNSET
+) -> Steps[Challenge | None]:
+    """Do as `detect_once` does, in steps."""
     request = response.request
     if request is None:
-        return detect(response, options)
+        return (yield from detection_steps(response, options))
     reading = _Reading(
         type(response),
         response.url,
@@ -63,6 +72,6 @@ def detect_once(
     known = _READINGS.get(request)
     if known is not None and known[0] == reading:
         return known[1]
-    challenge = detect(response, options)
+    challenge = yield from detection_steps(response, options)
     _READINGS[request] = reading, challenge
     return challenge

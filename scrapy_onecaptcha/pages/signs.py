@@ -19,7 +19,7 @@ from scrapy_onecaptcha.pages.controls import (
     type_of,
     visitor_fields,
 )
-from scrapy_onecaptcha.pages.html import join
+from scrapy_onecaptcha.pages.html import join, text_of
 from scrapy_onecaptcha.pages.phrases import (
     ACTING,
     ACTS,
@@ -307,7 +307,7 @@ def _button(form: Node, page: Page) -> str:
     buttons = [e for e in controls(form, page) if type_of(e) in BUTTONS - {"reset"}]
     for element in sorted(buttons, key=lambda e: type_of(e) == "button"):
         said = element.get("value") if element.tag == "input" else None
-        said = said or "".join(element.itertext()) or element.get("aria-label")
+        said = said or text_of(element, 60) or element.get("aria-label")
         return " ".join((said or "").split())[:60]
     return ""
 
@@ -338,16 +338,15 @@ def _elsewhere(form: Node | None, page: Page) -> str:
 def _first_heading(page: Page) -> str:
     """Return what the page is headed by, for a person."""
     for element in islice(page.root.iter("h1", "h2", "h3"), 3):
-        if said := " ".join("".join(element.itertext()).split()):
-            return said[:60]
+        if said := text_of(element, 60):
+            return said
     return ""
 
 
 def _headings(page: Page, tags: tuple[str, ...]) -> str:
     """Return what the title and headings of these *tags* say."""
     found = islice(page.root.iter(*tags), 20)
-    texts = ("".join(e.itertext())[:200] for e in found)
-    return "\n".join(" ".join(text.split()) for text in texts)[:1000]
+    return "\n".join(text_of(element, 200) for element in found)[:1000]
 
 
 def _fields_outside(page: Page, forms: list[Node]) -> list[Node]:

@@ -14,13 +14,13 @@ from urllib.parse import parse_qs, urlsplit
 from scrapy_onecaptcha.models import valid_sitekey
 from scrapy_onecaptcha.pages.embedded_json import (
     NO_DATA,
-    read_data,
+    data_steps,
     rqdata_of,
     sitekey_of,
 )
-from scrapy_onecaptcha.pages.html import find
 from scrapy_onecaptcha.pages.inline_scripts import API, InlineScripts, is_active
 from scrapy_onecaptcha.pages.named_elements import MAX_WIDGETS, NamedElements
+from scrapy_onecaptcha.pages.steps import finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.pages.embedded_json import Data
     from scrapy_onecaptcha.pages.html import Node, Page
     from scrapy_onecaptcha.pages.inline_scripts import Rendering
+    from scrapy_onecaptcha.pages.steps import Steps
 
-__all__ = ["Captcha", "Widget", "read_captcha"]
+__all__ = ["Captcha", "Widget", "captcha_steps", "read_captcha"]
 
 _FRAME = re.compile(r"(?:^|//)(?:[\w-]+\.)*hcaptcha\.com/", re.IGNORECASE)
 _RECAPTCHA = re.compile(r"//(?:www\.)?(?:google\.com|recaptcha\.net)/recaptcha/")
+# Two letters are spelt out: a pattern that begins in any case is slow to search for.
 _LONE_KEY = re.compile(
-    r"""site_?-?key\\?["']?\s*[:=,]\s*\\?["']([0-9a-f-]{36})\\?["']""", re.IGNORECASE
+    r"""[sS][iI](?i:te_?-?key\\?["']?\s*[:=,]\s*\\?["']([0-9a-f-]{36})\\?["'])"""
 )
 
 
@@ -98,16 +100,26 @@ class Captcha:
 
 def read_captcha(page: Page) -> Captcha:
     """Read what *page* shows of hCaptcha."""
+    return finish(captcha_steps(page))
+
+
+def captcha_steps(page: Page) -> Steps[Captcha]:
+    """Do as `read_captcha` does, in steps."""
     scripts = InlineScripts.of(page)
+    yield
     sources = list(_script_urls(page))
     urls = [url for url in sources if API.match(url)] + scripts.injected()
     compatible = not any("recaptchacompat=off" in url.lower() for url in urls)
     google = bool(urls) and compatible and not any(map(_RECAPTCHA.search, sources))
-    named = NamedElements.of(page.root)
+    named = yield from NamedElements.steps(page.root)
+    yield
     widgets = [*_containers(named, api=bool(urls), google=google), *_frames(page)]
     widgets = _rendered(page, scripts, widgets, google=google)
+    yield
     known = bool(urls or widgets)
-    data = read_data(scripts.code, scripts.dormant) if known else NO_DATA
+    data = NO_DATA
+    if known:
+        data = yield from data_steps(scripts.code, scripts.dormant)
     lone = _lone_key(named, scripts) if known else None
     lone = lone or sitekey_of(data)
     only_named = bool(lone and not widgets)
@@ -182,11 +194,14 @@ def _rendered(
     page: Page, scripts: InlineScripts, widgets: list[Widget], *, google: bool
 ) -> list[Widget]:
     """Add what ``hcaptcha.render(container, options)`` says to the containers."""
-    for rendering in scripts.renderings():
+    renderings = list(scripts.renderings())
+    elements = _by_id(page, {each.element_id for each in renderings})
+    for rendering in renderings:
         # The name that api.js takes over, for pages made for Google's widget.
         if rendering.of == "grecaptcha" and not google:
             continue
-        widget = _render(page, rendering)
+        element = elements.get(rendering.element_id)
+        widget = _render(element, rendering)
         known = next((w for w in widgets if w.element is widget.element), None)
         if widget.element is None and len(widgets) == 1:
             known = widgets[0]
@@ -197,9 +212,18 @@ def _rendered(
     return widgets
 
 
-def _render(page: Page, rendering: Rendering) -> Widget:
-    named = rendering.element_id
-    element = find(page, "id", named) if named else None
+def _by_id(page: Page, names: set[str | None]) -> dict[str | None, Node]:
+    """Return the first element of each of these ids."""
+    found: dict[str | None, Node] = {}
+    if names - {None}:
+        for element in page.root.xpath("//*[@id]"):
+            name = element.get("id")
+            if name in names:
+                found.setdefault(name, element)
+    return found
+
+
+def _render(element: Node | None, rendering: Rendering) -> Widget:
     tag = element.tag if element is not None else ""
     where = f"a <{tag}>" if tag else "an element that its scripts name"
     return Widget(

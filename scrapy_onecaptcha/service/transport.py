@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.settings import Config
 
-__all__ = ["reach"]
+__all__ = ["reach", "running_clock"]
 
 
 def reach(crawler: Crawler, config: Config) -> tuple[Client, Clock]:
@@ -24,14 +24,20 @@ def reach(crawler: Crawler, config: Config) -> tuple[Client, Clock]:
     Scrapy can do without a reactor; treq cannot.
     """
     key, url, timeout = config.api_key, config.api_url, config.api_timeout
+    clock = running_clock()
     if not _scrapy.has_reactor():
-        clock = LoopClock()
         http, hang_up = handled(crawler, timeout)
         client = Client(
             key, url, http=http, clock=clock, timeout=timeout, hang_up=hang_up
         )
         return client, clock
+    return Client.over_network(key, url, reactor=clock, timeout=timeout), clock
+
+
+def running_clock() -> Any:
+    """Return the reactor, or a clock by asyncio's loop where there is no reactor."""
+    if not _scrapy.has_reactor():
+        return LoopClock()
     from twisted.internet import reactor  # noqa: PLC0415  (installs one if early)
 
-    running: Any = reactor
-    return Client.over_network(key, url, reactor=running, timeout=timeout), running
+    return reactor

@@ -16,7 +16,7 @@ from scrapy.http import HtmlResponse
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["CONTENT", "SLOW", "page"]
+__all__ = ["CONTENT", "SLOW", "WIDGETS", "page"]
 
 KEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
 API = '<script src="https://js.hcaptcha.com/1/api.js"></script>'
@@ -85,6 +85,28 @@ def quotes() -> str:
     return WIDGET + "<a b='" * 150_000
 
 
+def strings() -> str:
+    return f"{WIDGET}<script>// hcaptcha.render(" + '\n""' * 300_000
+
+
+def renderings() -> str:
+    script = "<script>hcaptcha.render('x')</script>"
+    return WIDGET + (script + API) * 4_000 + "<p id=y>" * 4_000
+
+
+def noscripts() -> str:
+    return WIDGET + "<input name=a><noscript>x" * 40_000
+
+
+def headings() -> str:
+    return WIDGET + "<h1><h2>" * 9_000
+
+
+def attributes_of_all() -> str:
+    names = " ".join(f"a{number}" for number in range(60))
+    return WIDGET + f"<p {names}>" * 4_000
+
+
 #: What each page is made of: two things of which there are many.
 SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
@@ -100,6 +122,12 @@ SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
         "forms by controls": owners,
         "links in links": links,
         "tags without an end": quotes,
+        "texts by ends of the page": lambda: WIDGET + "x</html>" * 60_000,
+        "strings of a script": strings,
+        "renderings by ids": renderings,
+        "noscripts in noscripts": noscripts,
+        "headings in headings": headings,
+        "attributes by tags": attributes_of_all,
     }
 )
 
@@ -121,6 +149,19 @@ CONTENT: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "100 KB, 100 KB of scripts": lambda: _article(100_000, CONFIGURED),
         "100 KB, 430 KB of scripts": lambda: _article(430_000, CONFIGURED),
+    }
+)
+
+
+#: Content with scripts and with a widget of its own.
+WIDGETS: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "100 KB, 100 KB of scripts, api.js": lambda: _article(100_000, API),
+        "the same, a form for comments": lambda: _article(
+            100_000,
+            f"{API}<form action=/comment><textarea name=text></textarea>{WIDGET}"
+            "<button>Comment</button></form>",
+        ),
     }
 )
 

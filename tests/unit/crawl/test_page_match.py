@@ -6,7 +6,8 @@ import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, Response, TextResponse
 
-from scrapy_onecaptcha.crawl.page_match import expected, is_page, same_page
+from scrapy_onecaptcha.crawl.page_match import expected, is_page, moves_on, same_page
+from tests.fuzz.fuzzing import ends
 
 URL = "https://shop.example/list?page=2"
 HTML = b"<html><body><h1 id=title>List</h1></body></html>"
@@ -149,3 +150,17 @@ def test_expected() -> None:
     assert not expected(JsonResponse(URL, body=b'{"h1": 1}'), "h1")
     kind = {"Content-Type": "text/html; charset=base64"}
     assert not expected(HtmlResponse(URL, headers=kind, body=HTML), "h1")
+
+
+@pytest.mark.parametrize("piece", [b"<script", b"<", b"<meta ", b"</script "])
+def test_no_page_takes_long_to_be_told_from_a_notice(piece: bytes) -> None:
+    body = b"<p>location.reload()" + piece * (1_000_000 // len(piece))
+    with ends(2.0):
+        assert moves_on(HtmlResponse(URL, body=body)) in (True, False)
+
+
+def test_nested_elements_do_not_take_long_to_be_matched() -> None:
+    deep = HtmlResponse(URL, body=b"<div class=a>" * 8_000, encoding="utf-8")
+    with ends(2.0):
+        assert expected(deep, "div .a div .a")
+        assert not expected(deep, "div .a ~ div .a p")

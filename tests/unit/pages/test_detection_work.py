@@ -12,46 +12,61 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scrapy_onecaptcha import detect
 from scrapy_onecaptcha.pages import detection
+from scrapy_onecaptcha.pages.detection import detection_steps
+from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 from tests.corpus.slow_pages import CONTENT, SLOW, WIDGET, page
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scrapy.http import HtmlResponse
 
 #: Calls for one page of the full size. A page that multiplies its parts takes millions.
 MOST = 400_000
+#: Calls for one step, between which a crawl goes on.
+MOST_IN_STEP = 110_000
 #: Calls for content that is no possible gate.
 FEW = 300
 
 
-def calls(response: HtmlResponse) -> int:
-    """Count the calls that ``detect`` makes, of Python and of C."""
+def steps(response: HtmlResponse, options: RequestOptions = UNSET) -> Iterator[int]:
+    """Yield the calls that each step of a detection makes, of Python and of C."""
     response.text  # noqa: B018  (decoded once, and not counted)
-    count = 0
+    left = detection_steps(response, options)
+    count, is_done = 0, False
 
     def tally(_frame: Any, event: str, _argument: Any) -> None:
         nonlocal count
         count += event in ("call", "c_call")
 
-    sys.setprofile(tally)
-    try:
-        detect(response)
-    finally:
-        sys.setprofile(None)
-    return count
+    while not is_done:
+        count = 0
+        sys.setprofile(tally)
+        try:
+            is_done = next(left, left) is left
+        finally:
+            sys.setprofile(None)
+        yield count
+
+
+def calls(response: HtmlResponse) -> int:
+    """Count the calls of all steps."""
+    return sum(steps(response))
 
 
 @pytest.mark.parametrize("name", SLOW)
 def test_a_page_made_to_be_slow_takes_little_work(name: str) -> None:
-    assert calls(page(SLOW[name]())) < MOST
+    each = list(steps(page(SLOW[name]())))
+    assert sum(each) < MOST
+    assert max(each) < MOST_IN_STEP
 
 
 @pytest.mark.parametrize("name", CONTENT)
 def test_content_with_scripts_takes_next_to_none(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detection, "parse", None)  # it is not even parsed
+    monkeypatch.setattr(detection, "parse_steps", None)  # it is not even parsed
     assert calls(page(CONTENT[name]())) < FEW
 
 
