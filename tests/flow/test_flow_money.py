@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scrapy_onecaptcha._twisted import sleep
+from scrapy_onecaptcha.crawl import payment
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     AttemptsExhausted,
@@ -24,6 +26,10 @@ from .test_flow_sharing import paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from twisted.internet.defer import Deferred
+
+    from scrapy_onecaptcha._twisted import Clock
 
     from .virtual import Crawl
 
@@ -158,10 +164,24 @@ def test_an_open_circuit_lets_one_task_probe_after_the_cooldown(
 @pytest.mark.parametrize(
     ("waits", "tasks", "pages"), [(0, 2, 0), (1, 2 + 4, 0), (3, 2 + 8, 4)]
 )
+@pytest.mark.parametrize("early", [0.0, 0.5])
 def test_waiting_requests_sit_out_so_many_cool_downs(
-    crawling: Crawling, waits: int, tasks: int, pages: int
+    crawling: Crawling,
+    monkeypatch: pytest.MonkeyPatch,
+    waits: int,
+    tasks: int,
+    pages: int,
+    early: float,
 ) -> None:
-    """Each cool-down admits one task, and its failure begins the next one."""
+    """Each cool-down admits one task, and its failure begins the next one.
+
+    Timers of event loops may fire a little *early*.
+    """
+
+    def doze(clock: Clock, seconds: float) -> Deferred[None]:
+        return sleep(clock, seconds - early if seconds > 1 else seconds)
+
+    monkeypatch.setattr(payment, "sleep", doze)
     crawl = crawling(
         cooldown=100.0, max_failures=2, max_attempts=20, breaker_waits=waits
     )
