@@ -189,6 +189,7 @@ def kinds() -> Iterator[Cell]:
         ("own", 80),
         ("delayed", 60),
         ("agent", 60),
+        ("pass", 60),
     ):
         yield Cell(kind, pages, {"kind": kind})
     yield Cell("domain", 60, {"kind": "domain", "hosts": 30})
