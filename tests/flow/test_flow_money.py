@@ -412,3 +412,25 @@ def test_unsolvable_and_out_of_scope_gates_cost_nothing(crawling: Crawling) -> N
     assert [page.url for page in outside] == ["https://elsewhere.example/1"]
     assert crawl.stat("refused/scope") == 1
     crawl.finish()
+
+
+def test_each_end_of_a_clearance_is_told_once_with_what_it_was_good_for(
+    crawling: Crawling, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the next one comes, or, where none does, when the crawl is over."""
+    caplog.set_level("INFO")
+    crawl = crawling(max_tasks=2, concurrency=1)
+    crawl.site(pages=3)
+    crawl.ask(*paths(8))
+    crawl.run()
+    assert len(crawl.pages) == 6
+
+    def told() -> list[str]:
+        return [text for text in caplog.messages if "has ended" in text]
+
+    assert len(told()) == 1
+    crawl.finish()
+    assert len(told()) == 2
+    assert all("opened 3 pages and cost 1 task" in text for text in told())
+    assert crawl.stat("clearances") == 2
+    assert crawl.stat("clearances/pages") == 3
