@@ -195,16 +195,20 @@ def test_a_process_that_is_killed_or_paused_is_replaced(slow: Shared) -> None:
     with ExitStack() as stack, redis() as server:
         urls = [stack.enter_context(store_of("sqlite")), server.url]
 
-        def start() -> list[Crawl]:
-            plans = [crawling(slow, plan, {"ONECAPTCHA_STORE": url}) for url in urls]
-            return [stack.enter_context(each) for each in plans]
+        def start(url: str) -> Crawl:
+            settings = {"ONECAPTCHA_STORE": url}
+            return stack.enter_context(crawling(slow, plan, settings))
 
-        killed, paused = start()
-        killed.until(lambda: slow.tasks == 2)
+        killed = start(urls[0])
+        killed.until(lambda: slow.tasks == 1, seconds=60)
         killed.process.send_signal(signal.SIGKILL)
-        paused.process.send_signal(signal.SIGSTOP)
         killed.process.wait()
-        for result in [each.result() for each in start()]:
+        successors = [start(urls[0])]
+        paused = start(urls[1])
+        paused.until(lambda: slow.tasks == 2, seconds=60)
+        paused.process.send_signal(signal.SIGSTOP)
+        successors.append(start(urls[1]))
+        for result in [each.result() for each in successors]:
             result.assert_clean()
             result.assert_delivered()
             assert told(result, "another process solves") == 1
