@@ -82,8 +82,8 @@ async def fetch(
         hints: for the detection.
         fresh: whether Scrapy's HTTP cache is left out.
     """
-    # Of a robots.txt that cannot be had it shows a traceback. The page, which is not to
-    # be had either, tells why in a sentence.
+    # It logs a traceback for a robots.txt that cannot be fetched. The page cannot be
+    # fetched either, and its error is one sentence.
     logging.getLogger(RobotsTxtMiddleware.__module__).setLevel(logging.CRITICAL)
     settings = settings.copy()
     settings.setdict(_SETTINGS, priority="cmdline")
@@ -102,7 +102,7 @@ async def fetch(
 
 
 def put_in_place(settings: Settings) -> None:
-    """Have a looker where the middleware stands, and the middleware nowhere."""
+    """Put a looker in the place of the middleware."""
     middlewares = settings.getdict("DOWNLOADER_MIDDLEWARES")
     for name in middlewares:
         cls = load_object(name)
