@@ -24,7 +24,8 @@ __all__ = ["cleaned_url", "save"]
 REMOVED = "removed"
 # Of a part of a path that is no word: an address, an account, a key.
 _PERSONAL = re.compile(r".*@.*|.*%40.*|.*\d{4,}.*|[\w-]{25,}", re.IGNORECASE)
-_URL = re.compile(r"https?://[^\s\"'<>)\]}]+")
+# Also without a host, as after a redirect.
+_URL = re.compile(r"(?:https?:/)?/[^\s\"'<>)\]}]+")
 _SUFFIXES = {b"json": ".json", b"xml": ".xml", b"plain": ".txt", b"html": ".html"}
 # Of a directory's name.
 MAX_HOST = 80

@@ -3,10 +3,12 @@
 ``POST /mediawiki`` (an edit: 200, and the token goes into ``captchaword``), ``POST
 /better-auth`` (a log-in: 400 without a sitekey, and the token goes into a header), and
 ``POST /laravel``, whose validation names the field that is missing, and no sitekey.
+``/cloudflare`` is a gate that no token can pass.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha.sandbox import sitekey_of
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.sandbox.messages import Visit
 
 __all__ = ["Apis"]
+
+PAGES = Path(__file__).parents[1] / "corpus" / "pages"
+CLOUDFLARE = PAGES / "cloudflare-2021-branded.html"
 
 
 class Apis:
@@ -42,6 +47,8 @@ class Apis:
             needed = ["The h-captcha-response field is required."]
             told = {"message": needed[0], "errors": {"h-captcha-response": needed}}
             return json_reply(told, status=422)
+        if visit.path == "/cloudflare":
+            return Reply(body=CLOUDFLARE.read_bytes(), content_type="text/html")
         return Reply(status=404)
 
     def _edited(self, visit: Visit) -> Reply:

@@ -48,11 +48,14 @@ def test_each_demand_is_passed_or_handed_on(servers: Servers) -> None:
         post("laravel", JSON, user),
         post("better-auth", JSON, user, field=HEADER),
         post("better-auth", JSON, f"{user} ", field=HEADER, sitekey=KEY),
+        ask(f"{servers['apis']}/cloudflare"),
     ]
     result = crawl(servers, plan)
     result.assert_clean()
-    assert dict(result.ended) == dict.fromkeys(range(5), 1)
-    assert result.errors == {}
+    assert dict(result.ended) == dict.fromkeys(range(6), 1)
+    [(number, error)] = result.errors.items()
+    assert (number, error["error"]) == (5, "UnsolvableGate")
+    assert result.stat("unsolvable/no_sitekey") == 1
     told = {n: page["status"] for n, page in result.pages.items()}
     assert told == {0: 200, 1: 200, 2: 422, 3: 400, 4: 200}
     shown = [json.loads(result.pages[n]["echo"]["body"]) for n in (0, 1, 4)]

@@ -1314,3 +1314,19 @@ def test_several_fields_of_a_form_all_take_the_token() -> None:
     form = read(gate(), options).form
     assert form is not None
     assert form.token_fields == ("token", "copy")
+
+
+@pytest.mark.parametrize("button", ["Show", "Download", "Buy now", "ダウンロード"])
+def test_what_is_expected_and_lacks_makes_a_gate_by_itself(button: str) -> None:
+    links = "<a href=/x>Another page</a> " * 60
+    form = f"<form action=/orders>{WIDGET}<button>{button}</button></form>"
+    html = f"<title>Teas</title>{API}<h1>Teas</h1>{links}<p>{LOREM}</p>"
+    expect = RequestOptions(expect=".price")
+    assert read(f"{html}{form}").kind == "widget"
+    found = read(f"{html}{form}", expect)
+    assert found.kind == "gate"
+    assert found.confidence >= 0.9
+    assert "It lacks the content expected (.price)." in found.evidence
+    # A form that asks for more is passed by no token.
+    asking = form.replace("<button>", "<input name=user><button>")
+    assert read(f"{html}{asking}", expect).kind == "widget"
