@@ -65,6 +65,6 @@ def test_each_demand_is_passed_or_handed_on(servers: Servers) -> None:
         {"user": "ada"},
     ]
     assert servers.tasks_of("apis") == result.stat("tokens/accepted") == 3
-    [warning] = [line for line in result.lines("WARNING") if "sitekey" in line]
+    [warning] = [line for line in result.lines("WARNING") if "better-auth" in line]
     assert f"{servers['apis']}/better-auth" in warning
     assert 'add "sitekey" to meta["onecaptcha"]' in warning
