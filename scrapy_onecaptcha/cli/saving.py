@@ -14,6 +14,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from scrapy_onecaptcha.pages.encodings import media_type
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -80,7 +82,7 @@ def _name(name: str) -> str:
 
 
 def _suffix(response: Response) -> str:
-    kind = (response.headers.get("Content-Type") or b"html").lower()
+    kind = media_type(response) or b"html"
     return next((end for word, end in _SUFFIXES.items() if word in kind), ".bin")
 
 

@@ -18,7 +18,7 @@ from scrapy_onecaptcha.models import MAX_RQDATA
 from scrapy_onecaptcha.pages.classifier import weigh
 from scrapy_onecaptcha.pages.detection import detect
 from scrapy_onecaptcha.pages.html import MAX_BYTES, parse
-from scrapy_onecaptcha.pages.markup import MAX_ATTRIBUTES
+from scrapy_onecaptcha.pages.markup import MAX_ATTRIBUTES, MAX_TAGS
 from scrapy_onecaptcha.pages.signs import Signs
 from scrapy_onecaptcha.request_options import RequestOptions
 from tests.corpus.script_pages import JQUERY
@@ -1330,3 +1330,10 @@ def test_what_is_expected_and_lacks_makes_a_gate_by_itself(button: str) -> None:
     # A form that asks for more is passed by no token.
     asking = form.replace("<button>", "<input name=user><button>")
     assert read(f"{html}{asking}", expect).kind == "widget"
+
+
+def test_what_is_expected_may_stand_behind_what_is_read_of_a_page() -> None:
+    html = f"<title>Teas</title>{API}<h1>Teas</h1><form>{WIDGET}</form>"
+    more = "<p>Tea <a href=/x>and more</a></p>" * MAX_TAGS
+    found = read(f"{html}{more}<b class=price>1</b>", RequestOptions(expect=".price"))
+    assert found.kind == "widget"
