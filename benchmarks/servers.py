@@ -79,6 +79,15 @@ def ordinary(visit: Visit, size: int) -> Reply:
     return html_reply(PAGE.format(path=visit.path, text=text))
 
 
+def gate_of(fields: dict[str, Any]) -> Gate:
+    """Return the gate whose fields have come as JSON, which has no tuples."""
+    as_they_were = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in fields.items()
+    }
+    return Gate(**as_they_were)
+
+
 class LateGate:
     """A site that lets so many visits pass before its gate appears.
 
@@ -120,7 +129,7 @@ class Servers:
         self._reactor = reactor
         low, high = service.pop("latency")
         gates = {
-            name: Gate(**site["gate"]) for name, site in sites.items() if site["gate"]
+            name: gate_of(site["gate"]) for name, site in sites.items() if site["gate"]
         }
         self._sandbox = Sandbox(
             service=ServiceOptions(latency=(low, high), **service),

@@ -18,6 +18,8 @@ from cssselect import SelectorError
 from scrapy.selector import Selector
 from scrapy.utils.misc import load_object
 
+from scrapy_onecaptcha._logging import one_line
+
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 _NETLOC = re.compile(r"(?:\[[^][]+\]|[^][:]+)(?::[0-9]+)?")
 #: A UUID in lower case, as sitekeys are.
@@ -219,8 +221,8 @@ def function(value: Any) -> Callable[..., Any]:
     try:
         loaded = load_object(value)
     except Exception as error:  # whatever the module raises when it is imported
-        said = "".join(c if c.isprintable() else " " for c in str(error))
-        raise _Hint(f"{type(error).__name__}: {said[:200]}") from error
+        said = one_line(str(error), 200)
+        raise _Hint(f"{type(error).__name__}: {said}") from error
     if not callable(loaded):
         raise _Hint("what it names cannot be called")
     return loaded  # type: ignore[no-any-return]

@@ -83,7 +83,7 @@ def valid_sitekey(text: str | None) -> str | None:
 
 def price(points: float) -> str:
     """Return *points* and what they are worth, for a person."""
-    return f"{points:,g} points ({points / POINTS_PER_CNY:,.3f} CNY)"
+    return f"{points:,.10g} points ({points / POINTS_PER_CNY:,.3f} CNY)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +258,7 @@ class Budget(Protocol[_R_co]):
 
 
 class SolveReport(Protocol):
-    """Is told what happens to tasks."""
+    """Is told what the solver does."""
 
     def count(self, name: str, /) -> None:
         """Raise the stat ``onecaptcha/{name}``."""
@@ -266,26 +266,6 @@ class SolveReport(Protocol):
 
     def tell(self, level: int, message: str, /) -> None:
         """Log *message* at *level*."""
-        ...
-
-    def task_created(self, site: str, /) -> None:
-        """Count a task, before the service is called."""
-        ...
-
-    def task_refunded(self, site: str, /) -> None:
-        """Take a task back that the service refused to create."""
-        ...
-
-    def task_ready(self, site: str, solution: Solution, attempt: int, /) -> None:
-        """Count a token."""
-        ...
-
-    def task_failed(self, site: str, error: Any, /, *, charged: bool) -> None:
-        """Count a task without a token; *charged*: whether it may have been billed."""
-        ...
-
-    def task_abandoned(self) -> None:
-        """Count a task that the stop of the crawl left behind."""
         ...
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.exceptions import OneCaptchaError
     from scrapy_onecaptcha.models import Challenge, Solution
+    from scrapy_onecaptcha.report.tally import TaskCount
     from scrapy_onecaptcha.settings import Config
 
 __all__ = ["STATS", "Report"]
@@ -62,6 +63,7 @@ class Report:
         stats: the crawl's stats collector.
         config: the settings.
         clock: for the progress line.
+        tasks: the tasks of the crawl.
         waiting: how many requests wait now.
         forecast: says when the next token is due, if that can be told.
     """
@@ -71,6 +73,7 @@ class Report:
         stats: StatsCollector,
         config: Config,
         clock: Clock,
+        tasks: TaskCount,
         waiting: Callable[[], int],
         forecast: Callable[[], str] = str,
     ) -> None:
@@ -79,8 +82,8 @@ class Report:
         self._clock = clock
         self._waiting = waiting
         self._forecast = forecast
+        self._tasks = tasks
         self._sites: dict[str, Tally] = {}
-        self._paid_sites = 0
         self._losses = Quieted(clock.seconds)
         self._once = Once()
         self._ended = Ended()
@@ -125,7 +128,7 @@ class Report:
         )
         if not domains and not (config.max_tasks or config.max_tasks_per_site):
             logger.warning(
-                "Neither a scope nor a budget bounds what this crawl may spend: set "
+                "Neither a scope nor a budget limits the cost of this crawl: set "
                 "allowed_domains on the spider, or ONECAPTCHA_ALLOWED_DOMAINS, or "
                 "ONECAPTCHA_MAX_TASKS."
             )
@@ -152,7 +155,7 @@ class Report:
     def _totals(self) -> str:
         total_ = self._sum(list(self._sites))
         return (
-            f"{counted(total_.tasks, 'task')}, {total_.passed} passed, "
+            f"{counted(self._tasks.total, 'task')}, {total_.passed} passed, "
             f"{total_.failed} failed, {price_of(total_)}"
         )
 
@@ -168,26 +171,33 @@ class Report:
             return
         ranked = sorted(self._sites, key=self._rank, reverse=True)
         for site in sorted(ranked[:MAX_TOLD]):
-            self._tell_site(site, self._sites[site])
+            self._tell_site(site, self._sites[site], self._tasks_of(site))
         rest = ranked[MAX_TOLD:]
         if rest:
-            self._tell_site(f"{len(rest)} more sites", self._sum(rest))
+            tasks = sum(map(self._tasks_of, rest))
+            self._tell_site(f"{len(rest)} more sites", self._sum(rest), tasks)
         abandoned = f"; {self._abandoned} abandoned" if self._abandoned else ""
         logger.info("hCaptcha in all: %s%s", self._totals(), abandoned)
 
     def _rank(self, site: str) -> tuple[int, int, int]:
         tally = self._sites[site]
-        return tally.tasks, tally.lost, tally.shared
+        return self._tasks_of(site), tally.lost, tally.shared
+
+    def _tasks_of(self, site: str) -> int:
+        if site != OTHERS:
+            return self._tasks.of(site)
+        named = sum(self._tasks.of(each) for each in self._sites)
+        return self._tasks.total - named
 
     def _sum(self, sites: list[str]) -> Tally:
         return total(self._sites[site] for site in sites)
 
-    def _tell_site(self, site: str, tally: Tally) -> None:
+    def _tell_site(self, site: str, tally: Tally, tasks: int) -> None:
         logger.info(
             "hCaptcha on %s: %s, %d passed, %d failed, %s shared another's clearance, "
             "%s lost, spent %s",
             site,
-            counted(tally.tasks, "task"),
+            counted(tasks, "task"),
             tally.passed,
             tally.failed,
             counted(tally.shared, "page"),
@@ -203,29 +213,25 @@ class Report:
         return self._open_tasks
 
     def task_created(self, site: str) -> None:
-        """Count a task, before the service is called."""
-        self.count("tasks")
+        """Tell of a task that was counted now, before the service is called."""
+        self._show_tasks()
         self._charge(site, self._config.task_cost)
-        tally = self.site(site)
-        tally.tasks += 1
         self._open_tasks += 1
-        self._paid_sites += tally.tasks == 1
-        if self._paid_sites >= MANY_SITES and not self._config.max_tasks:
+        if self._tasks.sites >= MANY_SITES and not self._config.max_tasks:
             self.warn_once(
                 "sites",
-                f"Captchas were paid for on {MANY_SITES} sites, each of which may cost "
-                "as much again as the last, and no budget bounds the sum: set "
-                "ONECAPTCHA_MAX_TASKS.",
+                f"Paid captchas on {MANY_SITES} sites and no budget is set; each other "
+                "site may cost up to the same again. Set ONECAPTCHA_MAX_TASKS.",
             )
 
     def task_refunded(self, site: str) -> None:
-        """Take a task back that the service refused to create."""
-        self.count("tasks", -1)
+        """Tell of a task that was taken back: the service refused to create it."""
+        self._show_tasks()
         self._charge(site, -self._config.task_cost)
-        tally = self.site(site)
-        tally.tasks -= 1
         self._open_tasks -= 1
-        self._paid_sites -= tally.tasks == 0
+
+    def _show_tasks(self) -> None:
+        self._stats.set_value("onecaptcha/tasks", self._tasks.total)
 
     def _charge(self, site: str, points: float) -> None:
         self.count("points", points)
@@ -320,7 +326,7 @@ class Report:
         set_value("onecaptcha/clearances/seconds", ended.seconds / ended.count)
         if pages:
             logger.info(
-                "The clearance of %s has ended: it lasted %.0f s, opened %s and cost "
+                "The clearance of %s has ended: it lasted %.1f s, opened %s and cost "
                 "%s",
                 site,
                 seconds,

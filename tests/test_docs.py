@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scrapy.http import HtmlResponse
 from scrapy.utils.misc import load_object
 
 from scrapy_onecaptcha import (
@@ -50,6 +49,7 @@ from tests.docs.pages import (
     section,
     serving,
     shown,
+    steady,
     words,
 )
 from tests.test_package import MAIN, listed
@@ -116,7 +116,10 @@ def test_every_command_is_documented() -> None:
 
 
 def test_the_rooms_that_are_named_exist() -> None:
-    table = rows("Where things live", DEVELOPMENT)
+    package = ROOT / "scrapy_onecaptcha"
+    rooms = {code(room) for room, _ in rows("Where things live", DEVELOPMENT)}
+    assert rooms == {path.parent.name for path in package.glob("*/__init__.py")}
+    table = rows("Where each behaviour lives", DEVELOPMENT)
     assert len(table) > 20
     for _, module in table:
         assert (ROOT / "scrapy_onecaptcha" / code(module)).is_file(), module
@@ -290,18 +293,27 @@ def test_the_set_up() -> None:
     assert by_hand["ONECAPTCHA_API_KEY"] == "…"
 
 
-def test_the_spider_of_the_readme() -> None:
+@pytest.mark.crawl
+def test_the_example_of_the_readme_runs_as_printed(tmp_path: Path) -> None:
     (sample,) = samples("An example", README)
-    spider = executed(sample)["BooksSpider"]()
-    assert config(**spider.custom_settings).max_tasks == 50
-    page = HtmlResponse(
-        "https://shop.example/",
-        body=b"""<p class="book"><h3>One</h3></p><div class="book"><h3>Two</h3></div>
-        <a class="next" href="/2">on</a>""",
-        encoding="utf-8",
+    (tmp_path / "books.py").write_text(sample, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "books.py"],
+        cwd=tmp_path,
+        env={**environment(), "TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
-    item, more = spider.parse(page)
-    assert (item, more.url) == ({"title": "Two"}, "https://shop.example/2")
+    assert done.returncode == 0, done.stderr
+    titles = (tmp_path / "books.csv").read_text("utf-8").splitlines()
+    assert len(set(titles)) == 61  # with the head
+    told = re.search(r"```\n(\[scrapy_one.*?)```", README, re.DOTALL)
+    assert told is not None
+    logged = steady(done.stderr).splitlines()
+    for line in told[1].splitlines():
+        assert steady(line) in logged
 
 
 def test_what_a_request_says() -> None:

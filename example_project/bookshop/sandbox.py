@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
+from scrapy.downloadermiddlewares import cookies
 from scrapy.exceptions import NotConfigured
 from scrapy.utils.defer import maybe_deferred_to_future
+from tldextract import TLDExtract
 
 from bookshop.site import SiteSpider
 from scrapy_onecaptcha.sandbox import (
@@ -97,8 +99,9 @@ def _withhold(settings: BaseSettings, hand: Mapping[Any, Any]) -> None:
 def _keep_from_the_internet() -> None:
     """Let Scrapy's cookies use the public suffix list that is installed.
 
-    They would fetch the newest at the first cookie, which on a machine without internet
-    takes its time and logs a traceback. It is tldextract that does it, and that reads
-    this variable; an empty one names no place to fetch from.
+    They would fetch the newest list at the first cookie. Without internet that takes
+    time and logs a long traceback.
     """
-    os.environ.setdefault("TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS", "")
+    cookies._split_domain = TLDExtract(  # type: ignore[attr-defined,unused-ignore]  # noqa: SLF001
+        suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True
+    )

@@ -10,7 +10,7 @@ from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.cli.service import balance_of, has_no_balance, read_config
 from scrapy_onecaptcha.exceptions import ServiceError
-from scrapy_onecaptcha.models import POINTS_PER_CNY
+from scrapy_onecaptcha.models import POINTS_PER_CNY, price
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -82,7 +82,7 @@ def tell(
 
 def in_words(told: dict[str, Any]) -> str:
     """Return the same as a line of text."""
-    left = f"{told['points']:,.10g} points ({told['cny']:,.2f} CNY)"
+    left = price(told["points"])
     if told["solves"] is None:
         return left
     return f"{left}: {told['solves']:,} solves at {told['task_cost']:g} points"

@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError
 from scrapy_onecaptcha.cli.detect import nothing
 from scrapy_onecaptcha.cli.page_fetch import Look, fetch
 from scrapy_onecaptcha.cli.service import connected, price
-from scrapy_onecaptcha.crawl.budget import Allowance, Policy
+from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.crawl.gate import task_of
 from scrapy_onecaptcha.exceptions import OneCaptchaError, UnsolvableGate
 from scrapy_onecaptcha.service.solver import Solver
@@ -194,13 +194,13 @@ class Purchase:
 
     async def _solve(self, task: Task) -> Solution:
         config, clock = self._config, self._stage.reactor
-        report = _Bill(self._answer, self._terminal)
+        policy = Policy(config, clock.seconds)
         async with connected(config, clock) as client:
             solver = Solver(
                 client,
                 config,
-                Policy(config, clock.seconds),
-                report,
+                policy,
+                _Voice(self._terminal),
                 clock,
                 lambda: False,
                 random.random,
@@ -209,9 +209,12 @@ class Purchase:
                 clock, lambda s: f"Waiting for the token: {s:.0f} s"
             ):
                 # One task: what was agreed to, whatever the settings allow a page.
-                solution, reservation = await solver.solve(
-                    task, urlsplit(task.url).netloc, Allowance(task.url, 1)
-                )
+                attempts = PageAttempts(task.url, 1)
+                site = urlsplit(task.url).netloc
+                try:
+                    solution, reservation = await solver.solve(task, site, attempts)
+                finally:
+                    self._answer.spent = policy.tasks
         self._answer.task_type = solver.health.task_type
         reservation.settle("void")  # the site's verdict on the token is not seen here
         return solution
@@ -227,16 +230,14 @@ def _refuse_unsolvable(challenge: Challenge) -> None:
         )
 
 
-class _Bill:
-    """Counts the tasks of one solve, and says what a person who waits should know.
+class _Voice:
+    """Says what a person who waits for one solve should know.
 
     Args:
-        answer: where tasks are counted.
         terminal: where messages are written.
     """
 
-    def __init__(self, answer: Answer, terminal: Terminal) -> None:
-        self._answer = answer
+    def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
 
     def tell(self, level: int, message: str) -> None:
@@ -246,20 +247,3 @@ class _Bill:
 
     def count(self, name: str) -> None:
         """Count nothing: there is no crawl."""
-
-    def task_created(self, site: str) -> None:  # noqa: ARG002
-        """Count a task, before the service is called."""
-        self._answer.spent += 1
-
-    def task_refunded(self, site: str) -> None:  # noqa: ARG002
-        """Take a task back that the service refused to create."""
-        self._answer.spent -= 1
-
-    def task_ready(self, site: str, solution: Solution, attempt: int) -> None:
-        """Do nothing: the caller tells of the token."""
-
-    def task_failed(self, site: str, error: OneCaptchaError, *, charged: bool) -> None:
-        """Do nothing: the caller tells of the error."""
-
-    def task_abandoned(self) -> None:
-        """Do nothing: the caller tells of the interruption."""

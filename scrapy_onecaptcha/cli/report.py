@@ -16,6 +16,7 @@ from scrapy_onecaptcha.report.html import page
 from scrapy_onecaptcha.report.ledger import read
 from scrapy_onecaptcha.report.summary import of_site, summarize
 from scrapy_onecaptcha.report.text import in_words
+from scrapy_onecaptcha.report.wording import count_of
 from scrapy_onecaptcha.service.error_codes import rule
 
 if TYPE_CHECKING:
@@ -165,4 +166,4 @@ class _Faults:
             yield f"{fault.path}, line {fault.number}: {fault.why}; left out"
         more = self.count - len(self._first)
         if more:
-            yield f"{more:,} more line{'s' * (more != 1)} left out"
+            yield f"{count_of(more, 'more line')} left out"

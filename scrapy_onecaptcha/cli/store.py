@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from scrapy.exceptions import UsageError
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.settings import PREFIX, SETTINGS
@@ -70,7 +71,7 @@ class StoreTool(Tool):
             for line in told if isinstance(told, list) else [told]:
                 call.terminal.as_json(line)
         else:
-            call.terminal.result(*in_words(told))
+            call.terminal.result(*in_words(told, _namespace(call.settings)))
         return DONE
 
 
@@ -87,23 +88,31 @@ def _store_of(settings: BaseSettings) -> Store:
     Raises:
         UsageError: there is none, or a setting is bad.
     """
-    try:
-        url, namespace = (
-            None if settings.get(name) is None else row.read(name, settings.get(name))
-            for name, row in SETTINGS.items()
-            if name in {_STORE, f"{PREFIX}STORE_NAMESPACE"}
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    url = url or default_url(settings.get("JOBDIR"))
+    url = _read(settings, _STORE) or default_url(settings.get("JOBDIR"))
     if url is None:
         raise UsageError(f"there is no store: set {_STORE}, or JOBDIR")
     path = url.removeprefix("sqlite:///")
     if path != url and not Path(path).exists():
         raise UsageError(f"there is no store yet: {path}")
-    return open_store(
-        url, uuid.uuid4().hex, namespace=namespace or settings.get("BOT_NAME") or ""
-    )
+    return open_store(url, uuid.uuid4().hex, namespace=_namespace(settings))
+
+
+def _namespace(settings: BaseSettings) -> str:
+    named = _read(settings, f"{_STORE}_NAMESPACE")
+    return str(named or settings.get("BOT_NAME") or "")
+
+
+def _read(settings: BaseSettings, name: str) -> Any:
+    """Return the value of a setting of ours, ``None`` where it is not set.
+
+    Raises:
+        UsageError: it is bad.
+    """
+    value = settings.get(name)
+    try:
+        return None if value is None else SETTINGS[name].read(name, value)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 async def _do(store: Store, arguments: list[str]) -> Any:
@@ -138,6 +147,7 @@ def tell(entry: Entry) -> dict[str, Any]:
         "cookies": None
         if clearance is None
         else sorted(str(cookie.get("name")) for cookie in clearance.cookies),
+        "url_pass": clearance and sorted(name for name, _ in clearance.url_pass),
     }
 
 
@@ -146,13 +156,13 @@ def _iso(moment: float) -> str:
     return date.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def in_words(told: Any) -> Sequence[str]:
-    """Return the same for a person."""
+def in_words(told: Any, namespace: str = "") -> Sequence[str]:
+    """Return the same for a person, who may have looked into the wrong *namespace*."""
     if isinstance(told, dict):
-        count = told["forgotten"]
-        return [f"Forgotten: {count} {'session' if count == 1 else 'sessions'}."]
+        return [f"Forgotten: {counted(told['forgotten'], 'session')}."]
     if not told:
-        return ["No site is known to the store."]
+        named = f"namespace {namespace!r}: ONECAPTCHA_STORE_NAMESPACE, or BOT_NAME"
+        return [f"No site is known to the store ({named})."]
     return [line for one in told for line in _lines(one)]
 
 
@@ -166,6 +176,8 @@ def _lines(one: dict[str, Any]) -> list[str]:
             f"  cookies: {', '.join(one['cookies']) or 'none'}",
             f"  User-Agent: {one['user_agent'] or 'any'}",
         ]
+    if one["url_pass"]:
+        lines.append(f"  pass in the URL: {', '.join(one['url_pass'])}")
     if one["token_per_page"]:
         lines.append("  wants a token for each page")
     return lines

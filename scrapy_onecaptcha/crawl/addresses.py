@@ -43,13 +43,12 @@ class GateAddresses:
             return False  # no redirect, or one to the same page
         if bare in self._known:
             return True
-        first = self._led_from.setdefault(bare, asked.url)
+        self._led_from.setdefault(bare, asked.url)
         _bound(self._led_from)
         if (
             names(gated, asked.url)
             or says_so(gated)
-            # A request that must not be sent twice is not judged by this alone.
-            or (first != asked.url and asked.method == "GET")
+            or self._led_others(bare, asked.url, asked.method)
         ):
             self._known[bare] = None
             _bound(self._known)
@@ -64,18 +63,31 @@ class GateAddresses:
         """Tell whether *chain* went through a gate address, wherever it ends."""
         return any(_bare(url) in self._known for url in [*chain][1:])
 
-    def strayed(self, asked: str, chain: Iterable[str]) -> bool:
+    def strayed(self, asked: str, chain: Iterable[str], method: str = "GET") -> bool:
         """Tell whether *chain*, which *asked* has led along, ends at nobody's page.
 
-        It does where it went through a gate address, and not back to where it began.
+        It does where it went through a gate address, and not back to where it began. A
+        URL at which another request was led into a gate counts as one as well.
+
+        Args:
+            asked: what the spider asked for.
+            chain: where that has led, itself at the beginning.
+            method: of what the spider asked for.
         """
         urls = list(chain)
-        if not self._known or len(urls) < 2 or _same(asked, urls[-1]):  # noqa: PLR2004
+        if not self._led_from or len(urls) < 2 or _same(asked, urls[-1]):  # noqa: PLR2004
             return False
         start = _bare(asked)
         return any(
-            bare in self._known and bare != start for bare in map(_bare, urls[1:])
+            bare != start
+            and (bare in self._known or self._led_others(bare, asked, method))
+            for bare in map(_bare, urls[1:])
         )
+
+    def _led_others(self, bare: str, asked: str, method: str) -> bool:
+        """Tell whether another request was led to *bare* and met a gate there."""
+        # A request that must not be sent twice is not judged by this alone.
+        return method == "GET" and self._led_from.get(bare, asked) != asked
 
 
 def chain_of(request: Request) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,9 +18,11 @@ from scrapy_onecaptcha.crawl.rules import is_robots
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.crawl.site import SiteClient
 from scrapy_onecaptcha.exceptions import OneCaptchaError
+from scrapy_onecaptcha.pages.html import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from typing import TypeAlias
 
     from scrapy import Request
 
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.models import Challenge
     from scrapy_onecaptcha.pages.steps import Steps
     from scrapy_onecaptcha.request_options import RequestOptions
+
+    Lend: TypeAlias = Callable[[], None]
+    Flow: TypeAlias = Callable[[Lend], Awaitable[Response]]
 
 __all__ = ["NO_COOKIES", "Arrivals"]
 
@@ -90,7 +96,7 @@ class Arrivals:
             response.request = request
         options = self._rules.options(request)
         try:
-            glance = self._reader.glance(response, options)
+            glance = self._reader.glance(_to_look_at(request, response), options)
         except Exception:
             self.fail(request)  # the user's own code has failed
             raise
@@ -177,8 +183,9 @@ class Arrivals:
     def _strayed(self, request: Request) -> bool:
         if "redirect_urls" not in request.meta:
             return False
-        asked = request_meta.first_of(request)["url"]
-        return self._addresses.strayed(asked, chain_of(request))
+        first = request_meta.first_of(request)
+        method = first.get("method", "GET")
+        return self._addresses.strayed(first["url"], chain_of(request), method)
 
     def _may_pass(self, request: Request, response: Response) -> bool:
         """Tell whether the gate *response* is one that this crawl may solve."""
@@ -219,7 +226,8 @@ class Arrivals:
         site = SiteClient(self._context.site, request, options)
         flow = GateFlow(self._context, site, next(self._numbers))
 
-        async def ask_again() -> Response:
+        async def ask_again(lend: Lend) -> Response:
+            lend()
             return await flow.page(await site.ask())
 
         return self._run(request, site, ask_again)
@@ -239,13 +247,17 @@ class Arrivals:
         site = SiteClient(self._context.site, request, options)
         flow = GateFlow(self._context, site, next(self._numbers))
 
-        async def begin() -> Response:
+        async def begin(lend: Lend) -> Response:
+            # Until it is known to be a gate nothing of it can be dropped: large ones
+            # keep their slots, so that no more of them are held than are downloaded.
+            is_large = len(response.body) > MAX_BYTES
+            if not is_large:
+                lend()
             outcome = await site.read(request, response)
             if isinstance(outcome, Gated):
-                gate = outcome.gate
-                self._report.gate(gate.challenge)
-                if request_meta.is_evidence(request, response):
-                    gate.session.line.gated(gate.stamp)
+                if is_large:
+                    lend()
+                self._report.gate(outcome.gate.challenge)
             self._departures.return_ticket(request, gated=isinstance(outcome, Gated))
             return await flow.page(outcome)
 
@@ -255,7 +267,7 @@ class Arrivals:
         self,
         request: Request,
         site: SiteClient,
-        flow: Callable[[], Awaitable[Response]],
+        flow: Flow,
     ) -> Response | Request:
         try:
             return await self._engine.as_scrapy(self._parked(request, site, flow))
@@ -272,12 +284,16 @@ class Arrivals:
         self,
         request: Request,
         site: SiteClient,
-        flow: Callable[[], Awaitable[Response]],
+        flow: Flow,
     ) -> Response | Request:
-        with self._loans.park():
-            self._report.parked(self._loans.parked)
+        with ExitStack() as parked:
+
+            def lend() -> None:
+                parked.enter_context(self._loans.park())
+                self._report.parked(self._loans.parked)
+
             try:
-                page = await flow()
+                page = await flow(lend)
             except CrawlClosing:
                 return self._endings.give_back(site.page_request, site.gate)
             except OneCaptchaError as error:
@@ -290,3 +306,13 @@ class Arrivals:
         spare(request)
         page.request = request
         return page
+
+
+def _to_look_at(request: Request, response: Response) -> Response:
+    """Return *response*, without its query where that may hold a token.
+
+    What was read is kept for as long as the request is, with the URL that it is of.
+    """
+    if request_meta.role_of(request) != "submission":
+        return response
+    return response.replace(url=urlsplit(response.url)._replace(query="").geturl())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -13,6 +13,7 @@ from scrapy_onecaptcha.exceptions import (
     BudgetExceeded,
     CircuitOpen,
 )
+from scrapy_onecaptcha.report.tally import TaskCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.settings import Config
     from scrapy_onecaptcha.stores.base import Reservation
 
-__all__ = ["Allowance", "Policy", "Unit"]
+__all__ = ["PageAttempts", "Policy", "TaskReservation"]
 
 #: The service's pass rate is 10 to 90 %, so that on a site that does accept tokens a
 #: row of failures is ordinary: its limit is so many times higher.
@@ -38,7 +39,6 @@ TRUSTED_FACTOR = 4
 class _Site:
     """What the tasks of one site came to."""
 
-    tasks: int = 0
     pending: int = 0
     failures: int = 0
     accepted: bool = False
@@ -49,7 +49,28 @@ class _Site:
 Verdict = Literal["accepted", "failed", "void"]
 
 
-class Unit:
+class TaskReport(Protocol):
+    """Is told what happens to tasks."""
+
+    def task_created(self, site: str, /) -> None:
+        """Note a task that was counted now, before the service is called."""
+
+    def task_refunded(self, site: str, /) -> None:
+        """Note a task that was taken back: the service refused to create it."""
+
+    def task_ready(self, site: str, solution: Solution, attempt: int, /) -> None:
+        """Note a token."""
+
+    def task_failed(
+        self, site: str, error: OneCaptchaError, /, *, charged: bool
+    ) -> None:
+        """Note a task without a token; *charged*: whether it may have been billed."""
+
+    def task_abandoned(self) -> None:
+        """Note a task that the stop of the crawl left behind."""
+
+
+class TaskReservation:
     """One task, from the right to create it to the site's verdict on its token.
 
     Used as a context manager, it ends as failed unless something else was said.
@@ -67,16 +88,17 @@ class Unit:
     ) -> None:
         self.entry: Entry | None = None
         self._policy = policy
+        self._report = policy.report
         self._site = site
         self._cost = cost
         self._shared = shared
-        self._allowance: Allowance | None = None
+        self._attempts: PageAttempts | None = None
         self._settled = False
 
     @property
     def spent(self) -> bool:
         """Whether a task was counted, and not given back."""
-        return self._allowance is not None
+        return self._attempts is not None
 
     def __enter__(self) -> Self:
         return self
@@ -86,25 +108,29 @@ class Unit:
             self.settle("failed", "abandoned")
         self.settle("failed", "failed", "error")
 
-    def spend(self, allowance: Allowance) -> None:
+    def spend(self, attempts: PageAttempts) -> None:
         """Count the task, before it is created.
 
         Raises:
             BudgetExceeded: the crawl or the site has none left.
             AttemptsExhausted: the page has none left.
         """
-        allowance.check()
+        attempts.check()
         self._policy.spend(self._site)
-        allowance.spent += 1
-        self._allowance = allowance
-        self.entry = allowance.begin()
+        attempts.spent += 1
+        self._attempts = attempts
+        self.entry = attempts.begin()
+        if self._report is not None:
+            self._report.task_created(self._site)
 
     def refund(self) -> None:
         """Give the task back: the service refused to create it."""
-        if self._allowance is not None:
+        if self._attempts is not None:
             self._policy.refund(self._site)
-            self._allowance.spent -= 1
-            self._allowance = None
+            self._attempts.spent -= 1
+            self._attempts = None
+            if self._report is not None:
+                self._report.task_refunded(self._site)
         if self.entry is not None:
             self.entry.drop()
         self.settle("void")
@@ -118,12 +144,16 @@ class Unit:
 
     def solved(self, solution: Solution) -> None:
         """Note that the task gave a token."""
+        if self._report is not None and self._attempts is not None:
+            self._report.task_ready(self._site, solution, self._attempts.spent)
         if self.entry is not None:
             cost = solution.cost
             self.entry.solved(self._cost if cost is None else cost)
 
     def failed(self, error: OneCaptchaError, *, charged: bool) -> None:
         """Note that it gave none; *charged*: whether it may have been billed."""
+        if self._report is not None:
+            self._report.task_failed(self._site, error, charged=charged)
         if self.entry is not None:
             code = error.code or error.reason
             points = self._cost if charged else 0.0
@@ -131,6 +161,8 @@ class Unit:
 
     def abandoned(self) -> None:
         """Note that the stop of the crawl left it behind."""
+        if self._report is not None:
+            self._report.task_abandoned()
         if self.entry is not None:
             self.entry.end("abandoned")
 
@@ -161,7 +193,7 @@ class Unit:
                 shared.refund(self._shared)
 
 
-class Allowance:
+class PageAttempts:
     """The tasks that one page may cost.
 
     Args:
@@ -201,35 +233,40 @@ class Policy:
     Args:
         config: the settings.
         now: seconds of a clock that never goes back.
+        tasks: counts them.
+        report: is told what happens to them, if anybody is.
         shared: counts the tasks of all processes, if there are others.
 
     Attributes:
-        shared: as above.
+        report, shared: as above.
     """
 
     def __init__(
         self,
         config: Config,
         now: Callable[[], float],
+        tasks: TaskCount | None = None,
+        report: TaskReport | None = None,
         shared: SharedBudget | None = None,
     ) -> None:
         self._config = config
         self._now = now
+        self._tasks = TaskCount() if tasks is None else tasks
+        self.report = report
         self.shared = shared
-        self._tasks = 0
         self._sites: dict[str, _Site] = {}
         self._unsettled: list[Deferred[None]] = []
 
     @property
     def tasks(self) -> int:
         """Tasks counted in this crawl, those in flight included."""
-        return self._tasks
+        return self._tasks.total
 
     @property
     def left(self) -> int | None:
         """Tasks that ``ONECAPTCHA_MAX_TASKS`` leaves; ``None`` for no limit."""
         limit = self._config.max_tasks
-        return max(0, limit - self._tasks) if limit else None
+        return max(0, limit - self.tasks) if limit else None
 
     def breakers(self) -> list[BreakerState]:
         """Return the sites that are left alone now."""
@@ -243,7 +280,7 @@ class Policy:
     def exhausted(self) -> bool:
         """Whether the budget of this run, or of all processes, is spent."""
         spent = self.shared is not None and self.shared.is_spent
-        return spent or 0 < self._config.max_tasks <= self._tasks
+        return spent or 0 < self._config.max_tasks <= self.tasks
 
     async def until_settled(self) -> None:
         """Wait until every task has its verdict: what was paid for is used."""
@@ -252,7 +289,7 @@ class Policy:
             self._unsettled.append(settled)
             await settled
 
-    async def reserve(self, site: str) -> Unit:
+    async def reserve(self, site: str) -> TaskReservation:
         """Return the right to create one task for *site*.
 
         While the tasks that wait for a verdict could still open the circuit, it waits
@@ -274,9 +311,9 @@ class Policy:
         state.pending += 1
         cost = self._config.task_cost
         if self.shared is None:
-            return Unit(self, site, cost)
+            return TaskReservation(self, site, cost)
         try:
-            return Unit(self, site, cost, await self.shared.reserve(site))
+            return TaskReservation(self, site, cost, await self.shared.reserve(site))
         except BaseException:
             self.settle(site, "void")
             raise
@@ -305,26 +342,23 @@ class Policy:
             )
 
     def spend(self, site: str) -> None:
-        """Count one task of *site*; called by `Unit.spend`."""
-        state = self._sites[site]
+        """Count one task of *site*; by `TaskReservation.spend`."""
         limit, site_limit = self._config.max_tasks, self._config.max_tasks_per_site
-        if limit and self._tasks >= limit:
+        if limit and self.tasks >= limit:
             raise BudgetExceeded(f"ONECAPTCHA_MAX_TASKS: all {limit} tasks are spent")
-        if site_limit and state.tasks >= site_limit:
+        if site_limit and self._tasks.of(site) >= site_limit:
             raise BudgetExceeded(
                 f"ONECAPTCHA_MAX_TASKS_PER_SITE: all {site_limit} tasks of {site} are "
                 "spent"
             )
-        self._tasks += 1
-        state.tasks += 1
+        self._tasks.add(site)
 
     def refund(self, site: str) -> None:
-        """Take one task of *site* back; called by `Unit.refund`."""
-        self._tasks -= 1
-        self._sites[site].tasks -= 1
+        """Take one task of *site* back; by `TaskReservation.refund`."""
+        self._tasks.take_back(site)
 
     def settle(self, site: str, verdict: Verdict) -> None:
-        """Count the verdict on one task of *site*; called by `Unit.settle`."""
+        """Count the verdict on one task of *site*; by `TaskReservation.settle`."""
         state = self._sites[site]
         state.pending -= 1
         if verdict == "accepted":
@@ -334,7 +368,7 @@ class Policy:
             state.failures += 1
             state.failed_at = self._now()
         if state == _Site():
-            # Who has cost nothing is not kept: so memory grows no faster than the bill.
+            # Nothing is known of it: so memory grows no faster than the bill.
             del self._sites[site]
         waiting, state.waiting = [*state.waiting, *self._unsettled], []
         self._unsettled = []

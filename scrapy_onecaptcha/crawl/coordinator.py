@@ -11,7 +11,7 @@ from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.addresses import GateAddresses
 from scrapy_onecaptcha.crawl.arrivals import NO_COOKIES, Arrivals
 from scrapy_onecaptcha.crawl.bookkeeping import make_journal
-from scrapy_onecaptcha.crawl.budget import Allowance, Policy
+from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.crawl.departures import Departures
 from scrapy_onecaptcha.crawl.dry_run import DryRun, DryRunCounts
 from scrapy_onecaptcha.crawl.duplicates import DroppedRedirects
@@ -32,6 +32,7 @@ from scrapy_onecaptcha.crawl.store_leases import StoreLeases
 from scrapy_onecaptcha.crawl.widget import solve_widget
 from scrapy_onecaptcha.httpcache import keeps_gates_out
 from scrapy_onecaptcha.report.signals import SignalSender
+from scrapy_onecaptcha.report.tally import TaskCount
 from scrapy_onecaptcha.service.solver import Solver
 from scrapy_onecaptcha.stats import Report
 
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.leases import Leases
     from scrapy_onecaptcha.crawl.store import CrawlStore
     from scrapy_onecaptcha.models import Solution
-    from scrapy_onecaptcha.report.snapshot import Snapshot
+    from scrapy_onecaptcha.report.snapshot import Snapshot, StoreState
     from scrapy_onecaptcha.scripts.pool import Pool
     from scrapy_onecaptcha.service.client import Client
     from scrapy_onecaptcha.settings import Config
@@ -105,17 +106,19 @@ class Coordinator:
         self._waits = Waits(clock, lambda: engine.is_closing)
         self._store = store
         self._shared = _shared_budget(store, clock, random)
-        self.policy = Policy(config, clock.seconds, self._shared)
-        self.loans = SlotLoans(engine, config.max_parked, _max_held(config, settings))
+        self.loans = SlotLoans(engine, _max_held(config, settings), config.max_parked)
         sender = SignalSender(crawler.signals.send_catch_log)
         self.journal = make_journal(crawler, config, clock.seconds, sender)
+        tasks = TaskCount()
         self.report = Report(
             crawler.stats,
             config,
             clock,
+            tasks,
             lambda: self.loans.parked,
             self.journal.forecast,
         )
+        self.policy = Policy(config, clock.seconds, tasks, self.report, self._shared)
         counts = DryRunCounts(config.task_cost)
         dry_run = DryRun(counts, self.report, shared=config.share_clearance)
         self._dry_run = dry_run if config.dry_run else None
@@ -246,11 +249,18 @@ class Coordinator:
             "budget_left": self.policy.left,
             "breakers": self.policy.breakers(),
             "service": self._solver.health.snapshot(),
-            "spent": {"tasks": self.policy.tasks, "points": self._points()},
+            "spent": {"tasks": self.policy.tasks, "points": self._stat("points")},
+            "store": self._store_state(),
         }
 
-    def _points(self) -> float:
-        return float(self._stats.get_value("onecaptcha/points", 0))
+    def _store_state(self) -> StoreState | None:
+        if self._store is None or self._shared is None:
+            return None
+        imported = int(self._stat("clearances/imported"))
+        return self._store.state(is_spent=self._shared.is_spent, imported=imported)
+
+    def _stat(self, name: str) -> float:
+        return float(self._stats.get_value(f"onecaptcha/{name}", 0))
 
     # Redirects that the dupefilter drops
 
@@ -289,14 +299,14 @@ class Coordinator:
             response,
             challenge,
             self.sessions.key_of(request),
-            Allowance(response.url, options.max_attempts, self.journal),
+            PageAttempts(response.url, options.max_attempts, self.journal),
             self._auth_encoding,
             dry_run=self._dry_run is not None,
         )
 
 
 def _max_held(config: Config, settings: Any) -> int:
-    """Return how many requests may be held unsent with their slots lent.
+    """Return how many requests may wait with their slots lent.
 
     A queue that others read as well is not drained into one process, and a crash must
     lose little of one that is on disk.

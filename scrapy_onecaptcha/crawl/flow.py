@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.crawl.gate import Gated
 from scrapy_onecaptcha.crawl.line import Go, Waiting
+from scrapy_onecaptcha.crawl.next_proxy import NextProxy
 from scrapy_onecaptcha.crawl.payment import Payment, note_passed
+from scrapy_onecaptcha.exceptions import ProxyFailed
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -38,6 +40,7 @@ class GateFlow:
         self._sessions = context.site.sessions
         self._site = site
         self._payment = Payment(context, site)
+        self._proxies = NextProxy(context, site, self._payment)
         self._arrival = arrival
         self._shared = False
 
@@ -54,7 +57,7 @@ class GateFlow:
             outcome = await self._site.ask_with_cookies(outcome.gate)
         try:
             while isinstance(outcome, Gated):
-                outcome = await self._step(outcome.gate)
+                outcome = await self._advance(outcome.gate)
         finally:
             if self._site.gate is not None:
                 self._session(self._site.gate).line.move()
@@ -62,11 +65,21 @@ class GateFlow:
             self._context.site.report.shared(self._site.gate.site)
         return outcome.response
 
+    async def _advance(self, gate: Gate) -> Outcome:
+        attempts = self._payment.attempts
+        try:
+            return await self._step(gate)
+        except ProxyFailed as error:
+            self._session(gate).line.move()  # this one may not join it again
+            created = self._payment.attempts > attempts
+            return await self._proxies.ask(gate, error, created=created)
+
     async def _step(self, gate: Gate) -> Outcome:
         """Wait until something may be done about *gate*, and do it."""
         if not self._context.config.share_clearance:
             await self._payment.check(gate)
             return await self._payment.attempt(gate)
+        self._session(gate).line.gated(gate.stamp)
         if not self._session(gate).clearances.is_stale(gate.stamp):
             await self._payment.check(gate)
         go, ticket = await self._context.waits.until_closing(self._wait(gate))
@@ -117,7 +130,6 @@ class GateFlow:
             outcome = await self._site.ask()
             if isinstance(outcome, Gated):
                 gated = True
-                line.gated(outcome.gate.stamp)
                 return outcome
             if neighbour is not None and outcome.shows_content:
                 self._sessions.merge(self._session(gate), neighbour)

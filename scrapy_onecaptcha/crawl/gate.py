@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from scrapy_onecaptcha.service.task import Task, proxy_of
@@ -64,7 +64,7 @@ class Delivered:
         in_answer: whether it came in the answer to a submission.
     """
 
-    response: Response
+    response: Response = field(repr=False)  # A token may be in its URL.
     in_answer: bool = False
 
     @property

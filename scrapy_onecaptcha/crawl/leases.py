@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.gate import Gate
     from scrapy_onecaptcha.crawl.session_key import SessionKey
 
-__all__ = ["Imported", "Lease", "Leases", "LocalLeases"]
+__all__ = ["Imported", "Lease", "Leases", "LocalLeases", "UrlPass"]
+
+#: Names and values of query parameters.
+UrlPass: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +37,12 @@ class Imported:
 
     Attributes:
         user_agent: the one that it is bound to, if any.
+        url_pass: query parameters that open its pages, if the site grants that.
         cookies: names and values of what was put into the jar.
     """
 
     user_agent: str | None = None
+    url_pass: UrlPass = ()
     cookies: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -52,7 +57,7 @@ class Leases(Protocol):
         """
         ...
 
-    def publish(self, lease: Lease, user_agent: str | None) -> None:
+    def publish(self, lease: Lease, user_agent: str | None, url_pass: UrlPass) -> None:
         """Hand on what was earned, and end *lease*; nobody waits for it."""
 
     def give_up(self, lease: Lease) -> None:
@@ -69,7 +74,7 @@ class LocalLeases:
         """Return a lease at once."""
         return Lease(key=gate.session.key, sitekey=gate.sitekey)
 
-    def publish(self, lease: Lease, user_agent: str | None) -> None:
+    def publish(self, lease: Lease, user_agent: str | None, url_pass: UrlPass) -> None:
         """Do nothing."""
 
     def give_up(self, lease: Lease) -> None:

@@ -2,7 +2,8 @@
 
 After a clearance one request goes first, the probe. Once it has its page the window is
 open, and the others follow in order of arrival, so many at once as the site's download
-slot sends in about a second. The first gate of the current clearance closes it.
+slot sends in about a second. The first gate of the current clearance closes it. Before
+the first clearance requests go freely, until a whole window of responses were gates.
 """
 
 from __future__ import annotations
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.window import Ticket, TicketKind
 
 __all__ = ["Go", "Line", "Phase", "Waiting"]
-
-#: Responses in a row that were gates, after which requests of a session that was never
-#: cleared wait unsent while it is being solved.
-WALL = 16
 
 #: Answers of which a probe learns nothing: they may come from before any gate.
 MISSING = (404, 410)
@@ -127,8 +124,12 @@ class Line:
 
     @property
     def is_walled(self) -> bool:
-        """Whether a request would only meet the gate that is being solved already."""
-        return self._gates_in_a_row >= WALL and (
+        """Whether a request would only meet the gate that is being solved already.
+
+        Before the first clearance nobody knows how many pages are gated. That all are
+        is taken for granted once a whole window of responses in a row were gates.
+        """
+        return self._gates_in_a_row >= self.window.size and (
             bool(self._solving) or any(w.stamp is not None for w in self._waiting)
         )
 

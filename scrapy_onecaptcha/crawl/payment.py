@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -9,7 +10,7 @@ from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl import requests
 from scrapy_onecaptcha.crawl.bookkeeping import subject_of
-from scrapy_onecaptcha.crawl.budget import Allowance
+from scrapy_onecaptcha.crawl.budget import PageAttempts
 from scrapy_onecaptcha.crawl.gate import Delivered, Gated, task_of, user_agent_of
 from scrapy_onecaptcha.crawl.leases import Imported
 from scrapy_onecaptcha.crawl.page_scripts import PageChanged
@@ -20,6 +21,7 @@ from scrapy_onecaptcha.crawl.verdict import Judge
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
     CircuitOpen,
+    ProxyFailed,
     SolveTimeout,
     SubmissionRefused,
     TaskFailed,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from scrapy.http import Response
 
-    from scrapy_onecaptcha.crawl.budget import Policy, Unit
+    from scrapy_onecaptcha.crawl.budget import Policy, TaskReservation
     from scrapy_onecaptcha.crawl.dry_run import DryRun
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
     from scrapy_onecaptcha.crawl.leases import Leases
@@ -63,7 +65,7 @@ class FlowContext:
 
     config: Config
     site: SiteContext
-    solver: Solver[Unit]
+    solver: Solver[TaskReservation]
     auth_encoding: str
     policy: Policy
     leases: Leases
@@ -93,7 +95,7 @@ class Payment:
         self._site = site
         self._sender = TokenSender(site, context.site)
         self._judge = Judge(site, context.site, self._pause)
-        self._allowance = Allowance(
+        self._allowance = PageAttempts(
             site.original.url, site.options.max_attempts, context.journal
         )
         self.made = False
@@ -116,17 +118,21 @@ class Payment:
         if challenge.sitekey is None or not (challenge.solvable or own):
             self._report.unsolvable(challenge)
             raise UnsolvableGate(_why(challenge))
+        if len(gate.response.body) > MAX_BYTES:
+            self.drop_body(gate)  # more than anybody reads, for as long as it waits
+        self.check_attempts()
+        await self._context.waits.until_closing(self._sender.may_submit(gate))
+        if self._context.dry_run is not None:
+            raise self._context.dry_run.refuse(gate, submitter=own)
+
+    def check_attempts(self) -> None:
+        """Raise AttemptsExhausted where the page may cost no further task."""
         try:
             self._allowance.check()
         except AttemptsExhausted as error:
             exhausted = AttemptsExhausted(f"{error}; at last {self._last}")
             exhausted.code = self._code
             raise exhausted from None
-        if len(gate.response.body) > MAX_BYTES:
-            self.drop_body(gate)  # more than anybody reads, for as long as it waits
-        await self._context.waits.until_closing(self._sender.may_submit(gate))
-        if self._context.dry_run is not None:
-            raise self._context.dry_run.refuse(gate, submitter=own)
 
     def drop_body(self, gate: Gate) -> None:
         """Free the memory of a gate that waits: its form was read already.
@@ -162,6 +168,8 @@ class Payment:
         if isinstance(lease, Imported):
             session = self._session(gate)
             session.user_agent = lease.user_agent or session.user_agent
+            session.url_pass = lease.url_pass or session.url_pass
+            self._report.count("clearances/imported")
             self._sessions.grant(session, None, lease.cookies, imported=True)
             self.made = False
             return Gated(gate)  # which is older than that
@@ -170,7 +178,8 @@ class Payment:
             return await self._earn(gate)
         finally:
             if self._has_earned:
-                leases.publish(lease, self._session(gate).user_agent)
+                session = self._session(gate)
+                leases.publish(lease, session.user_agent, session.url_pass)
             else:
                 leases.give_up(lease)
 
@@ -183,7 +192,7 @@ class Payment:
         with unit:
             return await self._use(gate, solution, unit, generation)
 
-    async def _buy(self, gate: Gate) -> tuple[Solution, Unit] | None:
+    async def _buy(self, gate: Gate) -> tuple[Solution, TaskReservation] | None:
         """Return a token and its reservation; ``None`` where the task failed."""
         spent = self._allowance.spent
         self._allowance.subject = subject_of(gate.challenge, gate.session.key)
@@ -200,6 +209,9 @@ class Payment:
             if self._allowance.spent == spent:
                 raise  # it was not even created: nothing would ever end the tries
             self._last, self._code = str(error), error.code
+            sent = task.proxy is not None and self._config.task_proxy == "request"
+            if sent and isinstance(error, ProxyFailed):
+                raise  # another proxy may do
             return None
         finally:
             self._session(gate).cost += self._allowance.spent - spent
@@ -216,7 +228,11 @@ class Payment:
         if self._breaker_waits >= self._config.breaker_waits:
             raise error
         self._breaker_waits += 1
-        await self._pause(self._context.policy.cooldown_left(gate.site))
+        left, before = self._context.policy.cooldown_left(gate.site), math.inf
+        # A timer may fire a moment too early; what grows again is another cool-down.
+        while 0 < left < before:
+            await self._pause(left)
+            left, before = self._context.policy.cooldown_left(gate.site), left
 
     async def _pause(self, seconds: float) -> None:
         async def pause() -> None:
@@ -244,7 +260,7 @@ class Payment:
         return gate.challenge.rqdata == self._rqdata or age > self._config.gate_max_age
 
     async def _use(
-        self, gate: Gate, solution: Solution, unit: Unit, generation: int
+        self, gate: Gate, solution: Solution, unit: TaskReservation, generation: int
     ) -> Outcome:
         """Send the token, unless the page passes without it by now."""
         if self._session(gate).generation > generation:
@@ -295,21 +311,21 @@ class Payment:
 
     # What came of it
 
-    def _gone(self, gate: Gate, page: Delivered, unit: Unit) -> Outcome:
+    def _gone(self, gate: Gate, page: Delivered, unit: TaskReservation) -> Outcome:
         """Conclude for a token whose gate was gone before it was sent."""
         if page.shows_content:
             # The site will let the others pass as well.
             self._grant(gate, page, self._jar(gate), unit=None)
         return self._unused(gate, page, unit)
 
-    def _unused(self, gate: Gate, page: Delivered, unit: Unit) -> Outcome:
+    def _unused(self, gate: Gate, page: Delivered, unit: TaskReservation) -> Outcome:
         if not page.shows_content:
             return self._in_vain(gate, page, unit)
         unit.settle("void", "unused")  # the site let it pass without the token
         self._report.unused(gate.site)
         return page
 
-    def _in_vain(self, gate: Gate, page: Delivered, unit: Unit) -> Outcome:
+    def _in_vain(self, gate: Gate, page: Delivered, unit: TaskReservation) -> Outcome:
         url = self._site.original.url
         self._report.no_content(url, gate.site, page.response.status)
         unit.settle("failed", "failed", "page_error")
@@ -320,7 +336,7 @@ class Payment:
         gate: Gate,
         verdict: Verdict,
         solution: Solution,
-        unit: Unit,
+        unit: TaskReservation,
         before: Jar,
     ) -> Outcome:
         """Count what the site made of the token."""
@@ -341,7 +357,7 @@ class Payment:
         return outcome
 
     def _grant(
-        self, gate: Gate, page: Delivered, before: Jar, *, unit: Unit | None
+        self, gate: Gate, page: Delivered, before: Jar, *, unit: TaskReservation | None
     ) -> None:
         """Note that the site has let the page pass, and will let others."""
         if not self._config.share_clearance:

@@ -16,6 +16,7 @@ __all__ = [
     "KEY",
     "Role",
     "borrow",
+    "by_way_of",
     "first_of",
     "forget",
     "is_evidence",
@@ -185,6 +186,19 @@ def keep_way(request: Request) -> None:
         request.headers.pop(_WAY_HEADER, None)
     else:
         request.headers[_WAY_HEADER] = way[_WAY_HEADER]
+
+
+def by_way_of(request: Request, sent: Request) -> Request:
+    """Return *request* with the proxy that *sent* has left by."""
+    names = [name for name in _WAY if name != "download_slot"]
+    meta = {name: value for name, value in request.meta.items() if name not in names}
+    meta.update((name, sent.meta[name]) for name in names if name in sent.meta)
+    headers = request.headers.copy()
+    headers.pop(_WAY_HEADER, None)
+    credentials = sent.headers.get(_WAY_HEADER)
+    if credentials is not None:
+        headers[_WAY_HEADER] = credentials
+    return request.replace(meta=meta, headers=headers)
 
 
 def borrow(request: Request, **meta: Any) -> None:

@@ -36,6 +36,7 @@ __all__ = [
     "redirect_target",
     "refetch",
     "replay",
+    "retry",
     "url_without",
     "with_query",
 ]
@@ -116,6 +117,17 @@ def replay(
         headers=_unconditional(request),
         callback=NO_CALLBACK,
     )
+
+
+def retry(request: Request, *, cached: bool = False) -> Request:
+    """Return *request* to be sent once more as Scrapy retries one.
+
+    It may leave by another proxy: many middlewares give a new one to each request, some
+    only to what is retried.
+    """
+    again = replay(request, cached=cached)
+    again.meta["retry_times"] = 1
+    return again
 
 
 def _unconditional(request: Request) -> Headers:

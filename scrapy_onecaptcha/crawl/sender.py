@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from scrapy.exceptions import IgnoreRequest
@@ -40,6 +40,8 @@ MAX_HOPS = 20
 class Submitted:
     """What came of a submission.
 
+    Its URLs may have the token, so that what is printed of it is without them.
+
     Attributes:
         request: carried the token.
         answer: the last answer, after redirects; ``None`` where it got lost.
@@ -48,8 +50,8 @@ class Submitted:
         look: what the page was, where a redirect led to it.
     """
 
-    request: Request
-    answer: Response | None = None
+    request: Request = field(repr=False)
+    answer: Response | None = field(default=None, repr=False)
     redirected: bool = False
     set_cookies: bool = False
     look: Outcome | None = None

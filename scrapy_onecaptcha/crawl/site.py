@@ -114,6 +114,7 @@ class SiteClient:
         self._led_to = request
         self.options = options
         self.original = requests.original(request)
+        self._asked = self.original  # by the proxy that the page is asked for by now
         self.gate: Gate | None = None
 
     def meet(
@@ -126,7 +127,7 @@ class SiteClient:
         """Return *response* as a gate, met at *arrival*, by default now."""
         context = self._context
         arrival = arrival or self._arrival(request)
-        asked = self.original
+        asked = self._asked
         at_address = context.addresses.met(asked, response.url)
         elsewhere = urlsplit(response.url).netloc != urlsplit(asked.url).netloc
         owner = asked if at_address and elsewhere else request
@@ -144,7 +145,7 @@ class SiteClient:
 
     def _arrival(self, request: Request) -> Arrival:
         """Return when a response to *request* comes, which is now."""
-        sessions = map(self._context.sessions.of, (request, self.original))
+        sessions = map(self._context.sessions.of, (request, self._asked))
         counts = {one.key: one.cookies_set for one in sessions if one is not None}
         return Arrival(self._context.clock.seconds(), counts)
 
@@ -157,7 +158,7 @@ class SiteClient:
         One that is not safe and was answered by a redirect has been processed: where
         that led to a page of the site, only that page is asked for.
         """
-        led_to, asked = self._led_to, self.original
+        led_to, asked = self._led_to, self._asked
         if (
             requests.is_safe(asked)
             or (led_to.url, led_to.method) == (asked.url, asked.method)
@@ -185,6 +186,22 @@ class SiteClient:
             self._led_to, role, user_agent
         )  # a link that works once
         return again if isinstance(again, Gated) or self._is_page(again) else outcome
+
+    async def ask_by_next_proxy(self) -> Outcome:
+        """Ask for the page as Scrapy retries a request, by whatever proxy it is given.
+
+        What follows for this page leaves by the same one.
+        """
+        self._context.report.count("replayed")
+        request = requests.retry(self.page_request, cached=self._context.cached)
+        answer = await self._context.engine.download(request)
+        sent = answer.request or request
+        self._asked = request_meta.by_way_of(self._asked, sent)
+        self._led_to = request_meta.by_way_of(self._led_to, sent)
+        outcome = await self.read(sent, answer)
+        if isinstance(outcome, Gated) or self._is_page(outcome):
+            return outcome
+        return await self.ask()
 
     async def ask_with(
         self, pairs: tuple[tuple[str, str], ...], user_agent: str | None
@@ -253,7 +270,8 @@ class SiteClient:
     def _strayed(self, response: Response) -> bool:
         request = response.request
         chain = chain_of(request) if request is not None else []
-        return self._context.addresses.strayed(self.original.url, chain)
+        asked = self.original
+        return self._context.addresses.strayed(asked.url, chain, asked.method)
 
     async def _fetch(self, request: Request) -> Outcome:
         answer = await self._context.engine.download(request_meta.pin(request))

@@ -3,6 +3,10 @@
 A request that waits in a downloader middleware still counts in ``Downloader.active``
 and so takes one of the ``CONCURRENT_REQUESTS``. While it waits it loads no site, so its
 slot is lent: ``Downloader.total_concurrency`` is one higher for as long.
+
+Each slot that is lent takes one more request out of the scheduler's queue. So one limit
+holds for all of them, whether their requests have met a gate or were not sent yet: a
+process never has more requests than that and ``CONCURRENT_REQUESTS`` together.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._logging import counted, get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,16 +31,14 @@ class SlotLoans:
 
     Args:
         engine: the crawl's.
-        limit: slots that are lent at most; a request that waits past it keeps its own,
-            so that memory stays bounded.
-        limit_held: past so many lent slots one that is held before it was sent keeps
-            its own as well.
+        limit: slots that are lent at most; a request that waits past it keeps its own.
+        limit_gated: of these, slots of requests that have met a gate.
     """
 
-    def __init__(self, engine: Engine, limit: int, limit_held: int) -> None:
+    def __init__(self, engine: Engine, limit: int, limit_gated: int) -> None:
         self._engine = engine
         self._limit = limit
-        self._limit_held = limit_held
+        self._limit_gated = limit_gated
         self._parked = 0
         self._lent = 0
         self._held = 0
@@ -65,7 +67,7 @@ class SlotLoans:
     def park(self) -> Iterator[None]:
         """Count one gated request as waiting, and lend its slot."""
         self._parked += 1
-        lent = self.lent < self._limit and self._raise()
+        lent = self._lent < self._limit_gated and self._lend()
         self._lent += lent
         try:
             yield
@@ -89,20 +91,26 @@ class SlotLoans:
                 self._settle()
 
     def lend_held(self) -> bool:
-        """Lend the slot of a request that is held unsent, within bounds."""
-        if self.lent >= self._limit_held:
-            if not self._told:
-                self._told = True
-                logger.info(
-                    "%d requests are held until a captcha is solved: further ones keep "
-                    "their slots, and the crawl waits with them "
-                    "(ONECAPTCHA_MAX_HELD).",
-                    self._held,
-                )
-            return False
-        lent = self._raise()
+        """Lend the slot of a request that is held unsent, within the limit."""
+        lent = self._lend()
         self._held_lent += lent
         return lent
+
+    def _lend(self) -> bool:
+        """Lend one slot; tell whether that was done."""
+        if self.lent >= self._limit:
+            self._tell_limit()
+            return False
+        return self._raise()
+
+    def _tell_limit(self) -> None:
+        if not self._told:
+            self._told = True
+            logger.info(
+                "Slots of %s are lent while captchas are solved. Further requests "
+                "that wait keep theirs, and the crawl waits (ONECAPTCHA_MAX_HELD).",
+                counted(self._limit, "request"),
+            )
 
     def _raise(self) -> bool:
         """Raise ``total_concurrency`` by one; tell whether there is a limit."""

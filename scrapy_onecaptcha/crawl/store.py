@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.sessions import SessionKey
+    from scrapy_onecaptcha.report.snapshot import StoreState
     from scrapy_onecaptcha.settings import Config
 
 __all__ = ["CrawlStore", "open_for"]
@@ -50,6 +51,7 @@ class CrawlStore:
         run: names this run of this process.
         egress: where its requests come from, without a proxy.
         account: names the account without showing its key.
+        max_tasks: ``ONECAPTCHA_SHARED_MAX_TASKS``.
         wall: returns the seconds since 1970.
     """
 
@@ -57,7 +59,24 @@ class CrawlStore:
     run: str
     egress: str
     account: str
+    max_tasks: int = 0
     wall: Callable[[], float] = time.time
+
+    def state(self, *, is_spent: bool, imported: int) -> StoreState:
+        """Return what is known of the store.
+
+        Args:
+            is_spent: whether it has refused a task because all are spent.
+            imported: clearances that were taken from it.
+        """
+        seen = self.store.seen
+        left = self.max_tasks - seen[1] if seen and self.max_tasks else None
+        return {
+            "silent_seconds": self.store.silent_seconds,
+            "imported": imported,
+            "tasks": seen[1] if seen else None,
+            "budget_left": 0 if is_spent else left,
+        }
 
     def name(self, key: SessionKey) -> str | None:
         """Return what a session is called; ``None`` for one of this process only."""
@@ -133,6 +152,7 @@ def open_for(
         run=run,
         egress=config.egress or socket.gethostname(),
         account=account_of(config),
+        max_tasks=config.shared_max_tasks,
     )
 
 

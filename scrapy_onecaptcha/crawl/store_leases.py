@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.gate import Gate
+    from scrapy_onecaptcha.crawl.leases import UrlPass
     from scrapy_onecaptcha.crawl.session_key import SessionKey
     from scrapy_onecaptcha.crawl.sessions import Sessions
     from scrapy_onecaptcha.crawl.store import CrawlStore
@@ -219,6 +220,7 @@ class StoreLeases:
         pairs = ((str(c["name"]), str(c["value"])) for c in clearance.cookies)
         return Imported(
             user_agent=clearance.user_agent,
+            url_pass=clearance.url_pass,
             cookies=frozenset(pair for pair in pairs if pair[0] in names),
         )
 
@@ -270,21 +272,24 @@ class StoreLeases:
         held.renewal.stop()
         return held
 
-    def publish(self, lease: Lease, user_agent: str | None) -> None:
+    def publish(self, lease: Lease, user_agent: str | None, url_pass: UrlPass) -> None:
         """Hand on what was earned, and end *lease*, in the background."""
         held = self._held.get(lease)
         if held is not None:
             held.count = 1  # what was earned is for all
             self._release(lease)
-            self._send(self._publish(lease, held, user_agent))
+            self._send(self._publish(lease, held, user_agent, url_pass))
 
-    async def _publish(self, lease: Lease, held: _Held, user_agent: str | None) -> None:
+    async def _publish(
+        self, lease: Lease, held: _Held, user_agent: str | None, url_pass: UrlPass
+    ) -> None:
         jar = self._engine.cookie_jar(held.request)
         cookies = () if jar is None else granted(jar, _host(lease.key), held.before)
         known = self._of(lease.key)
         known.cookies.update(_keys(cookies))
         earned = StoredClearance(
             cookies=cookies,
+            url_pass=url_pass,
             user_agent=user_agent,
             egress=lease.key.proxy or self._egress,
         )

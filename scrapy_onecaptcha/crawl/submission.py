@@ -64,24 +64,7 @@ def submit(
         headers["Content-Type"], body = _body(form.enctype, pairs)
     if form.header:
         headers[form.header] = solution.token
-    meta = request_meta.mark(request, "submission", solution.user_agent) | ONCE
-    referer = headers.get("Referer")
-    if meta.get("playwright") and referer:  # its browser takes it from nowhere else
-        told = meta.get("playwright_page_goto_kwargs") or {}
-        meta["playwright_page_goto_kwargs"] = {
-            **told,
-            "referer": referer.decode("latin-1"),
-        }
-    return Request(
-        url,
-        method=form.method,
-        headers=headers,
-        body=body,
-        meta=meta,
-        priority=request.priority,
-        dont_filter=True,
-        callback=NO_CALLBACK,
-    )
+    return _submission(request, solution, url, form.method, headers, body)
 
 
 def send_as_page(
@@ -121,17 +104,38 @@ def send_as_page(
         kind = written if sending.enctype == "multipart/form-data" else kind
     if kind:
         headers["Content-Type"] = kind
-    meta = request_meta.mark(request, "submission", solution.user_agent) | ONCE
-    return Request(
-        url,
-        method=sending.method,
-        headers=headers,
-        body=body,
+    sent = _submission(request, solution, url, sending.method, headers, body)
+    return sent.replace(
         cookies=[
             {"name": name.strip(), "value": value.partition(";")[0]}
             for name, _, value in (c.partition("=") for c in sending.cookies)
             if solution.token in value
-        ],
+        ]
+    )
+
+
+def _submission(
+    request: Request,
+    solution: Solution,
+    url: str,
+    method: str,
+    headers: Headers,
+    body: bytes,
+) -> Request:
+    """Return what takes the token to the site, made from the gate's *request*."""
+    meta = request_meta.mark(request, "submission", solution.user_agent) | ONCE
+    referer = headers.get("Referer")
+    if meta.get("playwright") and referer:  # its browser takes it from nowhere else
+        told = meta.get("playwright_page_goto_kwargs") or {}
+        meta["playwright_page_goto_kwargs"] = {
+            **told,
+            "referer": referer.decode("latin-1"),
+        }
+    return Request(
+        url,
+        method=method,
+        headers=headers,
+        body=body,
         meta=meta,
         priority=request.priority,
         dont_filter=True,

@@ -133,10 +133,10 @@ class Judge:
         original = self._site.original
         if not is_page(original, answer, redirected=came.redirected, expect=expect):
             return None
-        if await self._is_gate(answer):
-            return None
-        # The URL of a form that was sent by GET holds its fields.
+        # The URL of a form that was sent by GET holds its fields, the token too.
         shown = answer if came.redirected else answer.replace(url=original.url)
+        if await self._is_gate(shown):
+            return None
         return Delivered(shown, in_answer=True)
 
     async def _is_gate(self, answer: Response) -> bool:

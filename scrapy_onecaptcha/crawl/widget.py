@@ -17,7 +17,7 @@ from scrapy_onecaptcha.exceptions import (
 if TYPE_CHECKING:
     from scrapy.http import Response
 
-    from scrapy_onecaptcha.crawl.budget import Allowance, Unit
+    from scrapy_onecaptcha.crawl.budget import PageAttempts, TaskReservation
     from scrapy_onecaptcha.crawl.scope import Scope
     from scrapy_onecaptcha.crawl.session_key import SessionKey
     from scrapy_onecaptcha.crawl.shutdown import Waits
@@ -28,13 +28,13 @@ __all__ = ["solve_widget"]
 
 
 async def solve_widget(
-    solver: Solver[Unit],
+    solver: Solver[TaskReservation],
     waits: Waits,
     scope: Scope,
     response: Response,
     challenge: Challenge | None,
     key: SessionKey,
-    allowance: Allowance,
+    attempts: PageAttempts,
     auth_encoding: str,
     *,
     dry_run: bool,
@@ -70,10 +70,10 @@ async def solve_widget(
             response=response,
             challenge=challenge,
         )
-    allowance.subject = subject_of(challenge, key)
-    work = solver.solve(task_of(challenge, request, auth_encoding), key.site, allowance)
+    attempts.subject = subject_of(challenge, key)
+    work = solver.solve(task_of(challenge, request, auth_encoding), key.site, attempts)
     try:
-        solution, unit = await waits.until_closing(work)
+        solution, reservation = await waits.until_closing(work)
     except CrawlClosing:
         raise OneCaptchaError(
             f"The crawl is closing: the widget of {response.url} stays unsolved",
@@ -81,5 +81,5 @@ async def solve_widget(
             challenge=challenge,
         ) from None
     # What the site makes of the token is not seen here.
-    unit.settle("void", "handed_over")
+    reservation.settle("void", "handed_over")
     return solution

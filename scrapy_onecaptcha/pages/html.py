@@ -17,6 +17,7 @@ from scrapy_onecaptcha.pages.form_owners import FormOwners
 from scrapy_onecaptcha.pages.markup import END_TAG, MAX_BYTES, Markup, without_marks
 from scrapy_onecaptcha.pages.selectors import matches
 from scrapy_onecaptcha.pages.steps import finish
+from scrapy_onecaptcha.scripts.tree import join_roots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ __all__ = [
     "join",
     "parse",
     "parse_steps",
+    "read_part",
     "text_of",
 ]
 
@@ -151,7 +153,7 @@ def _tree_steps(
         marked: whether an element is put in before each end tag of a form.
     """
     # Older versions of libxml2 end the page at a NUL.
-    markup = Markup.of(_decoded(response).replace("\x00", ""), marked=marked)
+    markup = Markup.of(read_part(response).replace("\x00", ""), marked=marked)
     yield
     parser = etree.HTMLParser(
         encoding="utf-8",
@@ -167,13 +169,14 @@ def _tree_steps(
         return None
     if root is None:
         return None
+    join_roots(root)
     for element in root.iter(*_RAW) if marked else ():
         if element.text and END_TAG in element.text:
             element.text = _UNWRITABLE.sub(" ", without_marks(element.text))
     return root, markup.is_cut or len(response.body) > MAX_BYTES
 
 
-def _decoded(response: TextResponse) -> str:
+def read_part(response: TextResponse) -> str:
     """Decode the part of the page that is read."""
     body, encoding = response.body, charset(response.encoding)
     if encoding and len(body) <= MAX_BYTES and not body.startswith(BOM_UTF16):

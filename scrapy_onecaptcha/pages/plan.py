@@ -21,6 +21,7 @@ from scrapy_onecaptcha.pages.controls import (
     visitor_fields,
 )
 from scrapy_onecaptcha.pages.forms import read_form
+from scrapy_onecaptcha.pages.html import MAX_BYTES
 from scrapy_onecaptcha.pages.repeats import repeat
 from scrapy_onecaptcha.pages.scripted import Scripts, form_of, why_not
 
@@ -39,6 +40,11 @@ MAX_FORMS = 32
 NOT_RUN = Scripts(
     reason="scripts_not_run",
     sentence="What it sends is known once its scripts are run.",
+)
+BEHIND = Scripts(
+    reason="scripts_missing",
+    sentence=f"Some of its scripts are behind the first {MAX_BYTES:,} bytes of it, "
+    "which are all that is read.",
 )
 
 
@@ -87,20 +93,39 @@ def make_plan(
     alone = element is not None and form is not None and _is_sent(element, page)
     if not _matter(captcha, alone=alone):
         return Plan(form=form, element=element)
+    if scripts is not None and scripts.reading is not None:
+        return _by_scripts(page, element, scripts.reading)
+    if page.cut is not None:
+        return Plan(element=page.cut)  # its scripts would send a part of it
+    behind = response.body.find(b"</script", MAX_BYTES) >= 0
+    return _unread(
+        captcha, element, form if alone else None, BEHIND if behind else scripts
+    )
+
+
+def _unread(
+    captcha: Captcha, element: Node | None, form: Form | None, scripts: Scripts | None
+) -> Plan:
+    """Return what is known where the page's scripts may matter and were not read.
+
+    Args:
+        captcha: what the page shows of hCaptcha.
+        element: the form's element.
+        form: what a visitor can send without them.
+        scripts: why there is no reading; ``None`` where nobody has tried.
+    """
     if scripts is None:
         return Plan(
-            form=form if alone else None,
+            form=form,
             element=element,
             called=captcha.scripts.sends,
-            unread=None if alone else NOT_RUN,
+            unread=None if form else NOT_RUN,
             wants_scripts=True,
         )
-    if scripts.reading is None:
-        has_callback = captcha.widget is not None and captcha.widget.has_callback
-        alone = alone and not has_callback and _is_plain(element)
-        form, unread = (form, None) if alone else (None, scripts)
-        return Plan(form=form, element=element, unread=unread)
-    return _by_scripts(page, element, scripts.reading)
+    has_callback = captcha.widget is not None and captcha.widget.has_callback
+    if form is not None and not has_callback and _is_plain(element):
+        return Plan(form=form, element=element)
+    return Plan(element=element, unread=scripts)
 
 
 def _by_scripts(page: Page, element: Node | None, reading: Reading) -> Plan:

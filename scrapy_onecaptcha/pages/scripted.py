@@ -11,6 +11,7 @@ from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.models import URLENCODED, Form, plain, valid_sitekey
 from scrapy_onecaptcha.pages.encodings import charset, web_name
 from scrapy_onecaptcha.pages.forms import resp_key_fields
+from scrapy_onecaptcha.pages.html import read_part
 from scrapy_onecaptcha.scripts.models import Visit
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def visit_of(response: TextResponse, cookies: Pairs = ()) -> Visit:
     request = response.request
     user_agent = request.headers.get("User-Agent") if request is not None else None
     return Visit(
-        html=response.text,
+        # The rest of a large page would only be held and handed on for nothing.
+        html=read_part(response),
         url=response.url,
         charset=web_name(charset(response.encoding) or "utf-8"),
         user_agent=(user_agent or b"").decode("latin-1"),

@@ -6,6 +6,7 @@ can be read on a telephone.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.report.markup import Element, tag
@@ -55,12 +56,14 @@ def spend(summary: Summary) -> Element:
     ):
         sums[bins.index(end)][_NAMES[outcome] not in FINE] += points
     kinds = (("accepted", "accepted"), ("wasted", "all else"))
+    spent = map(sum, zip(*sums, strict=True))
+    drawn = [kind for kind, points in zip(kinds, spent, strict=True) if points]
     return _figure(
         "Spend over time",
         f"Points per {_span(bins.step)}, by when the verdict was known (UTC).",
         _columns(bins, sums, kinds, "points"),
         _time_axis(bins),
-        kinds,
+        drawn,
         top=max(map(sum, sums)),
     )
 
@@ -129,7 +132,7 @@ def solves(summary: Summary) -> Element | None:
     if not seconds or total.median is None or total.p95 is None:
         return None
     step = max(nice_step(seconds[-1], 40), 0.1)
-    bins = Bins(0.0, step, int(seconds[-1] // step) + 1)
+    bins = Bins(0.0, step, math.ceil(nice_top(seconds[-1]) / step - 1e-9))
     counts = [[0.0] for _ in range(bins.count)]
     for each in seconds:
         counts[bins.index(each)][0] += 1

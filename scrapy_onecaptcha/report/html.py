@@ -14,6 +14,13 @@ from scrapy_onecaptcha.report import charts
 from scrapy_onecaptcha.report.markup import Element, document, tag
 from scrapy_onecaptcha.report.scales import moment
 from scrapy_onecaptcha.report.styles import CSS
+from scrapy_onecaptcha.report.wording import (
+    NONE,
+    count_of,
+    newest_first,
+    number,
+    percent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +35,6 @@ MAX_ROWS = 100
 #: Nothing is loaded or run, whatever slipped in.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _MINUTES = "%d %b %Y %H:%M"
-_NONE = "-"
 
 
 def page(summary: Summary, *, now: float) -> str:
@@ -72,9 +78,7 @@ def _content(summary: Summary) -> Iterable[Element | None]:
         charts.clearances(summary),
         _failures(summary),
         _groups("By site", "Site", summary.sites),
-        _groups(
-            "By day", "Day (UTC)", dict(sorted(summary.days.items(), reverse=True))
-        ),
+        _groups("By day", "Day (UTC)", newest_first(summary.days)),
         _evidence(summary),
     )
 
@@ -86,7 +90,7 @@ def _meta(name: str, content: str) -> Element:
 def _span(summary: Summary) -> str:
     if summary.first is None or summary.last is None:
         return "Nothing in the ledger, or nothing that was asked for."
-    runs = f"{summary.runs:,} run{'s' * (summary.runs != 1)}"
+    runs = count_of(summary.runs, "run")
     spiders = f" of {', '.join(summary.spiders[:10])}" if summary.spiders else ""
     first, last = moment(summary.first, _MINUTES), moment(summary.last, _MINUTES)
     return f"{runs}{spiders}, {first} to {last} UTC"
@@ -96,11 +100,11 @@ def _span(summary: Summary) -> str:
 
 
 def _tiles(total: Figures) -> Element:
-    seconds = f"p95 {_number(total.p95)} s" if total.p95 is not None else ""
+    seconds = f"p95 {number(total.p95)} s" if total.p95 is not None else ""
     tiles = (
         ("Spent", f"{total.points:,.10g} points", _cny(total.points)),
         ("Tasks", f"{total.tasks:,}", f"{total.accepted:,} accepted"),
-        ("Pass rate", _percent(total.pass_rate), "accepted of all tasks"),
+        ("Pass rate", percent(total.pass_rate), "accepted of all tasks"),
         (
             "Cost of an accepted page",
             _points(total.points_per_accepted),
@@ -108,7 +112,7 @@ def _tiles(total: Figures) -> Element:
         ),
         (
             "Pages per clearance",
-            _number(total.pages_per_clearance),
+            number(total.pages_per_clearance),
             f"{total.opened:,} pages in all",
         ),
         ("Median solve", _with_unit(total.median), seconds),
@@ -141,11 +145,11 @@ def _groups(title: str, head: str, groups: Mapping[str, Figures]) -> Element:
             name,
             f"{figures.tasks:,}",
             f"{figures.accepted:,}",
-            _percent(figures.pass_rate),
+            percent(figures.pass_rate),
             f"{figures.points:,.10g}",
             f"{figures.points / POINTS_PER_CNY:,.3f}",
-            _number(figures.points_per_accepted),
-            _number(figures.pages_per_clearance),
+            number(figures.points_per_accepted),
+            number(figures.pages_per_clearance),
             _with_unit(figures.median),
             _with_unit(figures.p95),
         )
@@ -186,7 +190,7 @@ def _evidence(summary: Summary) -> Element:
             tag(
                 "ul",
                 *(
-                    tag("li", f"{sentence} ({count:,} task{'s' * (count != 1)})")
+                    tag("li", f"{sentence} ({count_of(count, 'task')})")
                     for sentence, count in summary.evidence[site]
                 ),
             ),
@@ -243,29 +247,17 @@ def _table(
     )
 
 
-def _newest_first(days: Mapping[str, Figures]) -> dict[str, Figures]:
-    return dict(sorted(days.items(), reverse=True))
-
-
 def _of(all_of_them: Mapping[str, object] | Sequence[object]) -> str:
     count = len(all_of_them)
     return f" The first {MAX_ROWS} of {count:,}." if count > MAX_ROWS else ""
 
 
-def _percent(share: float | None) -> str:
-    return _NONE if share is None else f"{share:.1%}"
-
-
-def _number(value: float | None) -> str:
-    return _NONE if value is None else f"{value:,.1f}"
-
-
 def _with_unit(seconds: float | None) -> str:
-    return _NONE if seconds is None else f"{seconds:,.1f} s"
+    return NONE if seconds is None else f"{seconds:,.1f} s"
 
 
 def _points(points: float | None) -> str:
-    return _NONE if points is None else f"{points:,.1f} points"
+    return NONE if points is None else f"{points:,.1f} points"
 
 
 def _cny(points: float | None) -> str:

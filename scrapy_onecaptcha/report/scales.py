@@ -108,7 +108,11 @@ def moment(seconds: float, form: str) -> str:
 
 def tick(seconds: float, span: float) -> str:
     """Return a moment as an axis of *span* seconds shows it."""
-    for most, form in ((_DAY, "%H:%M"), (4 * _DAY, "%d %b %H:%M")):
+    for most, form in (
+        (4 * _MINUTE, "%H:%M:%S"),  # its quarters are shorter than a minute
+        (_DAY, "%H:%M"),
+        (4 * _DAY, "%d %b %H:%M"),
+    ):
         if span <= most:
             return moment(seconds, form)
     return moment(seconds, "%d %b" if span <= 364 * _DAY else "%b %Y")

@@ -10,6 +10,7 @@ __all__ = [
     "SessionState",
     "Snapshot",
     "Spent",
+    "StoreState",
 ]
 
 
@@ -73,6 +74,24 @@ class Spent(TypedDict):
     points: float
 
 
+class StoreState(TypedDict):
+    """The store that this crawl shares with other processes and runs.
+
+    Attributes:
+        silent_seconds: for which it has not answered; 0 while it does.
+        imported: clearances that were taken from it.
+        tasks: of all processes in this period, as this crawl's last task saw them;
+            ``None`` before its first.
+        budget_left: tasks that ``ONECAPTCHA_SHARED_MAX_TASKS`` left then; ``None``
+            before its first task, and without a limit.
+    """
+
+    silent_seconds: float
+    imported: int
+    tasks: int | None
+    budget_left: int | None
+
+
 class Snapshot(TypedDict):
     """What a crawl knows and holds now.
 
@@ -85,6 +104,7 @@ class Snapshot(TypedDict):
         breakers: of sites that are left alone.
         service: what it has said of this client.
         spent: tasks and points.
+        store: what is known of the store; ``None`` without one.
     """
 
     sessions: list[SessionState]
@@ -95,3 +115,4 @@ class Snapshot(TypedDict):
     breakers: list[BreakerState]
     service: ServiceState
     spent: Spent
+    store: StoreState | None

@@ -25,6 +25,7 @@ STATS: Mapping[str, str] = MappingProxyType(
         "tokens/expired": "tokens that grew too old to be sent",
         "tokens/unused": "tokens whose gate was gone before they were sent",
         "clearances": "times that a site let pages pass for a token",
+        "clearances/imported": "clearances that were taken from the store",
         "clearances/pages": "pages that one of them opened until it ended, on average",
         "clearances/seconds": "seconds that one of them lasted, on average",
         "shared": "pages that passed on another's clearance",

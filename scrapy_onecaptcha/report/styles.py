@@ -85,18 +85,13 @@ td { white-space: nowrap; }
 th:first-child, td:first-child, .text { text-align: left; }
 td:first-child, .text { white-space: normal; }
 td:first-child, .bars span, summary, li { overflow-wrap: anywhere; }
-td:first-child { min-width: 11rem; }
+td:first-child { min-width: 15rem; }
 tbody tr { border-top: 1px solid var(--line); }
 td { font-variant-numeric: tabular-nums; }
 details { border-top: 1px solid var(--line); padding: .4rem 0; }
 summary { cursor: pointer; }
 footer { margin: 1rem 0; color: var(--dim); font-size: .85rem; }
-@media (max-width: 40rem) {
-  body { padding: .6rem; }
-  section, figure { padding: .8rem; }
-  .xs span:nth-child(even) { display: none; }
-  .bars > div { grid-template-columns: 1fr 4rem; row-gap: .1rem; }
-  .bars span { grid-column: 1 / -1; }
+@media (max-width: 62rem) { /* the tables would be wider than the page */
   thead { display: none; }
   tr { display: block; padding: .5rem 0; }
   td, td:first-child { display: flex; gap: 1rem; text-align: right; padding: .1rem 0; }
@@ -106,5 +101,12 @@ footer { margin: 1rem 0; color: var(--dim); font-size: .85rem; }
   .text { white-space: normal; }
   .text span { overflow-wrap: anywhere; }
   td:first-child::before { content: none; }
+}
+@media (max-width: 40rem) {
+  body { padding: .6rem; }
+  section, figure { padding: .8rem; }
+  .xs span:nth-child(even) { display: none; }
+  .bars > div { grid-template-columns: 1fr 4rem; row-gap: .1rem; }
+  .bars span { grid-column: 1 / -1; }
 }
 """

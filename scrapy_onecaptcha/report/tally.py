@@ -5,19 +5,54 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.models import POINTS_PER_CNY
+from scrapy_onecaptcha.models import price
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Ended", "Tally", "price_of", "total"]
+__all__ = ["Ended", "Tally", "TaskCount", "price_of", "total"]
+
+
+class TaskCount:
+    """Counts the tasks of a crawl, on each site and on all.
+
+    Tasks are counted here and nowhere else: budget, stats and summary read it. Memory
+    grows with the bill, and no faster.
+
+    Attributes:
+        total: tasks on all sites, without those that were given back.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._sites: dict[str, int] = {}
+
+    @property
+    def sites(self) -> int:
+        """How many sites have tasks."""
+        return len(self._sites)
+
+    def of(self, site: str) -> int:
+        """Return the tasks of *site*."""
+        return self._sites.get(site, 0)
+
+    def add(self, site: str) -> None:
+        """Count a task of *site*, before it is created."""
+        self.total += 1
+        self._sites[site] = self.of(site) + 1
+
+    def take_back(self, site: str) -> None:
+        """Take a task of *site* back that the service refused to create."""
+        self.total -= 1
+        self._sites[site] -= 1
+        if not self._sites[site]:
+            del self._sites[site]
 
 
 @dataclass(slots=True)
 class Tally:
-    """What happened on one site."""
+    """What the tasks and gates of one site came to."""
 
-    tasks: int = 0
     passed: int = 0
     failed: int = 0
     shared: int = 0
@@ -48,7 +83,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
 
 def price_of(tally: Tally) -> str:
     """Return what the tasks of *tally* have cost, and would have, had they worked."""
-    spent = f"{tally.points:g} points ({tally.points / POINTS_PER_CNY:.3f} CNY)"
+    spent = price(tally.points)
     if not tally.unbilled:
         return spent
     return f"{spent}, {tally.unbilled:g} points of failed tasks not billed"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.models import price
 from scrapy_onecaptcha.report.scales import moment
+from scrapy_onecaptcha.report.wording import count_of, newest_first, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,6 @@ _LEGEND = (
     "seconds until a token"
 )
 _MINUTES = "%Y-%m-%d %H:%M"
-_NONE = "-"
 
 
 def in_words(summary: Summary) -> Iterator[str]:
@@ -34,12 +34,12 @@ def in_words(summary: Summary) -> Iterator[str]:
         return
     spiders = f" of {', '.join(summary.spiders[:10])}" if summary.spiders else ""
     yield (
-        f"{_count(total.tasks, 'task')}, {_count(summary.runs, 'run')}{spiders}, "
+        f"{count_of(total.tasks, 'task')}, {count_of(summary.runs, 'run')}{spiders}, "
         f"{moment(summary.first, _MINUTES)} to {moment(summary.last, _MINUTES)} UTC"
     )
     yield from _totals(total)
     yield ""
-    yield from _table("By day (UTC)", dict(sorted(summary.days.items(), reverse=True)))
+    yield from _table("By day (UTC)", newest_first(summary.days))
     yield ""
     yield from _table("By site", summary.sites)
     yield f"({_LEGEND})"
@@ -53,7 +53,7 @@ def _totals(total: Figures) -> Iterator[str]:
         f"; an accepted page cost {price(round(each, 1))}" if each is not None else ""
     )
     yield f"Spent {price(total.points)}{page}"
-    yield f"{total.accepted:,} accepted, a pass rate of {_percent(total.pass_rate)}"
+    yield f"{total.accepted:,} accepted, a pass rate of {percent(total.pass_rate)}"
     if total.median is not None and total.p95 is not None:
         yield f"Seconds until a token: median {total.median:.1f}, p95 {total.p95:.1f}"
     if total.pages_per_clearance is not None:
@@ -77,12 +77,12 @@ def _cells(figures: Figures) -> Sequence[str]:
     return (
         f"{figures.tasks:,}",
         f"{figures.accepted:,}",
-        _percent(figures.pass_rate),
+        percent(figures.pass_rate),
         f"{figures.points:,.10g}",
-        _number(figures.points_per_accepted),
-        _number(figures.pages_per_clearance),
-        _number(figures.median),
-        _number(figures.p95),
+        number(figures.points_per_accepted),
+        number(figures.pages_per_clearance),
+        number(figures.median),
+        number(figures.p95),
     )
 
 
@@ -98,19 +98,7 @@ def _failures(summary: Summary) -> Iterator[str]:
             else (f"{failure.sites:,} sites, most on {failure.worst}")
         )
         yield (
-            f"  {failure.name}: {_count(failure.tasks, 'task')}, "
+            f"  {failure.name}: {count_of(failure.tasks, 'task')}, "
             f"{price(failure.points)}, on {where}"
         )
         yield f"    {failure.advice}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def _percent(share: float | None) -> str:
-    return _NONE if share is None else f"{share:.1%}"
-
-
-def _number(value: float | None) -> str:
-    return _NONE if value is None else f"{value:,.1f}"

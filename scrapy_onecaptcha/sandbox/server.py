@@ -127,12 +127,17 @@ class Sandbox:
         return gatherResults(stopping, consumeErrors=True)
 
     def go_down(self, seconds: float) -> None:
-        """Let the service refuse each connection for *seconds*."""
-        self._listeners[0].go_down(seconds)
+        """Let the service refuse each connection for *seconds*.
+
+        Before `start` and after `stop` it does nothing: nobody listens anyway.
+        """
+        for listener in self._listeners[:1]:
+            listener.go_down(seconds)
 
     def come_back(self) -> None:
         """Let the service take connections again before that time is over."""
-        self._listeners[0].come_back()
+        for listener in self._listeners[:1]:
+            listener.come_back()
 
     def settings(self) -> dict[str, object]:
         """Return the Scrapy settings that make a crawl use this sandbox."""

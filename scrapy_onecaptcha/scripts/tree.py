@@ -9,11 +9,14 @@ its number, a control's the number of the form that it belongs to, and 0 is none
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree  # type: ignore[import-untyped,unused-ignore]
 
-__all__ = ["Tree", "plain_tree"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Tree", "join_roots", "plain_tree"]
 
 Tree = list[Any]
 
@@ -38,7 +41,48 @@ def plain_tree(html: str) -> Tree | None:
         root = etree.fromstring(text.encode("utf-8", "replace"), parser)
     except (etree.LxmlError, ValueError):
         return None
-    return None if root is None else _completed(_Builder().build(root))
+    if root is None:
+        return None
+    join_roots(root)
+    return _completed(_Builder().build(root))
+
+
+def join_roots(root: Any) -> None:
+    """Put what follows ``</html>`` into the body, as a browser does.
+
+    libxml2 makes another root of it, since 2.14.
+    """
+    body = root.find("body")
+    body = root if body is None else body
+    texts: list[str] = []
+    for part in [part for other in root.itersiblings("html") for part in _parts(other)]:
+        if isinstance(part, str):
+            texts.append(part)
+        else:
+            _add_end(body, texts)
+            body.append(part)  # with the text behind it
+    _add_end(body, texts)
+
+
+def _parts(element: Any) -> Iterator[Any]:
+    """Yield the texts and elements in *element*, those of a head or body included."""
+    yield element.text or ""
+    for child in list(element):
+        if child.tag in ("head", "body"):
+            yield from _parts(child)
+            yield child.tail or ""
+        else:
+            yield child
+
+
+def _add_end(element: Any, texts: list[str]) -> None:
+    """Add *texts* to the end of *element* at once, because it copies what is there."""
+    text = "".join(texts)
+    texts.clear()
+    if text and len(element):
+        element[-1].tail = (element[-1].tail or "") + text
+    elif text:
+        element.text = (element.text or "") + text
 
 
 def _completed(tree: Tree) -> Tree:

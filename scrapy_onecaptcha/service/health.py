@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BlockedError,
+    ProxyFailed,
     ServiceError,
     SiteRefusedError,
     Unavailable,
@@ -19,10 +21,11 @@ from scrapy_onecaptcha.settings import PREFIX, TASK_TYPES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scrapy_onecaptcha.models import Proxy
     from scrapy_onecaptcha.report.snapshot import ServiceState
     from scrapy_onecaptcha.settings import Config
 
-__all__ = ["MAX_REFUSED", "MAX_UNKNOWN", "Health"]
+__all__ = ["MAX_PROXIES", "MAX_REFUSED", "MAX_UNKNOWN", "Health"]
 
 #: Sites that are remembered as refused. The oldest are forgotten, and cost a call.
 MAX_REFUSED = 10_000
@@ -30,6 +33,18 @@ MAX_REFUSED = 10_000
 #: The same unknown code so many times in a row stops the calls for a time, because
 #: services of the protocol family block addresses that keep sending calls that fail.
 MAX_UNKNOWN = 5
+
+#: Proxies that have failed and are remembered. The oldest are forgotten.
+MAX_PROXIES = 1000
+
+
+@dataclass(slots=True)
+class _Proxy:
+    """The failures in a row of one proxy."""
+
+    error: ProxyFailed
+    failures: int = 0
+    failed_at: float = 0.0
 
 
 class Health:
@@ -62,6 +77,7 @@ class Health:
         self._unknown_in_a_row = 0
         self._unknown_told: str | None = None
         self._refused: dict[str, dict[str, SiteRefusedError]] = {}
+        self._proxies: dict[Proxy, _Proxy] = {}
         auto = config.task_type == "auto"
         self._type = TASK_TYPES[0] if auto else config.task_type
         self._type_is_certain = not auto
@@ -93,6 +109,14 @@ class Health:
         if sitekey in refused or wholly:
             raise copy.copy(refused.get(sitekey) or next(iter(refused.values())))
 
+    def check_proxy(self, proxy: Proxy | None) -> None:
+        """Raise what forbids a task by *proxy*, which failed too often in a row."""
+        state = self._proxies.get(proxy) if proxy is not None else None
+        if state is None or state.failures < self._config.max_failures:
+            return
+        if self._now() < state.failed_at + self._config.cooldown:
+            raise copy.copy(state.error)
+
     def check_calls(self) -> None:
         """Raise what forbids any call; a copy, because each page adds its response."""
         if self._account is not None:
@@ -121,6 +145,27 @@ class Health:
         self._unknown, self._unknown_in_a_row = None, 0
         if task_type == self._type:
             self._type_is_certain = True
+
+    def proxy_worked(self, proxy: Proxy | None) -> None:
+        """Note that the service has solved a task by *proxy*."""
+        if proxy is not None:
+            self._proxies.pop(proxy, None)
+
+    def learn_proxy(self, error: ServiceError, proxy: Proxy | None) -> None:
+        """Count *error* against *proxy*, if it is a failure of that."""
+        if proxy is None or not isinstance(error, ProxyFailed):
+            return
+        if proxy not in self._proxies and len(self._proxies) >= MAX_PROXIES:
+            del self._proxies[next(iter(self._proxies))]
+        state = self._proxies.setdefault(proxy, _Proxy(copy.copy(error)))
+        state.failures += 1
+        state.failed_at = self._now()
+        if state.failures == self._config.max_failures:
+            self._tell(
+                logging.WARNING,
+                f"No task by the proxy {proxy} for {self._config.cooldown:.0f} s: the "
+                f"service could not use it {state.failures} times in a row. {error}",
+            )
 
     def falls_back(self, task_type: str, error: ServiceError) -> bool:
         """Tell whether to try another type than *task_type*, which *error* refused.

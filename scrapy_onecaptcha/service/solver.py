@@ -129,13 +129,14 @@ class Solver(Generic[_R]):
     async def _try(
         self, task: Task, site: str, attempts: Attempts
     ) -> tuple[Solution, _R]:
-        self.health.check(site, task.sitekey)
+        task = replace(task, proxy=self._proxy_for(task))
+        self._check(task, site)
         reservation = await self._budget.reserve(site)
         try:
             await self._open.take()
             try:
                 await self._wait_while_paused()
-                self.health.check(site, task.sitekey)
+                self._check(task, site)
                 solution = await self._run(task, site, reservation, attempts)
             finally:
                 self._open.release()
@@ -145,31 +146,30 @@ class Solver(Generic[_R]):
             raise
         return solution, reservation
 
+    def _check(self, task: Task, site: str) -> None:
+        self.health.check(site, task.sitekey)
+        self.health.check_proxy(task.proxy)
+
     async def _run(
         self, task: Task, site: str, reservation: Reservation, attempts: Attempts
     ) -> Solution:
-        """Create the task and wait for its token; report what it came to."""
+        """Create the task and wait for its token; note what it came to."""
         reservation.spend(attempts)
-        self._report.task_created(site)
         try:
             started = self._clock.seconds()
             task_id = await self._create(task, site, reservation)
             reservation.created(task_id, self.health.task_type)
             solution = await self._poll(task_id, started, task, site)
         except CancelledError:
-            self._report.task_abandoned()
             reservation.abandoned()
             raise
         except _Lost as lost:
-            self._report.task_failed(site, lost.error, charged=lost.charged)
             reservation.failed(lost.error, charged=lost.charged)
             raise lost.error from None
         except OneCaptchaError as error:
             if reservation.spent:
-                self._report.task_failed(site, error, charged=True)
                 reservation.failed(error, charged=True)
             raise
-        self._report.task_ready(site, solution, attempts.spent)
         reservation.solved(solution)
         return solution
 
@@ -182,7 +182,6 @@ class Solver(Generic[_R]):
         except ServiceError as error:
             if error.answered or not error.sent:
                 reservation.refund()
-                self._report.task_refunded(site)
             raise
         else:
             self._widen()
@@ -194,15 +193,15 @@ class Solver(Generic[_R]):
     async def _create_by_type(self, task: Task, site: str) -> str:
         """Create the task, with another type if the service refuses the first."""
         health = self.health
-        proxy = self._proxy_for(task)
         while True:
-            sent = replace(task, type=health.task_type, proxy=proxy)
+            sent = replace(task, type=health.task_type)
             try:
                 task_id = await self._client.create_task(sent)
             except ServiceError as error:
                 if health.falls_back(sent.type, error):
                     continue
                 health.learn(error, site, task.sitekey, creating=True)
+                health.learn_proxy(error, task.proxy)
                 if error.code == "ERROR_THREADS_MAXIMUM":
                     self._narrow()
                 raise
@@ -287,6 +286,7 @@ class Solver(Generic[_R]):
             if isinstance(result, Unavailable):
                 continue  # the task goes on at the service: asking again loses nothing
             if result is not None:
+                self.health.proxy_worked(task.proxy)
                 return self._solution(result, task_id, started, unready)
             unready = asked
 
@@ -298,6 +298,7 @@ class Solver(Generic[_R]):
             return await self._client.get_task_result(task_id)
         except ServiceError as error:
             self.health.learn(error, site, task.sitekey, creating=False)
+            self.health.learn_proxy(error, task.proxy)
             if error.code == "ERROR_THREADS_MAXIMUM":
                 self._narrow()
             if isinstance(error, Unavailable):

@@ -25,7 +25,7 @@ def open_store(
             ``None`` for the memory of this process.
         owner: names the process; no other one has the same.
         limits: what may be spent.
-        namespace: keeps projects on one Redis apart.
+        namespace: keeps projects that use one file or one Redis apart.
 
     Raises:
         ValueError: there is no store for such a URL.
@@ -38,7 +38,8 @@ def open_store(
     if url.startswith(_SQLITE):
         from scrapy_onecaptcha.stores.sqlite import SqliteStore  # noqa: PLC0415
 
-        return SqliteStore(url.removeprefix(_SQLITE), owner, limits)
+        path = url.removeprefix(_SQLITE)
+        return SqliteStore(path, owner, limits, namespace=namespace)
     if url.startswith(("redis://", "rediss://", "unix://")):
         from scrapy_onecaptcha.stores.redis import RedisStore  # noqa: PLC0415
 

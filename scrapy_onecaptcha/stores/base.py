@@ -64,6 +64,7 @@ class Clearance:
 
     Attributes:
         cookies: those that the site set or changed between its gate and its page.
+        url_pass: query parameters that open its pages, if the site grants that.
         user_agent: the one that the clearance is bound to, if any.
         egress: the address that it was earned from: a proxy, or the name of a host.
         generation: grows with each clearance of its session; given by the store.
@@ -71,6 +72,7 @@ class Clearance:
     """
 
     cookies: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
+    url_pass: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     user_agent: str | None = None
     egress: str = ""
     generation: int = 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.exceptions import StoreUnavailable
-from scrapy_onecaptcha.stores.base import Lease, StoreFault
+from scrapy_onecaptcha.stores.base import LEASE_SECONDS, Lease, StoreFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -85,6 +85,13 @@ class GuardedStore:
     def seen(self) -> Spent | None:
         """What was last seen of the count of tasks."""
         return self._store.seen
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long the store has not answered; 0 while it does."""
+        if self._failed_at is None:
+            return 0.0
+        return self._clock.seconds() - self._failed_at
 
     def check(self) -> None:
         """See whether the store can be used; a fault at the start is the caller's."""
@@ -193,6 +200,18 @@ class GuardedStore:
         except StoreFault:
             return otherwise  # was logged
 
+    async def _while_leased(self, make: Callable[[Store], Call[_T]]) -> _T | None:
+        """Make a call that is worth a task to other processes, until its lease ends."""
+        give_up = self._clock.seconds() + min(self._timeout, LEASE_SECONDS)
+        while True:
+            try:
+                return await self._call(make(self._store))
+            except StoreFault:  # was logged
+                pause = RETRY_SECONDS * (1 + self._random())
+                if self._clock.seconds() + pause > give_up:
+                    return None
+            await sleep(self._clock, pause)
+
     def _home(self, thing: Lease | Reservation) -> Store | None:
         """Return the stand-in where it is the one that knows *thing*."""
         return self._local if thing in self._of_local else None
@@ -259,13 +278,13 @@ class GuardedStore:
     async def publish(
         self, lease: Lease, clearance: Clearance, seconds: float
     ) -> Clearance | None:
-        """Store *clearance* and free the lease."""
+        """Store *clearance* and free the lease; retry while the store may fail."""
         local = self._home(lease)
         if local:
             self._of_local.discard(lease)
             return await local.publish(lease, clearance, seconds)
-        return await self._if_possible(
-            lambda store: store.publish(lease, clearance, seconds), None
+        return await self._while_leased(
+            lambda store: store.publish(lease, clearance, seconds)
         )
 
     async def give_up(self, lease: Lease) -> None:

@@ -18,6 +18,7 @@ def dump(clearance: Clearance) -> str | None:
     text = json.dumps(
         {
             "cookies": [dict(cookie) for cookie in clearance.cookies],
+            "url_pass": clearance.url_pass,
             "user_agent": clearance.user_agent,
             "egress": clearance.egress,
         },
@@ -36,6 +37,7 @@ def load(text: str, generation: int, earned_at: float) -> Clearance:
         data = json.loads(text)
         return Clearance(
             cookies=tuple(_checked(cookie, dict) for cookie in data["cookies"]),
+            url_pass=tuple(_pair(pair) for pair in data["url_pass"]),
             user_agent=_checked(data["user_agent"], str, type(None)),
             egress=_checked(data["egress"], str),
             generation=int(generation),
@@ -44,6 +46,11 @@ def load(text: str, generation: int, earned_at: float) -> Clearance:
     except (ValueError, TypeError, KeyError, RecursionError):
         # Not chained: the error's text may show a cookie.
         raise StoreFault("the store holds a clearance that cannot be read") from None
+
+
+def _pair(value: Any) -> tuple[str, str]:
+    name, text = _checked(value, list)
+    return _checked(name, str), _checked(text, str)
 
 
 def _checked(value: Any, *kinds: type) -> Any:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["RedisStore", "shown_address"]
 
 #: Of the keys; raised when rows change their form.
-KEY_VERSION = 1
+KEY_VERSION = 2
 
 #: Keys that are deleted in one call.
 BATCH = 500

@@ -31,18 +31,19 @@ _T = TypeVar("_T")
 #: Marks a file as a store of ours ("OneC").
 APPLICATION_ID = 0x4F6E6543
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Seconds that a call waits while another process writes.
 BUSY_SECONDS = 5.0
 
 _SCHEMA = """
 CREATE TABLE entries (
+    namespace TEXT NOT NULL,
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
     row TEXT NOT NULL,
     until REAL,
-    PRIMARY KEY (kind, name)
+    PRIMARY KEY (namespace, kind, name)
 ) WITHOUT ROWID;
 CREATE INDEX entries_until ON entries (until);
 """
@@ -53,43 +54,53 @@ class SqliteRows:
 
     Args:
         connection: in a transaction.
+        namespace: of the rows that are seen.
         now: the moment of the transaction, in seconds since 1970.
     """
 
-    def __init__(self, connection: sqlite3.Connection, now: float) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, namespace: str, now: float
+    ) -> None:
         self._connection = connection
+        self._namespace = namespace
         connection.execute("DELETE FROM entries WHERE until <= ?", (now,))
 
     def get(self, kind: str, name: str) -> Row | None:
         """Return a row."""
         found = self._connection.execute(
-            "SELECT row FROM entries WHERE kind = ? AND name = ?", (kind, name)
+            "SELECT row FROM entries WHERE namespace = ? AND kind = ? AND name = ?",
+            (self._namespace, kind, name),
         ).fetchone()
         return None if found is None else dict(json.loads(found[0]))
 
     def put(self, kind: str, name: str, row: Row, until: float | None) -> None:
         """Write a row."""
+        text = json.dumps(row, separators=(",", ":"))
         self._connection.execute(
-            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)",
-            (kind, name, json.dumps(row, separators=(",", ":")), until),
+            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?)",
+            (self._namespace, kind, name, text, until),
         )
 
     def drop(self, kind: str, name: str) -> None:
         """Delete a row, if there is one."""
         self._connection.execute(
-            "DELETE FROM entries WHERE kind = ? AND name = ?", (kind, name)
+            "DELETE FROM entries WHERE namespace = ? AND kind = ? AND name = ?",
+            (self._namespace, kind, name),
         )
 
     def names(self, kind: str) -> list[str]:
         """Return the names of a kind, sorted."""
         found = self._connection.execute(
-            "SELECT name FROM entries WHERE kind = ?", (kind,)
+            "SELECT name FROM entries WHERE namespace = ? AND kind = ?",
+            (self._namespace, kind),
         )
         return sorted(name for (name,) in found)
 
     def clear(self) -> None:
         """Delete every row."""
-        self._connection.execute("DELETE FROM entries")
+        self._connection.execute(
+            "DELETE FROM entries WHERE namespace = ?", (self._namespace,)
+        )
 
 
 class SqliteStore(TransactionStore):
@@ -99,6 +110,7 @@ class SqliteStore(TransactionStore):
         path: of the file, which is made where there is none.
         owner: names the process.
         limits: what may be spent.
+        namespace: keeps projects that use one file apart.
         now: returns the seconds since 1970.
         busy_seconds: that a call waits while another process writes.
     """
@@ -109,11 +121,13 @@ class SqliteStore(TransactionStore):
         owner: str,
         limits: Limits | None = None,
         *,
+        namespace: str = "",
         now: Callable[[], float] = time.time,
         busy_seconds: float = BUSY_SECONDS,
     ) -> None:
         super().__init__(owner, limits)
         self._path = Path(path)
+        self._namespace = namespace
         self._now = now
         self._busy_seconds = busy_seconds
         self._worker: Worker | None = None
@@ -156,7 +170,7 @@ class SqliteStore(TransactionStore):
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
             now = self._now()
-            rows = SqliteRows(connection, now)
+            rows = SqliteRows(connection, self._namespace, now)
             outcome = call(Rules(rows, now, self._owner, self._limits))
             connection.execute("COMMIT")
         except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as error:

@@ -237,7 +237,7 @@ def test_how_far_a_balance_goes(points: float, cost: float, solves: int | None) 
 def test_a_balance_in_words() -> None:
     told = balance.tell(config(), 1071810.0, None)
     assert balance.in_words(told) == (
-        "1,071,810 points (1,071.81 CNY): 153,115 solves at 7 points"
+        "1,071,810 points (1,071.810 CNY): 153,115 solves at 7 points"
     )
 
 

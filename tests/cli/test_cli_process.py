@@ -197,7 +197,7 @@ def test_the_balance_without_a_reactor_and_in_words(
     assert (told.returncode, told.stderr) == (0, "")
     left = servers.ledger()["balance"]
     assert told.stdout == (
-        f"{left:,} points ({left / 1000:,.2f} CNY): {left // 7:,} solves at 7 points\n"
+        f"{left:,} points ({left / 1000:,.3f} CNY): {left // 7:,} solves at 7 points\n"
     )
 
 

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 SHOP, NEWS = "https://shop.example", "https://news.example"
 COOKIE = {"name": "clr", "value": "a-secret-value"}
-EARNED = Clearance(cookies=(COOKIE,), user_agent="Mozilla/5.0", egress="host")
+EARNED = Clearance(
+    cookies=(COOKIE,),
+    url_pass=(("pass", "another-secret"),),
+    user_agent="Mozilla/5.0",
+    egress="host",
+)
 
 
 def filled(folder: Path) -> Path:
@@ -31,7 +36,7 @@ def filled(folder: Path) -> Path:
     path = folder / "onecaptcha.db"
 
     async def fill() -> None:
-        store = SqliteStore(path, "one", Limits())
+        store = SqliteStore(path, "one", Limits(), namespace="scrapybot")
         for site in (SHOP, NEWS):
             session = name_session(site, None, "", "host")
             assert session is not None
@@ -71,7 +76,10 @@ def test_it_shows_and_forgets(tmp_path: Path) -> None:
     shown = run(tmp_path, "show", url)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.count("cookies: clr") == 2
-    assert COOKIE["value"] not in shown.stdout
+    assert shown.stdout.count("pass in the URL: pass") == 2
+    assert "secret" not in shown.stdout
+    elsewhere = run(tmp_path, "show", url, "-sONECAPTCHA_STORE_NAMESPACE=other").stdout
+    assert "No site is known to the store (namespace 'other': " in elsewhere
     news, shop = lines(run(tmp_path, "show", "--json", url))
     assert (news["site"], shop["site"]) == (NEWS, SHOP)
     assert (shop["generation"], shop["cookies"]) == (2, ["clr"])
@@ -81,7 +89,7 @@ def test_it_shows_and_forgets(tmp_path: Path) -> None:
         NEWS
     ]
     assert lines(run(tmp_path, "clear", "--json", url)) == [{"forgotten": 1}]
-    assert run(tmp_path, "show", url).stdout == "No site is known to the store.\n"
+    assert "No site is known to the store" in run(tmp_path, "show", url).stdout
 
 
 def test_the_store_of_a_jobdir(tmp_path: Path) -> None:

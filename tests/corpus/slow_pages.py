@@ -122,6 +122,7 @@ SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
         "forms by controls": owners,
         "links in links": links,
         "tags without an end": quotes,
+        "texts by ends of the page": lambda: WIDGET + "x</html>" * 60_000,
         "strings of a script": strings,
         "renderings by ids": renderings,
         "noscripts in noscripts": noscripts,

@@ -37,6 +37,7 @@ from scrapy_onecaptcha.sandbox import Gate, Sandbox, ServiceOptions, sitekey_of
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit, json_reply
 from scrapy_onecaptcha.sandbox.service.api import Service
 from scrapy_onecaptcha.sandbox.sites.content import NumberedPages
+from scrapy_onecaptcha.sandbox.sites.context import SiteContext
 from scrapy_onecaptcha.sandbox.sites.gated_site import GatedSite
 from scrapy_onecaptcha.sandbox.sites.open_site import OpenSite
 from scrapy_onecaptcha.sandbox.sites.registry import SITES
@@ -72,7 +73,8 @@ def with_extras(
         return OpenSite(name, content, ledger=ledger)
     assert isinstance(kind, Gate)
     rng = random.Random(name)
-    return GatedSite(name, kind, content, ledger=ledger, clock=clock, rng=rng)
+    context = SiteContext(name=name, ledger=ledger, clock=clock, rng=rng)
+    return GatedSite(context, kind, content)
 
 
 class Switchable:

@@ -173,8 +173,8 @@ def assert_called_as_described(servers: Servers) -> None:
         assert headers.pop("content-type") == "application/json"
         assert headers.pop("content-length") == str(len(call["body"]))
         assert headers.pop("host") == servers.info["service"].partition("://")[2]
-        assert headers.pop("accept-encoding", "gzip") == "gzip"
-        assert headers.pop("connection", "keep-alive") == "keep-alive"
+        assert headers.pop("accept-encoding") == "identity"
+        assert headers.pop("connection", "keep-alive") in {"keep-alive", "close"}
         assert headers == {}
         body = json.loads(call["body"])
         assert body.pop("clientKey") == KEY
@@ -298,8 +298,13 @@ def assert_seen_at_work(folder: Path, result: Result) -> None:
         "Solver",
         "Gate",
         "Challenge",
-        "Passage",
-        "Courier",
+        "Delivered",
+        "GateFlow",
+        "Judge",
+        "Payment",
+        "SiteClient",
+        "Submitted",
+        "TokenSender",
     ):
         assert f"\n=== {name}\n" in text, name
     assert "<not shown>" in text  # the key, in the vars of the client

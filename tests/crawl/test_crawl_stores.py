@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -11,26 +12,50 @@ import subprocess
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crawl_harness import REACTORS, Servers, pages, sandbox
+from crawl_harness import REACTORS, Shared, pages, sandbox
 from crawl_harness import crawl as one_crawl
 from crawl_harness import crawling as one_crawling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from crawl_harness import Crawl, Servers
 
 pytestmark = pytest.mark.crawl
 
 #: Several processes share a machine here, and each of them runs the scripts of gates.
-crawl = partial(one_crawl, hangs=150.0)
-crawling = partial(one_crawling, hangs=150.0)
+crawl = functools.partial(one_crawl, hangs=150.0)
+crawling = functools.partial(one_crawling, hangs=150.0)
 
 BOTH = ["sqlite", "redis"]
 QUEUE = Path(__file__).with_name("crawl_queue_runner.py")
+
+
+@pytest.fixture(scope="module")
+def sandboxes() -> Iterator[Callable[[float], Shared]]:
+    """Return a sandbox whose service takes so many seconds for a token."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def start(latency: float) -> Servers:
+            sites = ("--site", "button", "--site", "wall")
+            return stack.enter_context(sandbox("--latency", str(latency), *sites))
+
+        yield lambda latency: Shared(start(latency))
+
+
+@pytest.fixture
+def it(sandboxes: Callable[[float], Shared]) -> Shared:
+    return sandboxes(0.3)
+
+
+@pytest.fixture
+def slow(sandboxes: Callable[[float], Shared]) -> Shared:
+    return sandboxes(2.0)
 
 
 class Redis:
@@ -95,8 +120,8 @@ def told(result: Any, text: str) -> int:
 
 @pytest.mark.parametrize("reactor", sorted({"asyncio", "select", "none"} & {*REACTORS}))
 @pytest.mark.parametrize("kind", BOTH)
-def test_the_next_run_pays_nothing(kind: str, reactor: str) -> None:
-    with sandbox("--latency", "0.3", "--site", "button") as it, store_of(kind) as url:
+def test_the_next_run_pays_nothing(it: Shared, kind: str, reactor: str) -> None:
+    with store_of(kind) as url:
         settings = {**REACTORS[reactor][0], "ONECAPTCHA_STORE": url}
         for run in range(2):
             result = crawl(it, pages(it["button"], range(12)), settings)
@@ -107,45 +132,38 @@ def test_the_next_run_pays_nothing(kind: str, reactor: str) -> None:
             assert told(result, "a clearance from the store") == run
 
 
-def test_a_crawl_that_is_resumed_pays_nothing(tmp_path: Path) -> None:
-    with sandbox("--latency", "0.3", "--site", "button") as it:
-        job = tmp_path / "job"
-        settings = {"JOBDIR": str(job)}
-        for run in range(2):
-            numbers = range(run * 10, run * 10 + 10)
-            result = crawl(it, pages(it["button"], numbers), settings)
-            result.assert_clean()
-            result.assert_delivered()
-            assert it.tasks == 1
-            assert told(result, "onecaptcha.db, which holds cookies now") == 1
-        path = job / "onecaptcha.db"
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        # What the documentation says of its deletion.
-        path.unlink()
-        result = crawl(it, pages(it["button"], range(20, 25)), settings)
+def test_a_crawl_that_is_resumed_pays_nothing(it: Shared, tmp_path: Path) -> None:
+    job = tmp_path / "job"
+    settings = {"JOBDIR": str(job)}
+    for run in range(2):
+        numbers = range(run * 10, run * 10 + 10)
+        result = crawl(it, pages(it["button"], numbers), settings)
+        result.assert_clean()
         result.assert_delivered()
-        assert it.tasks == 2
+        assert it.tasks == 1
+        assert told(result, "onecaptcha.db, which holds cookies now") == 1
+    path = job / "onecaptcha.db"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    # What the documentation says of its deletion.
+    path.unlink()
+    result = crawl(it, pages(it["button"], range(20, 25)), settings)
+    result.assert_delivered()
+    assert it.tasks == 2
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_four_processes_pay_once(kind: str) -> None:
-    with (
-        sandbox("--latency", "1", "--site", "button") as it,
-        store_of(kind) as url,
-        ExitStack() as stack,
-    ):
+def test_four_processes_pay_once(slow: Shared, kind: str) -> None:
+    with store_of(kind) as url, ExitStack() as stack:
         settings = {"ONECAPTCHA_STORE": url}
+        plans = [pages(slow["button"], range(n, n + 50)) for n in range(0, 200, 50)]
         running = [
-            stack.enter_context(
-                crawling(it, pages(it["button"], range(n * 50, n * 50 + 50)), settings)
-            )
-            for n in range(4)
+            stack.enter_context(crawling(slow, plan, settings)) for plan in plans
         ]
         results = [each.result() for each in running]
         for result in results:
             result.assert_clean()
             result.assert_delivered()
-        assert it.tasks == 1
+        assert slow.tasks == 1
         assert sum(result.stat("tasks") for result in results) == 1
         agents = {
             sent["user_agent"] for result in results for sent in result.of("sent")[-1:]
@@ -154,19 +172,15 @@ def test_four_processes_pay_once(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_a_budget_of_four_processes(kind: str) -> None:
-    with (
-        sandbox("--latency", "0.2", "--site", "wall") as it,
-        store_of(kind) as url,
-        ExitStack() as stack,
-    ):
+def test_a_budget_of_four_processes(it: Shared, kind: str) -> None:
+    with store_of(kind) as url, ExitStack() as stack:
         settings = {"ONECAPTCHA_STORE": url, "ONECAPTCHA_SHARED_MAX_TASKS": 9}
         running = [
             stack.enter_context(crawling(it, pages(it["wall"], range(8)), settings))
             for _ in range(4)
         ]
         results = [each.result() for each in running]
-        assert it.tasks == it.ledger()["calls"]["createTask"] == 9
+        assert it.tasks == it.calls_to_create == 9
         errors = [error for result in results for error in result.errors.values()]
         assert {error["error"] for error in errors} == {"BudgetExceeded"}
         assert sum(len(result.pages) for result in results) == 9
@@ -175,20 +189,39 @@ def test_a_budget_of_four_processes(kind: str) -> None:
         assert it.tasks == 9
 
 
-@pytest.mark.parametrize("kind", BOTH)
-def test_a_killed_process_is_replaced(kind: str) -> None:
-    with sandbox("--latency", "3", "--site", "button") as it, store_of(kind) as url:
-        settings = {"ONECAPTCHA_STORE": url}
-        plan = pages(it["button"], range(6))
-        with crawling(it, plan, settings) as first:
-            first.until(lambda: it.tasks == 1)
-            first.process.send_signal(signal.SIGKILL)
-            first.process.wait()
-        result = crawl(it, plan, settings)
-        result.assert_clean()
-        result.assert_delivered()
-        assert told(result, "another process solves") == 1
-        assert it.tasks == 2
+def test_a_process_that_is_killed_or_paused_is_replaced(slow: Shared) -> None:
+    """Both at the same time: a lease takes 30 s to end."""
+    plan = pages(slow["button"], range(6))
+    with ExitStack() as stack, redis() as server:
+        urls = [stack.enter_context(store_of("sqlite")), server.url]
+
+        def start() -> list[Crawl]:
+            plans = [crawling(slow, plan, {"ONECAPTCHA_STORE": url}) for url in urls]
+            return [stack.enter_context(each) for each in plans]
+
+        killed, paused = start()
+        killed.until(lambda: slow.tasks == 2)
+        killed.process.send_signal(signal.SIGKILL)
+        paused.process.send_signal(signal.SIGSTOP)
+        killed.process.wait()
+        for result in [each.result() for each in start()]:
+            result.assert_clean()
+            result.assert_delivered()
+            assert told(result, "another process solves") == 1
+        kept = clearances(server)
+        paused.process.send_signal(signal.SIGCONT)
+        late = paused.result()
+        late.assert_clean()
+        late.assert_delivered()
+        # It has a clearance of its own, and stores it over no newer one.
+        assert late.stat("clearances") == 1
+        assert clearances(server) == kept != {}
+        assert slow.tasks == 4
+
+
+def clearances(server: Redis) -> dict[str, bytes]:
+    keys = server.command("KEYS", "*:clearance:*").decode().split()
+    return {key: server.command("GET", key) for key in keys}
 
 
 @pytest.mark.parametrize(
@@ -198,26 +231,27 @@ def test_a_killed_process_is_replaced(kind: str) -> None:
         ("sqlite:////nowhere/store.db", "/nowhere/store.db: No such file"),
     ],
 )
-def test_a_store_that_is_not_there_stops_the_crawl(url: str, said: str) -> None:
-    with sandbox("--latency", "0", "--site", "button") as it:
-        plan = pages(it["button"], range(1))
-        result = crawl(it, plan, {"ONECAPTCHA_STORE": url})
-        (failed,) = result.of("failed")
-        assert "ONECAPTCHA_STORE cannot be used" in str(failed)
-        assert said in str(failed)
-        assert it.ledger()["sites"].get("button", {}) == {}
+def test_a_store_that_is_not_there_stops_the_crawl(
+    it: Shared, url: str, said: str
+) -> None:
+    plan = pages(it["button"], range(1))
+    result = crawl(it, plan, {"ONECAPTCHA_STORE": url})
+    (failed,) = result.of("failed")
+    assert "ONECAPTCHA_STORE cannot be used" in str(failed)
+    assert said in str(failed)
+    assert not it.was_visited
 
 
-def test_redis_stops_and_comes_back_under_a_crawl() -> None:
-    with sandbox("--latency", "0.5", "--site", "button") as it, redis() as server:
+def test_redis_stops_and_comes_back_under_a_crawl(slow: Shared) -> None:
+    with redis() as server:
         settings = {"ONECAPTCHA_STORE": server.url, "DOWNLOAD_DELAY": 0.1}
-        plan = pages(it["button"], range(20))
+        plan = pages(slow["button"], range(20))
         plan += [
             {**each, "meta": {"cookiejar": "b"}}
-            for each in pages(it["button"], range(20, 25))
+            for each in pages(slow["button"], range(20, 25))
         ]
-        with crawling(it, plan, settings) as running:
-            running.until(lambda: it.tasks >= 1)
+        with crawling(slow, plan, settings) as running:
+            running.until(lambda: slow.tasks >= 1)
             server.stop()
             running.until(lambda: running.says("ONECAPTCHA_STORE does not answer"))
             server.start()
@@ -226,11 +260,11 @@ def test_redis_stops_and_comes_back_under_a_crawl() -> None:
         result.assert_delivered()
         assert told(result, "ONECAPTCHA_STORE does not answer") == 1
         assert told(result, "ONECAPTCHA_STORE answers again") == 1
-        assert it.tasks <= 3
+        assert slow.tasks <= 3
 
 
-def test_without_redis_pages_are_lost_and_nothing_is_paid() -> None:
-    with sandbox("--latency", "0.5", "--site", "button") as it, redis() as server:
+def test_without_redis_pages_are_lost_and_nothing_is_paid(it: Shared) -> None:
+    with redis() as server:
         settings = {
             "ONECAPTCHA_STORE": server.url,
             "ONECAPTCHA_STORE_TIMEOUT": 3,
@@ -245,17 +279,13 @@ def test_without_redis_pages_are_lost_and_nothing_is_paid() -> None:
         assert it.tasks == 0
 
 
-def _secrets(it: Servers, result: Any) -> list[str]:
+def _secrets(it: Shared, result: Any) -> list[str]:
     tokens = [token for task in it.ledger()["tasks"] for token in [task.get("token")]]
     return [it.key, "/page/", *[token for token in tokens if token]]
 
 
-def test_what_is_at_rest() -> None:
-    with (
-        sandbox("--latency", "0.2", "--site", "button") as it,
-        redis() as server,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+def test_what_is_at_rest(it: Shared) -> None:
+    with redis() as server, tempfile.TemporaryDirectory() as folder:
         plan = pages(it["button"], range(4))
         for url in (f"sqlite:///{folder}/store.db", server.url):
             result = crawl(it, plan, {"ONECAPTCHA_STORE": url})
@@ -271,15 +301,11 @@ def test_what_is_at_rest() -> None:
                 assert secret.encode() not in found, secret
 
 
-def test_workers_of_one_queue_pay_once() -> None:
+def test_workers_of_one_queue_pay_once(slow: Shared) -> None:
     """scrapy-redis: every page once, one task, and one User-Agent for all."""
     pytest.importorskip("scrapy_redis")
-    with (
-        sandbox("--latency", "2", "--site", "button") as it,
-        redis() as server,
-        ExitStack() as stack,
-    ):
-        for number, wanted in enumerate(pages(it["button"], range(200))):
+    with redis() as server, ExitStack() as stack:
+        for number, wanted in enumerate(pages(slow["button"], range(200))):
             server.command("RPUSH", "plan", json.dumps({**wanted, "number": number}))
         settings = {
             "ONECAPTCHA_STORE": f"{server.url}?db=1",
@@ -291,7 +317,7 @@ def test_workers_of_one_queue_pay_once() -> None:
         }
         running = [
             stack.enter_context(
-                crawling(it, [], settings, runner=QUEUE, deprecated=True)
+                crawling(slow, [], settings, runner=QUEUE, deprecated=True)
             )
             for _ in range(4)
         ]
@@ -300,7 +326,7 @@ def test_workers_of_one_queue_pay_once() -> None:
         delivered = [e["number"] for result in results for e in result.of("page")]
         assert sorted(delivered) == list(range(200))
         assert [result.of("error") for result in results] == [[]] * 4
-        assert it.tasks == 1
+        assert slow.tasks == 1
         agents = {
             sent["user_agent"] for result in results for sent in result.of("sent")[-1:]
         }

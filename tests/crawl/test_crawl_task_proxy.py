@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from crawl_harness import Result, Servers, ask, crawl, pages, sandbox
+from crawl_harness import MIDDLEWARE, Result, Servers, ask, crawl, pages, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +27,8 @@ def servers() -> Iterator[Servers]:
         yield running
 
 
-def proxy_of(servers: Servers) -> str:
-    netloc = urlsplit(servers.info["proxies"]["one"]).netloc
+def proxy_of(servers: Servers, name: str = "one") -> str:
+    netloc = urlsplit(servers.info["proxies"][name]).netloc
     return f"http://ann:{PASSWORD.replace('%', '%25').replace('/', '%2F')}@{netloc}"
 
 
@@ -85,6 +85,35 @@ def test_a_proxy_for_all_tasks(servers: Servers) -> None:
     result = crawl(servers, pages(servers["fixed"], range(2)), settings)
     assert_nothing_leaks(result)
     assert fields(servers, "fixed") == [expected(servers)]
+
+
+def test_a_proxy_that_the_service_cannot_use_is_changed_for_the_next_one() -> None:
+    """Gate, token and page then come by that one, with a rotator's usual doing."""
+    told = {
+        "sites": {"own": SITES["own"]},
+        "service": {
+            "latency": 0.1,
+            "faults": {"createTask": ["ERROR_PROXY_CONNECT_REFUSED"]},
+        },
+        "proxies": {"one": USERS, "two": USERS},
+    }
+    with sandbox(options=told) as servers:
+        proxies = [proxy_of(servers), proxy_of(servers, "two")]
+        result = crawl(
+            servers,
+            pages(servers["own"], range(1)),
+            {**REQUEST, "PROXIES": proxies},
+            middlewares={**MIDDLEWARE, "crawl_neighbours.ProxyRotator": 350},
+        )
+        result.assert_clean()
+        assert sorted(result.pages) == [0]
+        assert PASSWORD not in result.log
+        port = urlsplit(servers.info["proxies"]["two"]).port
+        (task,) = fields(servers, "own")
+        assert task["proxyPort"] == port
+        visits = servers.visits("own")
+    assert [visit["by"] for visit in visits] == ["ann@one"] + ["ann@two"] * 3
+    assert [visit["token"] for visit in visits] == [False, False, True, False]
 
 
 def test_no_proxy_is_told_by_default(servers: Servers) -> None:

@@ -26,6 +26,10 @@ DOCS = ROOT / "docs"
 EXAMPLE = ROOT / "example_project"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = (ROOT / "README.md", ROOT / "CHANGES.md", *sorted(DOCS.glob("*.md")))
+#: The time before a line of the log.
+TIME = re.compile(r"^\d{4}-\S+ \S+ ", re.MULTILINE)
+#: What else differs from run to run: ports, seconds, names of tasks.
+VARYING = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=in )\d+\.\d(?= s )|[0-9a-f-]{36}")
 
 
 def page(name: str) -> str:
@@ -114,6 +118,11 @@ def serving(arguments: Sequence[str]) -> Iterator[dict[str, Any]]:
         assert process.stdin is not None
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())
+
+
+def steady(log: str) -> str:
+    """Return lines of a log without what differs from run to run."""
+    return VARYING.sub("…", TIME.sub("", log))
 
 
 class Fence(NamedTuple):

@@ -18,7 +18,16 @@ from scrapy.utils.misc import load_object
 from scrapy_onecaptcha.commands import TOOLS
 from scrapy_onecaptcha.sandbox.__main__ import _parser
 from scrapy_onecaptcha.settings import DEFAULTS
-from tests.docs.pages import DOCS, EXAMPLE, ROOT, config, environment, fences, serving
+from tests.docs.pages import (
+    DOCS,
+    EXAMPLE,
+    ROOT,
+    config,
+    environment,
+    fences,
+    serving,
+    steady,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +48,6 @@ COMMANDS = [
     for line in fence.text.splitlines()
 ]
 SPIDERS = {path.stem for path in (EXAMPLE / "bookshop" / "spiders").glob("[a-z]*.py")}
-#: What differs from run to run: ports, seconds, tasks by name.
-VARYING = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=in )\d+\.\d(?= s )|[0-9a-f-]{36}")
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -55,11 +62,6 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
         timeout=120,
         check=False,
     )
-
-
-def steady(line: str) -> str:
-    """Return a line of a log without what differs from run to run."""
-    return VARYING.sub("…", re.sub(r"^\d{4}-\S+ \S+ ", "", line))
 
 
 # Each spider that needs a hand, with it and without

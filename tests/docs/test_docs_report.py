@@ -80,6 +80,7 @@ def test_the_snapshot_is_documented() -> None:
         ("breakers", snapshot.BreakerState),
         ("service", snapshot.ServiceState),
         ("spent", snapshot.Spent),
+        ("store", snapshot.StoreState),
     ):
         assert meanings[name] >= get_type_hints(of).keys(), name
 

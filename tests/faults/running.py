@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -231,10 +232,13 @@ async def run(rows: Sequence[Row], reactor: Any) -> tuple[dict[str, Outcome], Lo
     return outcomes, log
 
 
-async def run_one(row: Row, reactor: Any, log: Log) -> Outcome:
-    """Run one row, with a service of its own."""
-    sandbox = sandbox_of(row, reactor)
-    outcome = Outcome()
+@contextmanager
+def returning(row: Row, sandbox: Sandbox, log: Log) -> Iterator[None]:
+    """Have the service of *row* come back once its crawl has said that it is away.
+
+    Only while the row runs: the system gives its port to a later row, whose lines say
+    nothing about this one.
+    """
 
     def come_back(line: str) -> None:
         if any(mark in line for mark in marks_of(sandbox)):
@@ -243,9 +247,21 @@ async def run_one(row: Row, reactor: Any, log: Log) -> Outcome:
     if row.returns:
         log.told.append(come_back)
     try:
+        yield
+    finally:
+        if row.returns:
+            log.told.remove(come_back)
+
+
+async def run_one(row: Row, reactor: Any, log: Log) -> Outcome:
+    """Run one row, with a service of its own."""
+    sandbox = sandbox_of(row, reactor)
+    outcome = Outcome()
+    try:
         work = ask_balance if row.call == BALANCE else crawl
-        running = Deferred.fromCoroutine(work(row, sandbox, outcome, reactor))
-        await running.addTimeout(HANGS, reactor)
+        with returning(row, sandbox, log):
+            running = Deferred.fromCoroutine(work(row, sandbox, outcome, reactor))
+            await running.addTimeout(HANGS, reactor)
     except DeadlinePassed:
         pass  # that its pages have not ended is found
     finally:

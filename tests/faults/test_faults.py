@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from scrapy_onecaptcha.sandbox import FAULTS
+from scrapy_onecaptcha.sandbox import FAULTS, Sandbox
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES
 from tests.docs.pages import ROOT, environment, page, rows, section
 from tests.faults.judging import PLACES, log_problems, problems
 from tests.faults.rows import BALANCE, DELIVERED, ROWS, Row
-from tests.faults.running import Log, Outcome
+from tests.faults.running import Log, Outcome, returning
 from tests.faults.table import HEAD, coded, faults_of, groups
 
 PAGE = page("faults.md")
@@ -187,6 +187,28 @@ def test_what_rows_want_to_hear_is_heard() -> None:
         log.handle(logging.LogRecord("x", logging.INFO, "", 0, line, None, None))
     assert log.heard == told == ["[x] INFO: this is heard"]
     assert list(log_problems([], log)) == []
+
+
+def test_a_row_is_told_nothing_once_it_has_ended() -> None:
+    """The port of its sandbox may be a later row's by then.
+
+    What a handler raises comes out of the crawl's own call of its logger.
+    """
+    log = Log({"refused"}, "the-key")
+    sandbox = Sandbox(sites=["button"])
+    sandbox.urls = {"button": "http://127.0.0.1:40001"}
+    back: list[str] = []
+    sandbox.come_back = lambda: back.append("it is")  # type: ignore[method-assign]
+    with returning(replace(ROW, returns=True), sandbox, log):
+        for url in ("http://127.0.0.1:40002", "http://127.0.0.1:40001"):
+            hear(log, f"{url} refused")
+            assert len(back) == url.endswith("1")
+    hear(log, "http://127.0.0.1:40001 refused")
+    assert back == ["it is"]
+
+
+def hear(log: Log, line: str) -> None:
+    log.handle(logging.LogRecord("x", logging.INFO, "", 0, line, None, None))
 
 
 def test_what_has_to_be_logged_is_looked_for() -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from scrapy.http import HtmlResponse, Response
+from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha.crawl import sessions as sessions_module
 from scrapy_onecaptcha.crawl.payment import MAX_RENEWALS
@@ -20,7 +21,9 @@ from scrapy_onecaptcha.exceptions import (
     UnsolvableGate,
 )
 from scrapy_onecaptcha.pages.html import MAX_BYTES
+from tests.blocking_pool import BlockingPool
 
+from . import virtual
 from .models import Model
 from .test_flow_sharing import paths
 from .virtual import Crawl, Site
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scrapy import Request
+
+    from scrapy_onecaptcha.scripts.models import Reading, Visit
 
     Crawling = Callable[..., Crawl]
 
@@ -217,26 +222,69 @@ def test_gates_by_the_thousand_wait_in_bounds(crawling: Crawling) -> None:
     assert_ended(crawl, 1000, CircuitOpen, AttemptsExhausted)
 
 
+class Large(Site):
+    """Shows gates of which no more than their beginning is read."""
+
+    script = ""
+
+    def _gate(self, request: Request) -> Response:
+        self.shown: list[Response] = getattr(self, "shown", [])
+        gate = super()._gate(request)
+        body = gate.body + self.script.encode() + b" " * MAX_BYTES
+        self.shown.append(gate.replace(body=body))
+        return self.shown[-1]
+
+
 @pytest.mark.parametrize("share", [True, False])
 def test_a_gate_that_is_too_large_is_not_held_while_it_is_solved(
     crawling: Crawling, share: bool
 ) -> None:
-    class Large(Site):
-        shown: list[Response]
-
-        def _gate(self, request: Request) -> Response:
-            gate = super()._gate(request)
-            gate = gate.replace(body=gate.body + b" " * MAX_BYTES)
-            self.shown.append(gate)
-            return gate
-
     crawl = crawling(share_clearance=share)
     site = add(crawl, Large)
-    site.shown = []
     crawl.ask(*paths(3))
     crawl.advance(5)
     assert len(crawl.service.created) == (1 if share else 3)
     assert [len(response.body) for response in site.shown] == [0] * 3
+    crawl.run()
+    assert len(crawl.pages) == 3
+    crawl.finish()
+
+
+def test_a_gate_that_is_too_large_is_not_held_by_its_error(crawling: Crawling) -> None:
+    crawl = crawling(max_attempts=1)
+    site = add(crawl, Large, accepts=lambda _: False)
+    crawl.ask(*paths(2))
+    crawl.run()
+    assert_ended(crawl, 2, AttemptsExhausted)
+    errors: list[Any] = crawl.errors
+    assert {error.response for error in errors} <= set(site.shown)
+    assert [len(error.response.body) for error in errors] == [0] * 2
+
+
+def test_a_large_page_lends_its_slot_once_it_is_known_to_be_a_gate(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its scripts run, all of it is held: it may yet be content."""
+    reading: Deferred[None] = Deferred()
+
+    class Slow(BlockingPool):
+        async def visit(self, visit: Visit) -> Reading:
+            if not reading.called:
+                await reading
+            return await super().visit(visit)
+
+    monkeypatch.setattr(virtual, "BlockingPool", Slow)
+    crawl = crawling(concurrency=1)
+    site = add(crawl, Large)
+    site.script = "<script>document.forms[0].onsubmit = () => true</script>"
+    crawl.ask(*paths(3))
+    crawl.advance(1)
+
+    assert (crawl.downloader.total_concurrency, site.gates) == (1, 1)
+    reading.callback(None)
+    crawl.advance(1)
+    assert (crawl.downloader.total_concurrency, site.gates) == (4, 3)
+    assert [len(response.body) for response in site.shown] == [MAX_BYTES] * 3
     crawl.run()
     assert len(crawl.pages) == 3
     crawl.finish()

@@ -321,6 +321,7 @@ def test_the_snapshot(crawling: Crawling) -> None:
     assert session["age"] > 0
     assert (done["open_tasks"], done["waiting"], done["held"]) == (0, 0, 0)
     assert done["breakers"] == []
+    assert done["store"] is None
     assert done["service"]["account_refused"] is None
     assert json.dumps(done)
     crawl.finish()

@@ -155,6 +155,28 @@ def test_an_open_circuit_lets_one_task_probe_after_the_cooldown(
     crawl.finish()
 
 
+@pytest.mark.parametrize(
+    ("waits", "tasks", "pages"), [(0, 2, 0), (1, 2 + 4, 0), (3, 2 + 8, 4)]
+)
+def test_waiting_requests_sit_out_so_many_cool_downs(
+    crawling: Crawling, waits: int, tasks: int, pages: int
+) -> None:
+    """Each cool-down admits one task, and its failure begins the next one."""
+    crawl = crawling(
+        cooldown=100.0, max_failures=2, max_attempts=20, breaker_waits=waits
+    )
+    crawl.site(accepts=lambda n: n == 10)
+    crawl.ask(*paths(4))
+    began = crawl.clock.seconds()
+    crawl.run()
+    assert len(crawl.service.created) == tasks
+    assert len(crawl.pages) == pages
+    assert {type(error) for error in crawl.errors} <= {CircuitOpen}
+    assert len(crawl.errors) == 4 - pages
+    assert crawl.clock.seconds() - began > 100 * (tasks - 2)
+    crawl.finish()
+
+
 def test_a_healthy_site_with_a_pass_rate_of_a_third_is_not_cut_off(
     crawling: Crawling,
 ) -> None:

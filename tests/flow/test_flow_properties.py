@@ -79,6 +79,7 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
                     "cooldown": st.sampled_from([0.0, 600.0]),
                     "concurrent_tasks": st.integers(1, 8),
                     "max_parked": st.sampled_from([0, 2, 512]),
+                    "max_held": st.sampled_from([None, 0, 3]),
                     "share_clearance": st.booleans(),
                     "on_failure": st.sampled_from(["error", "response"]),
                     "close_on_fatal": st.booleans(),

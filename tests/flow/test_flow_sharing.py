@@ -199,7 +199,7 @@ def test_a_walled_session_waits_unsent(crawling: Crawling) -> None:
     site = crawl.site()
     crawl.ask(*paths(60))
     crawl.advance(5)
-    assert site.gates == 16  # no more than it takes to know
+    assert site.gates == 8  # a window, which is no more than it takes to know
     assert crawl.coordinator.loans.parked == 60
     crawl.run()
     assert sorted(crawl.pages) == sorted(paths(60))
@@ -218,6 +218,26 @@ def test_a_walled_session_does_not_hold_other_sessions(crawling: Crawling) -> No
     assert crawl.pages == ["/free"]
     crawl.run()
     assert len(crawl.pages) == 42
+    crawl.finish()
+
+
+@pytest.mark.parametrize("most", [0, 1, 3, 20])
+@pytest.mark.parametrize("grants", ["cookie", "nothing"])
+def test_no_more_requests_are_taken_than_may_wait(
+    crawling: Crawling, most: int, grants: str
+) -> None:
+    """Gated and unsent ones, of all sites together; and nobody waits for ever."""
+    crawl = crawling(concurrency=4, max_held=most, max_failures=50)
+    for host in ("shop.example", "other.example", "third.example"):
+        crawl.site(host, grants=grants)
+        crawl.ask(*[f"https://{host}{path}" for path in paths(20)])
+    taken = 0
+    while len(crawl.events) < 60:
+        crawl.clock.advance(0.1)
+        taken = max(taken, 60 - len(crawl._scheduled) - len(crawl.events))
+        assert crawl.clock.seconds() < 10_000
+    assert taken == 4 + most
+    assert sorted(crawl.pages) == sorted(paths(20) * 3)
     crawl.finish()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from scrapy_onecaptcha.exceptions import (
     StoreUnavailable,
     TaskFailed,
 )
-from scrapy_onecaptcha.stores.base import Limits, StoreFault
+from scrapy_onecaptcha.stores.base import LEASE_SECONDS, Limits, StoreFault
 from scrapy_onecaptcha.stores.guard import GuardedStore
 from scrapy_onecaptcha.stores.memory import MemoryRows, MemoryStore
 
@@ -35,7 +36,12 @@ class Shaky(MemoryStore):
 
     is_down = False
 
+    def __init__(self, owner: str, limits: Limits, rows: MemoryRows) -> None:
+        super().__init__(owner, limits, rows)
+        self.asked: list[float] = []
+
     async def _run(self, call: Callable[[Rules], Any]) -> Any:
+        self.asked.append(self._rows.now())
         if self.is_down:
             raise StoreFault("connection refused")
         return await super()._run(call)
@@ -77,6 +83,7 @@ class World:
             run=f"run-{number}",
             egress=egress,
             account=account,
+            max_tasks=limits.max_tasks if limits else 0,
             wall=lambda: clock.seconds() + 1e9,
         )
         crawl = Crawl(beside=beside, store=shared, seed=number, **options)
@@ -112,6 +119,8 @@ class World:
 
             closing = Deferred.fromCoroutine(crawl.middleware.spider_closed())
             closing.addBoth(done.append)
+            if not done:  # what was earned waits for a store that may come back
+                self.advance(LEASE_SECONDS)
             assert done == [None]
         calls: list[Any] = list(self.crawls[0].clock.getDelayedCalls())
         left = [call for call in calls if call.active()]
@@ -165,9 +174,11 @@ def test_processes_pay_once() -> None:
 def test_the_next_run_pays_nothing() -> None:
     world = World()
     for number in range(3):
-        world.ask(world.crawl(), range(10))
+        crawl = world.crawl()
+        world.ask(crawl, range(10))
         world.run()
         assert world.tasks == 1, number
+        assert crawl.stat("clearances/imported") == min(number, 1)
     assert all(delivered(crawl) == 10 for crawl in world.crawls)
     world.finish()
 
@@ -183,6 +194,36 @@ def test_a_user_agent_goes_along() -> None:
     world.finish()
     assert (delivered(one), delivered(two), world.tasks) == (5, 5, 1)
     assert world.agents == {"Mozilla/5.0 (the token's)"}
+
+
+class Passing(Model):
+    """Grants a pass in the URL, and sets no cookie."""
+
+    def _submitted(self, request: Any, token: str) -> Any:
+        answer = super()._submitted(request, token)
+        if answer.status == 302:
+            cookie = answer.headers.pop("Set-Cookie")[0].decode()
+            name = cookie.partition("=")[2].partition(";")[0]
+            path = (answer.headers["Location"] or b"").decode()
+            answer.headers["Location"] = f"{path}?pass={name}"
+        return answer
+
+    def _held(self, request: Any) -> Any:
+        return self.grants.get(request.url.partition("?pass=")[2])
+
+
+def test_a_pass_in_the_url() -> None:
+    world = World()
+    one = world.crawl()
+    world.model = Passing(one.clock, one.service)
+    for number in range(3):
+        crawl = one if number == 0 else world.crawl()
+        crawl.sites[HOST] = world.model
+        world.ask(crawl, range(5))
+        world.run()
+        assert delivered(crawl) == 5
+    world.finish()
+    assert world.tasks == 1
 
 
 @pytest.mark.parametrize("gate", ["place", "next", "one"])
@@ -228,14 +269,13 @@ def test_a_session_that_the_site_itself_remembers(gate: str) -> None:
     assert world.tasks == 1
 
 
-def _set_cart(crawl: Crawl, value: str) -> None:
+def _set_cart(crawl: Crawl, value: str, name: str = "cart") -> None:
     from scrapy.http import Response
 
     jar = crawl.virtual.cookies_middleware.jars[None]
-    url = f"https://{HOST}/cart"
-    jar.extract_cookies(
-        Response(url, headers={"Set-Cookie": f"cart={value}"}), Request(url)
-    )
+    url = f"https://{HOST}/"
+    headers = {"Set-Cookie": f"{name}={value}"}
+    jar.extract_cookies(Response(url, headers=headers), Request(url))
 
 
 def _cart(crawl: Crawl) -> list[str | None]:
@@ -258,6 +298,22 @@ def test_a_cart_is_neither_stored_nor_overwritten(gate: str) -> None:
     (entry,) = _show(world)
     assert entry.clearance is not None
     assert "cart" not in {cookie["name"] for cookie in entry.clearance.cookies}
+
+
+def test_a_login_of_the_same_name_is_not_overwritten() -> None:
+    """What one process was granted anew, another one may have since its login."""
+    world = World()
+    one, two = world.crawl(), world.crawl()
+    world.ask(one, range(3))
+    world.run()
+    _set_cart(two, "of-a-login", "ok")
+    world.ask(two, range(3))
+    world.run(300)
+    first = next(n for n, sent in enumerate(two.sent) if sent.method == "POST")
+    cookies = {sent.headers.get("Cookie") for sent in two.sent[:first]}
+    assert cookies == {b"ok=of-a-login"}
+    world.finish()
+    assert (delivered(two), world.tasks) == (3, 2)
 
 
 @pytest.mark.parametrize("pages", [10, 25])
@@ -362,6 +418,41 @@ def test_a_process_that_is_killed_frees_its_lease() -> None:
     world.advance(50)
     assert delivered(two) == 5
     assert world.tasks == 2
+
+
+def test_a_long_solve_keeps_its_lease() -> None:
+    """Three times as long as a lease lasts by itself: it is renewed meanwhile."""
+    world = World()
+    one, two = world.crawl(), world.crawl()
+    one.service.latency = 3 * LEASE_SECONDS
+    world.ask(one, range(2))
+    world.advance(2)
+    world.ask(two, range(2))
+    world.finish()
+    assert (delivered(one), delivered(two), world.tasks) == (2, 2, 1)
+
+
+def test_a_process_that_waits_asks_twice_a_second_at_most() -> None:
+    world = World()
+    one, two, three = world.crawl(), world.crawl(), world.crawl()
+    one.service.latency = 20.0
+    world.ask(one, range(1))
+    world.advance(1)
+    world.ask(two, range(9))
+    world.ask(three, range(9))
+    world.advance(2)
+    for store in world.stores:
+        store.asked.clear()
+    world.advance(15)
+    gaps = [
+        [later - before for before, later in itertools.pairwise(store.asked)]
+        for store in world.stores[1:]
+    ]
+    for each in gaps:
+        assert 0.5 <= min(each) < max(each) <= 1.1, each
+    assert gaps[0] != gaps[1]  # or they would all ask at the same moment
+    world.finish()
+    assert world.tasks == 1
 
 
 def test_a_process_that_stops_frees_its_lease_at_once() -> None:
@@ -498,6 +589,40 @@ def test_a_block_silences_all_until_it_is_over() -> None:
     assert delivered(later) == 1
 
 
+# The snapshot
+
+
+def test_the_store_in_the_snapshot() -> None:
+    world = World(pages=5)
+    limits = Limits(max_tasks=3)
+    one = world.crawl(limits=limits)
+    empty = one.middleware.snapshot()["store"]
+    nothing = {"silent_seconds": 0.0, "imported": 0, "tasks": None}
+    assert empty == {**nothing, "budget_left": None}
+    world.ask(one, range(3))
+    world.run()
+    paid = one.middleware.snapshot()["store"]
+    assert paid == {**nothing, "tasks": 1, "budget_left": 2}
+    two = world.crawl(limits=limits)
+    world.ask(two, range(2))
+    world.run()
+    imported = two.middleware.snapshot()["store"]
+    assert imported == {**nothing, "imported": 1, "budget_left": None}
+    world.ask(two, range(2, 30))
+    world.run()
+    assert world.tasks == 3
+    spent = two.middleware.snapshot()["store"]
+    assert spent is not None
+    assert (spent["tasks"], spent["budget_left"]) == (3, 0)
+    world.stores[0].is_down = True
+    world.ask(one, range(5, 25))
+    world.advance(20)
+    silent = one.middleware.snapshot()["store"]
+    assert silent is not None
+    assert silent["silent_seconds"] > 0
+    world.finish()
+
+
 # Faults
 
 
@@ -545,6 +670,23 @@ def test_a_store_that_fails_during_a_solve_loses_no_page() -> None:
     world.stores[0].is_down = True
     world.finish()
     assert (delivered(crawl), world.tasks) == (5, 1)
+
+
+def test_what_was_earned_without_the_store_is_for_all_when_it_is_back() -> None:
+    world = World()
+    one, two = world.crawl(), world.crawl()
+    world.ask(one, range(5))
+    world.advance(2)
+    assert world.tasks == 1
+    world.stores[0].is_down = True
+    world.run()
+    assert delivered(one) == 5
+    world.advance(5)
+    world.stores[0].is_down = False
+    world.advance(3)
+    world.ask(two, range(5))
+    world.finish()
+    assert (delivered(two), world.tasks) == (5, 1)
 
 
 def test_a_store_that_loses_its_data_costs_no_page() -> None:

@@ -10,9 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha.crawl.budget import Allowance, Policy
+from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.exceptions import OneCaptchaError, ServiceError
 from scrapy_onecaptcha.models import Solution
+from scrapy_onecaptcha.report.tally import TaskCount
 from scrapy_onecaptcha.service.client import Client, Task, TaskResult
 from scrapy_onecaptcha.service.protocol import (
     read_balance,
@@ -159,34 +160,35 @@ SEQUENCES = st.lists(
 def test_a_solve_ends_whatever_the_service_says(log: Lines, replies: list[Any]) -> None:
     clock, http = Clock(), Http(replies)
     config = configure(max_failures=1000)
-    report = Report(stats_collector(), config, clock, lambda: 0)
+    tasks = TaskCount()
+    report = Report(stats_collector(), config, clock, tasks, lambda: 0)
     solver = Solver(
         client_of(http, clock),
         config,
-        Policy(config, clock.seconds),
+        Policy(config, clock.seconds, tasks, report),
         report,
         clock,
         lambda: False,
         lambda: 0.5,
     )
-    allowance = Allowance("https://shop.example/page", 3)
+    attempts = PageAttempts("https://shop.example/page", 3)
     with ends():
-        run = Run(solver.solve(TASK, "https://shop.example", allowance))
+        run = Run(solver.solve(TASK, "https://shop.example", attempts))
         advance(clock, 3000)
     assert run.done
     if run.failed:
         assert isinstance(run.error, OneCaptchaError)
         check_error(run.error)
     else:
-        solution, unit = run.value
-        unit.settle("void")
+        solution, reservation = run.value
+        reservation.settle("void")
         assert isinstance(solution, Solution)
         assert TOKEN not in f"{solution!r} {solution}"
     check_log(log)
     # Those that were refunded, or never sent, are tried again for 300 s.
     assert http.count("createTask") <= 3 + 300 / 2.5
     assert http.count("getTaskResult") <= 120 * http.count("createTask")
-    assert allowance.spent <= 3
+    assert attempts.spent <= 3
 
 
 @fuzzed(60)

@@ -269,6 +269,8 @@ async def scenario():
     await task.deferLater(reactor, 0.1, lambda: None)
     await sandbox.stop()
     await sandbox.stop()
+    sandbox.go_down(60)
+    sandbox.come_back()
     await pool.closeCachedConnections()
     await task.deferLater(reactor, 0.1, lambda: None)
     print(sorted(map(str, reactor.getDelayedCalls())))

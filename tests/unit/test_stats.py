@@ -27,6 +27,7 @@ from scrapy_onecaptcha.report.log_lines import (
     MAX_WARNINGS,
     QUIET,
 )
+from scrapy_onecaptcha.report.tally import TaskCount
 from scrapy_onecaptcha.service.error_codes import RULES
 from scrapy_onecaptcha.stats import (
     MANY_SITES,
@@ -57,8 +58,13 @@ class Desk:
         self.clock.advance(1000)
         self.collector = stats_collector()
         self.waiting = 0
+        self.tasks = TaskCount()
         self.report = Report(
-            self.collector, configure(**settings), self.clock, lambda: self.waiting
+            self.collector,
+            configure(**settings),
+            self.clock,
+            self.tasks,
+            lambda: self.waiting,
         )
 
     @property
@@ -67,8 +73,16 @@ class Desk:
         assert all(name.startswith("onecaptcha/") for name in found)
         return {name.removeprefix("onecaptcha/"): found[name] for name in found}
 
-    def solve(self, site: str = SITE, seconds: float = 20) -> None:
+    def create(self, site: str) -> None:
+        self.tasks.add(site)
         self.report.task_created(site)
+
+    def refund(self, site: str) -> None:
+        self.tasks.take_back(site)
+        self.report.task_refunded(site)
+
+    def solve(self, site: str = SITE, seconds: float = 20) -> None:
+        self.create(site)
         solution = Solution(token=TOKEN, task_id="7", seconds=seconds)
         self.report.task_ready(site, solution, 1)
 
@@ -114,14 +128,14 @@ def do_everything(desk: Desk) -> None:
         *(ServiceError("no", code=code) for code in ("HTTP_500", "ERROR_NEW", "a/b")),
         Unavailable("no", code="ERROR_NO_SLOT_AVAILABLE_FOR_YOU"),
     ]:
-        report.task_created(SITE)
+        desk.create(SITE)
         report.task_failed(SITE, error)
         report.lost(SITE, PAGE, error)
-    report.task_created(SITE)
+    desk.create(SITE)
     report.task_failed(SITE, TaskFailed("no"), charged=False)
-    report.task_created(SITE)
-    report.task_refunded(SITE)
-    report.task_created(SITE)
+    desk.create(SITE)
+    desk.refund(SITE)
+    desk.create(SITE)
     report.task_abandoned()
     report.accepted(SITE)
     report.rejected(SITE, PAGE)
@@ -140,6 +154,7 @@ def test_every_stat_is_of_a_closed_set_and_described() -> None:
     assert [name for name in desk.stats if not is_known(name)] == []
     emitted = {name for name in STATS if "{" not in name and name in desk.stats}
     counted_elsewhere = {"replayed", "refetched", "polls", "dry_run/tasks"}
+    counted_elsewhere |= {"clearances/imported"}
     assert emitted == {name for name in STATS if "{" not in name} - counted_elsewhere
 
 
@@ -160,7 +175,7 @@ def test_clearances_are_told_and_averaged(caplog: pytest.LogCaptureFixture) -> N
     assert desk.stats["clearances/seconds"] == 200
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"The clearance of {SITE} has ended: it lasted 300 s, opened 50 pages and "
+        f"The clearance of {SITE} has ended: it lasted 300.0 s, opened 50 pages and "
         "cost 2 tasks"
     )
 
@@ -197,7 +212,7 @@ def test_a_task_that_failed_counts_by_its_code(
     error: OneCaptchaError, name: str
 ) -> None:
     desk = Desk()
-    desk.report.task_created(SITE)
+    desk.create(SITE)
     desk.report.task_failed(SITE, error)
     assert desk.stats[f"tasks/failed/{name}"] == 1
 
@@ -291,7 +306,7 @@ def test_a_line_at_every_interval_while_anything_waits(
     desk.waiting = 2
     desk.report.parked(2)
     desk.solve()
-    desk.report.task_created(SITE)
+    desk.create(SITE)
     lines.clear()
     advance(desk.clock, 29)
     assert lines.messages == []
@@ -340,7 +355,7 @@ def test_a_summary_for_each_site(lines: pytest.LogCaptureFixture) -> None:
     report = desk.report
     for _ in range(3):
         desk.solve()
-    report.task_created(SITE)
+    desk.create(SITE)
     report.task_failed(SITE, TaskFailed("no"))
     report.accepted(SITE)
     report.rejected(SITE, PAGE)
@@ -375,7 +390,7 @@ def test_a_summary_for_each_site(lines: pytest.LogCaptureFixture) -> None:
 def test_tasks_abandoned_are_in_the_summary(lines: pytest.LogCaptureFixture) -> None:
     desk = Desk()
     for _ in range(2):
-        desk.report.task_created(SITE)
+        desk.create(SITE)
         desk.report.task_abandoned()
     desk.report.closed()
     assert "2 abandoned" in lines.messages[-1]
@@ -385,8 +400,8 @@ def test_what_was_refunded_is_not_in_the_summary(
     lines: pytest.LogCaptureFixture,
 ) -> None:
     desk = Desk()
-    desk.report.task_created(SITE)
-    desk.report.task_refunded(SITE)
+    desk.create(SITE)
+    desk.refund(SITE)
     desk.report.closed()
     assert "0 tasks" in lines.messages[-1]
     assert "0 points" in lines.messages[-1]
@@ -489,7 +504,7 @@ def test_the_summary_tells_the_dearest_sites(lines: pytest.LogCaptureFixture) ->
     desk = Desk(max_tasks=5000)
     for number in range(50):
         for _ in range(number + 1):
-            desk.report.task_created(f"https://a{number:02}.shop.example")
+            desk.create(f"https://a{number:02}.shop.example")
     desk.report.shared("https://a00.shop.example")
     lines.clear()
     desk.report.closed()
@@ -504,12 +519,18 @@ def test_the_summary_tells_the_dearest_sites(lines: pytest.LogCaptureFixture) ->
     assert "in all: 1275 tasks" in lines.messages[-1]
 
 
-def test_sites_without_end_are_counted_together() -> None:
+def test_sites_without_end_are_counted_together(
+    lines: pytest.LogCaptureFixture,
+) -> None:
     desk = Desk(max_tasks=20_000)
     for number in range(MAX_SITES + 100):
-        desk.report.task_created(f"https://a{number}.shop.example")
+        desk.create(f"https://a{number}.shop.example")
     assert len(desk.report._sites) == MAX_SITES + 1
-    assert desk.report.site("https://another.example").tasks == 100
+    assert desk.tasks.sites == MAX_SITES + 100  # for the budget of each
+    desk.report.closed()
+    assert "hCaptcha on other sites: 100 tasks, 0 passed" in lines.text
+    assert f"more sites: {MAX_SITES - 19} tasks" in lines.text
+    assert f"hCaptcha in all: {MAX_SITES + 100} tasks" in lines.text
     assert f"{MAX_SITES + 100} tasks" in desk.report._totals()
 
 
@@ -544,15 +565,15 @@ def test_one_is_warned_of_many_sites_without_a_budget(
 ) -> None:
     desk = Desk(max_tasks=budget)
     for number in range(MANY_SITES - 2):
-        desk.report.task_created(f"https://a{number}.shop.example")
-        desk.report.task_created(f"https://a{number}.shop.example")
-    desk.report.task_created(SITE)
-    desk.report.task_refunded(SITE)
-    desk.report.task_created(OTHER_SITE)
+        desk.create(f"https://a{number}.shop.example")
+        desk.create(f"https://a{number}.shop.example")
+    desk.create(SITE)
+    desk.refund(SITE)
+    desk.create(OTHER_SITE)
     assert lines.messages == []
     for _ in range(3):
-        desk.report.task_created(OTHER_SITE)
-        desk.report.task_created(SITE)
+        desk.create(OTHER_SITE)
+        desk.create(SITE)
     warned = [line for line in lines.messages if "ONECAPTCHA_MAX_TASKS" in line]
     assert len(warned) == (0 if budget else 1)
 

@@ -53,6 +53,16 @@ def test_what_an_address_shows_is_nobodys_page() -> None:
     assert not addresses.strayed(chain[1], chain[1:])
 
 
+def test_where_another_page_met_a_gate_is_nobodys_page_either() -> None:
+    """Held unsent while that one was solved, this one was never gated there."""
+    addresses = GateAddresses()
+    assert not addresses.met(asked("/a"), f"{SITE}/door")
+    chain = [f"{SITE}/b", f"{SITE}/door"]
+    assert addresses.strayed(chain[0], chain)
+    assert not addresses.strayed(chain[0], chain, "POST"), "it has been processed"
+    assert not addresses.strayed(f"{SITE}/a", [f"{SITE}/a", f"{SITE}/door"])
+
+
 def test_a_way_through_an_address_is_known_wherever_it_ends() -> None:
     addresses = GateAddresses()
     addresses.met(asked("/a"), f"{SITE}/check?next=/a")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha.crawl.budget import Allowance, Policy, Unit
+from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy, TaskReservation
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
@@ -40,14 +40,16 @@ class Rules:
         self.clock = Clock()
         self.policy = Policy(configure(**values), self.clock.seconds)
 
-    def reserve(self, site: str = SITE) -> Run[Unit]:
+    def reserve(self, site: str = SITE) -> Run[TaskReservation]:
         return Run(self.policy.reserve(site))
 
-    def task(self, site: str = SITE, allowance: Allowance | None = None) -> Unit:
+    def task(
+        self, site: str = SITE, attempts: PageAttempts | None = None
+    ) -> TaskReservation:
         """Reserve and spend one task that nothing holds back."""
-        unit = self.reserve(site).value
-        unit.spend(allowance or Allowance("page", 1000))
-        return unit
+        reservation = self.reserve(site).value
+        reservation.spend(attempts or PageAttempts("page", 1000))
+        return reservation
 
     def fail(self, count: int, site: str = SITE) -> None:
         for _ in range(count):
@@ -67,13 +69,13 @@ def trusting(**values: Any) -> Rules:
 
 def test_the_budget_holds_with_all_tasks_in_flight() -> None:
     rules = trusting(max_tasks=7)
-    units = [rules.task() for _ in range(7)]
+    reservations = [rules.task() for _ in range(7)]
     assert (rules.policy.tasks, rules.policy.exhausted) == (7, True)
     with pytest.raises(BudgetExceeded, match="ONECAPTCHA_MAX_TASKS: all 7"):
         rules.task()
     assert rules.policy.tasks == 7
-    for unit in units:
-        unit.settle("accepted")
+    for reservation in reservations:
+        reservation.settle("accepted")
     with pytest.raises(BudgetExceeded):
         rules.task(OTHER_SITE)
 
@@ -87,12 +89,12 @@ def test_without_a_budget_nothing_is_exhausted() -> None:
 
 def test_a_reserved_task_is_not_counted_before_it_is_spent() -> None:
     rules = trusting(max_tasks=1)
-    units = [rules.reserve().value for _ in range(3)]
+    reservations = [rules.reserve().value for _ in range(3)]
     assert rules.policy.tasks == 0
-    units[0].spend(Allowance("page", 3))
+    reservations[0].spend(PageAttempts("page", 3))
     with pytest.raises(BudgetExceeded):
-        units[1].spend(Allowance("page", 3))
-    assert (units[0].spent, units[1].spent) == (True, False)
+        reservations[1].spend(PageAttempts("page", 3))
+    assert (reservations[0].spent, reservations[1].spent) == (True, False)
 
 
 def test_the_budget_of_a_site_is_its_own() -> None:
@@ -118,12 +120,12 @@ def test_both_budgets_hold() -> None:
 @pytest.mark.parametrize("budget", ["max_tasks", "max_tasks_per_site"])
 def test_a_refund_frees_the_budget_once(budget: str) -> None:
     rules = trusting(**{budget: 2})
-    unit = rules.task()
+    reservation = rules.task()
     rules.task()
-    unit.refund()
-    unit.refund()
+    reservation.refund()
+    reservation.refund()
     assert rules.policy.tasks == 1
-    assert not unit.spent
+    assert not reservation.spent
     rules.task()
     with pytest.raises(BudgetExceeded):
         rules.task()
@@ -131,19 +133,19 @@ def test_a_refund_frees_the_budget_once(budget: str) -> None:
 
 def test_a_refund_of_what_was_not_spent_gives_nothing() -> None:
     rules = trusting(max_tasks=1)
-    unit = rules.reserve().value
+    reservation = rules.reserve().value
     rules.task()
-    unit.refund()
+    reservation.refund()
     assert rules.policy.tasks == 1
 
 
 def test_a_task_that_is_refused_for_the_budget_costs_no_attempt() -> None:
     rules = trusting(max_tasks=1)
-    allowance = Allowance("page", 5)
-    rules.task(allowance=allowance)
+    attempts = PageAttempts("page", 5)
+    rules.task(attempts=attempts)
     with pytest.raises(BudgetExceeded):
-        rules.task(allowance=allowance)
-    assert allowance.spent == 1
+        rules.task(attempts=attempts)
+    assert attempts.spent == 1
 
 
 # Attempts
@@ -151,26 +153,29 @@ def test_a_task_that_is_refused_for_the_budget_costs_no_attempt() -> None:
 
 def test_a_page_has_so_many_attempts() -> None:
     rules = trusting()
-    allowance, other = Allowance("https://shop.example/7", 3), Allowance("other", 3)
+    attempts, other = (
+        PageAttempts("https://shop.example/7", 3),
+        PageAttempts("other", 3),
+    )
     for _ in range(3):
-        allowance.check()
-        rules.task(allowance=allowance)
+        attempts.check()
+        rules.task(attempts=attempts)
     with pytest.raises(AttemptsExhausted, match=r"shop.example/7 .* 3 tasks"):
-        allowance.check()
+        attempts.check()
     with pytest.raises(AttemptsExhausted):
-        rules.task(allowance=allowance)
+        rules.task(attempts=attempts)
     assert rules.policy.tasks == 3
-    rules.task(allowance=other)
+    rules.task(attempts=other)
 
 
 def test_a_refund_gives_the_attempt_back() -> None:
     rules = trusting()
-    allowance = Allowance("page", 1)
-    rules.task(allowance=allowance).refund()
-    allowance.check()
-    rules.task(allowance=allowance)
+    attempts = PageAttempts("page", 1)
+    rules.task(attempts=attempts).refund()
+    attempts.check()
+    rules.task(attempts=attempts)
     with pytest.raises(AttemptsExhausted):
-        allowance.check()
+        attempts.check()
 
 
 # The breaker, before a site has accepted a token
@@ -195,45 +200,45 @@ def test_failures_and_tasks_without_a_verdict_count_together() -> None:
 
 def test_it_waits_for_a_verdict_and_goes_on_where_that_is_good() -> None:
     rules = Rules(max_failures=2)
-    units = [rules.task(), rules.task()]
+    reservations = [rules.task(), rules.task()]
     waiting = [rules.reserve() for _ in range(3)]
-    units[0].settle("accepted")
+    reservations[0].settle("accepted")
     assert all(run.value for run in waiting)
 
 
 def test_it_waits_for_a_verdict_and_fails_where_that_is_bad() -> None:
     rules = Rules(max_failures=2)
-    units = [rules.task(), rules.task()]
+    reservations = [rules.task(), rules.task()]
     waiting = [rules.reserve() for _ in range(3)]
-    units[0].settle("failed")
+    reservations[0].settle("failed")
     assert not any(run.done for run in waiting)
-    units[1].settle("failed")
+    reservations[1].settle("failed")
     assert [type(run.error) for run in waiting] == [CircuitOpen] * 3
 
 
 @pytest.mark.parametrize("void", ["void", "refund", "unspent"])
 def test_a_task_that_told_nothing_lets_one_other_in(void: str) -> None:
     rules = Rules(max_failures=2)
-    unit = rules.reserve().value
+    reservation = rules.reserve().value
     rules.task()
     waiting = [rules.reserve() for _ in range(3)]
     if void != "unspent":
-        unit.spend(Allowance("page", 3))
+        reservation.spend(PageAttempts("page", 3))
     if void == "refund":
-        unit.refund()
+        reservation.refund()
     else:
-        unit.settle("void" if void == "void" else "failed")
+        reservation.settle("void" if void == "void" else "failed")
     assert [run.done for run in waiting] == [True, False, False]
 
 
 def test_those_who_wait_go_in_turn() -> None:
     rules = Rules(max_failures=1)
-    unit = rules.task()
+    reservation = rules.task()
     waiting = [rules.reserve() for _ in range(3)]
     for count in range(3):
-        unit.settle("void")
+        reservation.settle("void")
         assert [run.done for run in waiting] == [n <= count for n in range(3)]
-        unit = waiting[count].value
+        reservation = waiting[count].value
 
 
 def test_a_row_of_failures_opens_it() -> None:
@@ -280,7 +285,7 @@ def test_after_the_cooldown_one_probe_goes() -> None:
     probe, *others = [rules.reserve() for _ in range(4)]
     assert probe.value
     assert not any(run.done for run in others)
-    probe.value.spend(Allowance("page", 3))
+    probe.value.spend(PageAttempts("page", 3))
     probe.value.settle("failed")
     assert [type(run.error) for run in others] == [CircuitOpen] * 3
     assert isinstance(rules.reserve().error, CircuitOpen)
@@ -291,11 +296,11 @@ def test_after_the_cooldown_one_probe_goes() -> None:
 def test_a_probe_that_is_accepted_closes_it() -> None:
     rules = opened()
     probe, *others = [rules.reserve() for _ in range(4)]
-    probe.value.spend(Allowance("page", 3))
+    probe.value.spend(PageAttempts("page", 3))
     probe.value.settle("accepted")
     assert all(run.value for run in others)
     for run in others:
-        run.value.spend(Allowance("page", 3))
+        run.value.spend(PageAttempts("page", 3))
         run.value.settle("failed")
     assert rules.reserve().value
 
@@ -303,18 +308,18 @@ def test_a_probe_that_is_accepted_closes_it() -> None:
 def test_a_probe_that_told_nothing_is_followed_by_another() -> None:
     rules = opened()
     probe, *others = [rules.reserve() for _ in range(4)]
-    probe.value.spend(Allowance("page", 3))
+    probe.value.spend(PageAttempts("page", 3))
     probe.value.refund()
     assert [run.done for run in others] == [True, False, False]
 
 
 def test_a_wait_that_is_cancelled_holds_nobody_up() -> None:
     rules = Rules(max_failures=1)
-    unit = rules.task()
+    reservation = rules.task()
     first, second, third = (rules.reserve() for _ in range(3))
     first.cancel()
     assert isinstance(first.error, CancelledError)
-    unit.settle("void")
+    reservation.settle("void")
     assert second.value
     assert not third.done
     second.value.settle("void")
@@ -376,8 +381,8 @@ def test_a_site_that_accepts_three_of_ten_is_not_cut_off(at_once: int) -> None:
         rules.accept()
         try:
             for _ in range(100 // at_once):
-                for unit in [rules.task() for _ in range(at_once)]:
-                    unit.settle("accepted" if dice.random() < 0.3 else "failed")
+                for reservation in [rules.task() for _ in range(at_once)]:
+                    reservation.settle("accepted" if dice.random() < 0.3 else "failed")
         except CircuitOpen:
             cut_off += 1
     assert cut_off <= 3
@@ -388,21 +393,21 @@ def test_a_site_that_refuses_all_costs_no_more_whatever_its_pages() -> None:
     pages = [rules.reserve() for _ in range(200)]
     for page in pages:
         if page.done and not page.failed:
-            page.value.spend(Allowance("page", 3))
+            page.value.spend(PageAttempts("page", 3))
             page.value.settle("failed")
     assert rules.policy.tasks == 5
     assert sum(page.failed for page in pages) == 195
 
 
-# A unit
+# A reservation
 
 
 def test_only_the_first_verdict_counts() -> None:
     rules = Rules(max_failures=2)
-    unit = rules.task()
-    unit.settle("failed")
-    unit.settle("failed")
-    unit.settle("accepted")
+    reservation = rules.task()
+    reservation.settle("failed")
+    reservation.settle("failed")
+    reservation.settle("accepted")
     rules.fail(1)
     assert rules.reserve().failed
 
@@ -419,8 +424,8 @@ def test_a_unit_ends_as_failed_unless_something_else_was_said() -> None:
     rules = Rules(max_failures=2)
     with rules.task():
         pass
-    with rules.task() as unit:
-        unit.settle("void")
+    with rules.task() as reservation:
+        reservation.settle("void")
     with pytest.raises(ZeroDivisionError), rules.task():
         raise ZeroDivisionError
     assert rules.reserve().failed
@@ -443,8 +448,8 @@ class Schedule:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.waiting: list[Run[Unit]] = []
-        self.units: list[Unit] = []
+        self.waiting: list[Run[TaskReservation]] = []
+        self.reservations: list[TaskReservation] = []
         self.tasks_seen = 0
 
     def do(self, op: str, number: int, site: str = SITE) -> None:
@@ -452,32 +457,34 @@ class Schedule:
             self.waiting.append(self.rules.reserve(site))
         elif op == "cancel" and self.waiting:
             self.waiting.pop(number % len(self.waiting)).cancel()
-        elif self.units:
-            self.on_unit(op, self.units[number % len(self.units)])
-        self.units += [run.value for run in self.waiting if run.done and not run.failed]
+        elif self.reservations:
+            self.on_unit(op, self.reservations[number % len(self.reservations)])
+        self.reservations += [
+            run.value for run in self.waiting if run.done and not run.failed
+        ]
         self.waiting = [run for run in self.waiting if not run.done]
 
-    def on_unit(self, op: str, unit: Unit) -> None:
-        if op == "spend" and not unit.spent:
+    def on_unit(self, op: str, reservation: TaskReservation) -> None:
+        if op == "spend" and not reservation.spent:
             try:
-                unit.spend(Allowance("page", 1))
+                reservation.spend(PageAttempts("page", 1))
             except BudgetExceeded:
-                unit.settle("failed")
+                reservation.settle("failed")
         elif op == "refund":
-            unit.refund()
+            reservation.refund()
         elif op == "exit":
-            unit.__exit__(None, None, None)
+            reservation.__exit__(None, None, None)
         elif op in ("failed", "accepted", "void"):
-            unit.settle(op)  # type: ignore[arg-type]
+            reservation.settle(op)  # type: ignore[arg-type]
         elif op == "fail":
-            unit.settle("failed")
+            reservation.settle("failed")
         else:
             return
-        if op != "spend" or not unit.spent:
-            self.units.remove(unit)
+        if op != "spend" or not reservation.spent:
+            self.reservations.remove(reservation)
 
     def finish(self) -> None:
-        while self.units:
+        while self.reservations:
             self.do("fail", 0)
 
 
@@ -540,13 +547,13 @@ def test_a_site_that_cost_nothing_is_not_kept() -> None:
         site = f"https://a{number}.shop.example"
         rules.reserve(site).value.settle("failed")  # there was no task
         rules.reserve(site).value.refund()
-        unit = rules.reserve(site).value
+        reservation = rules.reserve(site).value
         if number:
             with pytest.raises(BudgetExceeded):
-                unit.spend(Allowance("page", 3))
+                reservation.spend(PageAttempts("page", 3))
         else:
-            unit.spend(Allowance("page", 3))
-        unit.settle("failed")
+            reservation.spend(PageAttempts("page", 3))
+        reservation.settle("failed")
     assert list(rules.policy._sites) == ["https://a0.shop.example"]
 
 
@@ -555,9 +562,9 @@ def test_a_site_that_others_wait_for_is_kept() -> None:
     first, second = rules.reserve().value, rules.reserve()
     assert not second.done
     first.settle("void")
-    unit = second.value
-    unit.spend(Allowance("page", 3))
-    unit.settle("failed")
+    reservation = second.value
+    reservation.spend(PageAttempts("page", 3))
+    reservation.settle("failed")
     with pytest.raises(CircuitOpen):
         _ = rules.reserve().value
 
@@ -572,7 +579,7 @@ def test_a_site_is_kept_for_whoever_waits_behind_one_that_gave_up_at_once() -> N
     quitting, last = Run(give_up()), rules.reserve()
     first.settle("void")
     assert quitting.done
-    last.value.spend(Allowance("page", 3))
+    last.value.spend(PageAttempts("page", 3))
     last.value.settle("failed")
     with pytest.raises(CircuitOpen):
         _ = rules.reserve().value
@@ -581,7 +588,7 @@ def test_a_site_is_kept_for_whoever_waits_behind_one_that_gave_up_at_once() -> N
 # The journal
 
 
-def journalled(path: Path, **values: Any) -> tuple[Rules, Allowance, Journal]:
+def journalled(path: Path, **values: Any) -> tuple[Rules, PageAttempts, Journal]:
     """Return rules whose tasks are written down."""
     rules = trusting(**values)
     journal = Journal(
@@ -592,9 +599,9 @@ def journalled(path: Path, **values: Any) -> tuple[Rules, Allowance, Journal]:
         today=rules.clock.seconds,
         ledger=Ledger(path),
     )
-    allowance = Allowance("page", 3, journal)
-    allowance.subject = Subject(site=SITE, sitekey="k", session=SITE)
-    return rules, allowance, journal
+    attempts = PageAttempts("page", 3, journal)
+    attempts.subject = Subject(site=SITE, sitekey="k", session=SITE)
+    return rules, attempts, journal
 
 
 def outcomes(path: Path) -> list[tuple[str, str, float, int]]:
@@ -607,16 +614,24 @@ def outcomes(path: Path) -> list[tuple[str, str, float, int]]:
 @pytest.mark.parametrize(
     ("end", "line"),
     [
-        (lambda unit: unit.settle("accepted", "accepted"), ("accepted", "", 7)),
-        (lambda unit: unit.settle("void", "unused"), ("unused", "", 7)),
-        (lambda unit: unit.settle("failed", "rejected"), ("rejected", "", 7)),
-        (lambda unit: unit.abandoned(), ("abandoned", "", 7)),
         (
-            lambda unit: unit.failed(SolveTimeout("slow"), charged=True),
+            lambda reservation: reservation.settle("accepted", "accepted"),
+            ("accepted", "", 7),
+        ),
+        (lambda reservation: reservation.settle("void", "unused"), ("unused", "", 7)),
+        (
+            lambda reservation: reservation.settle("failed", "rejected"),
+            ("rejected", "", 7),
+        ),
+        (lambda reservation: reservation.abandoned(), ("abandoned", "", 7)),
+        (
+            lambda reservation: reservation.failed(SolveTimeout("slow"), charged=True),
             ("failed", "timeout", 7),
         ),
         (
-            lambda unit: unit.failed(TaskFailed(code="ERROR_X"), charged=False),
+            lambda reservation: reservation.failed(
+                TaskFailed(code="ERROR_X"), charged=False
+            ),
             ("failed", "ERROR_X", 0),
         ),
     ],
@@ -625,34 +640,34 @@ def test_a_task_is_written_down(
     tmp_path: Path, end: Any, line: tuple[str, str, float]
 ) -> None:
     path = tmp_path / "ledger"
-    rules, allowance, _ = journalled(path)
-    unit = rules.task(allowance=allowance)
-    unit.created("task-1", "HCaptchaTask")
+    rules, attempts, _ = journalled(path)
+    reservation = rules.task(attempts=attempts)
+    reservation.created("task-1", "HCaptchaTask")
     assert outcomes(path) == []
-    end(unit)
-    unit.settle("void")
-    unit.settle("failed", "rejected")
+    end(reservation)
+    reservation.settle("void")
+    reservation.settle("failed", "rejected")
     assert outcomes(path) == [(*line, 1)]
 
 
 def test_what_a_token_cost_is_what_the_service_says(tmp_path: Path) -> None:
-    rules, allowance, _ = journalled(tmp_path / "ledger", task_cost=7)
+    rules, attempts, _ = journalled(tmp_path / "ledger", task_cost=7)
     for cost in (None, 0.0, 9.5):
-        unit = rules.task(allowance=allowance)
-        unit.created("task", "HCaptchaTask")
-        unit.solved(Solution(token="P1", cost=cost))
-        unit.settle("accepted", "accepted")
+        reservation = rules.task(attempts=attempts)
+        reservation.created("task", "HCaptchaTask")
+        reservation.solved(Solution(token="P1", cost=cost))
+        reservation.settle("accepted", "accepted")
     assert [points for _, _, points, _ in outcomes(tmp_path / "ledger")] == [7, 0, 9.5]
 
 
 def test_a_task_that_is_given_back_is_not_written_down(tmp_path: Path) -> None:
-    rules, allowance, journal = journalled(tmp_path / "ledger")
-    unit = rules.task(allowance=allowance)
-    unit.refund()
-    unit.failed(TaskFailed(), charged=True)
+    rules, attempts, journal = journalled(tmp_path / "ledger")
+    reservation = rules.task(attempts=attempts)
+    reservation.refund()
+    reservation.failed(TaskFailed(), charged=True)
     journal.close()
     assert outcomes(tmp_path / "ledger") == []
-    assert allowance.spent == 0
+    assert attempts.spent == 0
 
 
 @pytest.mark.parametrize(
@@ -666,27 +681,27 @@ def test_a_task_that_is_given_back_is_not_written_down(tmp_path: Path) -> None:
 def test_a_token_whose_use_is_cut_short(
     tmp_path: Path, error: Exception | None, line: tuple[str, str]
 ) -> None:
-    rules, allowance, _ = journalled(tmp_path / "ledger")
-    with suppress(CrawlClosing, OSError), rules.task(allowance=allowance):
+    rules, attempts, _ = journalled(tmp_path / "ledger")
+    with suppress(CrawlClosing, OSError), rules.task(attempts=attempts):
         if error is not None:
             raise error
     assert [each[:2] for each in outcomes(tmp_path / "ledger")] == [line]
 
 
 def test_each_task_of_a_page_has_its_number(tmp_path: Path) -> None:
-    rules, allowance, _ = journalled(tmp_path / "ledger")
+    rules, attempts, _ = journalled(tmp_path / "ledger")
     for _ in range(3):
-        rules.task(allowance=allowance).settle("failed", "rejected")
+        rules.task(attempts=attempts).settle("failed", "rejected")
     assert [attempt for *_, attempt in outcomes(tmp_path / "ledger")] == [1, 2, 3]
 
 
 def test_without_a_subject_nothing_is_written(tmp_path: Path) -> None:
-    rules, allowance, _ = journalled(tmp_path / "ledger")
-    allowance.subject = None
-    unit = rules.task(allowance=allowance)
-    unit.created("task", "HCaptchaTask")
-    unit.solved(Solution(token="P1"))
-    unit.abandoned()
-    unit.failed(TaskFailed(), charged=True)
-    assert unit.entry is None
+    rules, attempts, _ = journalled(tmp_path / "ledger")
+    attempts.subject = None
+    reservation = rules.task(attempts=attempts)
+    reservation.created("task", "HCaptchaTask")
+    reservation.solved(Solution(token="P1"))
+    reservation.abandoned()
+    reservation.failed(TaskFailed(), charged=True)
+    assert reservation.entry is None
     assert outcomes(tmp_path / "ledger") == []

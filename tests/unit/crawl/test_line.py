@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from scrapy_onecaptcha.crawl.clearance import Clearance, Clearances
 from scrapy_onecaptcha.crawl.domains import Domain
-from scrapy_onecaptcha.crawl.line import WALL, Go, Line, Phase, Waiting
+from scrapy_onecaptcha.crawl.line import Go, Line, Phase, Waiting
 from tests.unit.helpers import OTHER_SITEKEY, SITE, SITEKEY, Run
 
 PAGE = Request(f"{SITE}/paid")
@@ -109,16 +109,26 @@ def test_what_is_not_sent_yet_goes_at_once_without_a_wall(desk: Desk) -> None:
     assert desk.held().value == (Go.SEND, None)
 
 
-def test_behind_a_wall_it_waits_for_a_page_or_the_end_of_the_solve(desk: Desk) -> None:
-    for _ in range(WALL):
-        desk.line.saw(gate=True)
-    before = desk.line.is_free
+@pytest.mark.parametrize("pace", [(8, 0.0), (1, 0.0), (8, 0.7)])
+def test_behind_a_wall_it_waits_for_a_page_or_the_end_of_the_solve(
+    desk: Desk, pace: tuple[int, float]
+) -> None:
+    desk.line.window.set_pace(*pace)
     desk.gated(0)
-    assert (before, desk.line.is_free) == (True, False), "first nobody solves"
+    for _ in range(desk.line.window.size):
+        assert desk.line.is_free
+        desk.line.saw(gate=True)
+    assert not desk.line.is_free
     runs = [desk.held() for _ in range(3)]
     assert not gone(runs)
     desk.line.saw(gate=False)
     assert gone(runs) == [0, 1, 2]
+
+
+def test_there_is_no_wall_while_nobody_solves(desk: Desk) -> None:
+    for _ in range(100):
+        desk.line.saw(gate=True)
+    assert desk.line.is_free
 
 
 # The window
@@ -222,6 +232,24 @@ def test_the_first_gate_of_the_clearance_closes_it(desk: Desk) -> None:
     desk.line.answered(1, 200, content=True)
     solving = desk.gated(1)
     assert solving.value[0] is Go.SOLVE
+    assert desk.line.enter(Request(SITE)) is None
+    assert not desk.held().done
+
+
+def test_it_is_closed_before_the_gate_waits_in_the_line(desk: Desk) -> None:
+    """Between the two, robots.txt is asked whether a token may be sent."""
+    opened(desk)
+    desk.line.gated(1)
+    assert desk.line.phase is Phase.CLOSED
+    assert desk.line.enter(Request(SITE)) is None
+
+
+def test_a_gate_that_the_line_was_not_told_of_closes_it_too(desk: Desk) -> None:
+    """It waited in the line of a session that was found to be one with this one."""
+    opened(desk)
+    moved = Waiting(order=(0, 99), stamp=1, sitekey=SITEKEY)
+    assert Run(desk.line.wait(moved)).value[0] is Go.SOLVE
+    assert desk.line.phase is Phase.CLOSED
     assert desk.line.enter(Request(SITE)) is None
     assert not desk.held().done
 

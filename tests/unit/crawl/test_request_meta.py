@@ -249,6 +249,24 @@ def test_the_crawls_own_requests_leave_by_whatever_proxy_is_set() -> None:
     assert request.meta["proxy"] == TWO
 
 
+def test_a_request_takes_the_way_of_another_with_its_credentials() -> None:
+    old = Request(
+        URL,
+        headers={"Proxy-Authorization": "Basic old", "Accept": "*/*"},
+        meta={"proxy": ONE, "_auth_proxy": ONE, "cookiejar": 1, "download_slot": "my"},
+    )
+    headers = {"Proxy-Authorization": BASIC}
+    sent = Request(URL, headers=headers, meta={"proxy": TWO, "download_slot": "two"})
+    led = request_meta.by_way_of(old, sent)
+    assert led.meta == {"proxy": TWO, "cookiejar": 1, "download_slot": "my"}
+    assert led.headers["Proxy-Authorization"] == BASIC
+    assert led.headers["Accept"] == b"*/*"
+    assert old.meta["proxy"] == ONE
+    direct = request_meta.by_way_of(old, Request(URL))
+    assert "proxy" not in direct.meta
+    assert "Proxy-Authorization" not in direct.headers
+
+
 # Borrowed keys
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha.crawl.budget import Allowance, Policy
+from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
 from scrapy_onecaptcha.exceptions import (
     AccountError,
@@ -42,7 +43,12 @@ class Slow(MemoryStore):
 
     gate: Deferred[None] | None = None
 
+    def __init__(self, owner: str, limits: Limits, rows: MemoryRows) -> None:
+        super().__init__(owner, limits, rows)
+        self.asked: list[float] = []
+
     async def _run(self, call: Callable[[Rules], Any]) -> Any:
+        self.asked.append(self._rows.now())
         if self.gate is not None:
             await self.gate
         return await super()._run(call)
@@ -105,6 +111,24 @@ def test_a_task_waits_for_verdicts_of_others() -> None:
     advance(stage.clock, 30)
     assert not run.done
     other.settle(pending, "accepted")
+    advance(stage.clock, 1)
+    assert run.value
+
+
+def test_who_waits_asks_twice_a_second_at_most_and_not_in_step() -> None:
+    stage = Stage(max_failures=1)
+    pending = Run(stage.process("two").reserve(SITE)).value
+    dice = itertools.cycle((0.0, 0.2, 1.0))
+    budget = SharedBudget(
+        stage.store, stage.clock, lambda: next(dice), "one", "account"
+    )
+    run = Run(budget.reserve(SITE))
+    stage.store.asked.clear()
+    advance(stage.clock, 6)
+    gaps = [b - a for a, b in itertools.pairwise(stage.store.asked)]
+    assert gaps[:3] == pytest.approx([0.6, 1.0, 0.5], abs=0.02)
+    assert min(gaps) >= 0.5
+    stage.process("two").settle(pending, "accepted")
     advance(stage.clock, 1)
     assert run.value
 
@@ -196,17 +220,17 @@ def test_a_fact_that_cannot_be_read_holds_still(text: str) -> None:
 
 
 def policy(stage: Stage, **settings: Any) -> Policy:
-    return Policy(configure(**settings), stage.clock.seconds, stage.budget)
+    return Policy(configure(**settings), stage.clock.seconds, shared=stage.budget)
 
 
 def test_a_policy_counts_for_all() -> None:
     stage = Stage(max_tasks=2)
     ours = policy(stage, max_tasks=9)
-    unit = Run(ours.reserve(SITE)).value
-    unit.spend(Allowance("page", 3))
-    unit.settle("accepted")
+    reservation = Run(ours.reserve(SITE)).value
+    reservation.spend(PageAttempts("page", 3))
+    reservation.settle("accepted")
     spent = Run(ours.reserve(SITE)).value
-    spent.spend(Allowance("page", 3))
+    spent.spend(PageAttempts("page", 3))
     assert isinstance(Run(ours.reserve(SITE)).error, BudgetExceeded)
     assert ours.exhausted
     spent.refund()
@@ -224,11 +248,11 @@ def test_a_task_that_was_never_created_is_given_back() -> None:
 def test_what_is_refused_leaves_nothing_pending() -> None:
     stage = Stage(max_tasks=1)
     ours = policy(stage, max_failures=1)
-    unit = Run(ours.reserve("https://other.example")).value
+    reservation = Run(ours.reserve("https://other.example")).value
     assert isinstance(Run(ours.reserve(SITE)).error, BudgetExceeded)
     # Else this one would wait for its verdict.
     assert isinstance(Run(ours.reserve(SITE)).error, BudgetExceeded)
-    unit.settle("void")
+    reservation.settle("void")
     assert Run(ours.until_settled()).done
 
 

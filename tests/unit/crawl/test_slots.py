@@ -23,11 +23,11 @@ class StrangeDownloader:
 class Lot:
     """Loans, the downloader whose slots are lent, and how often it was nudged."""
 
-    def __init__(self, downloader: Any, limit: int = 512, held: int = 512) -> None:
+    def __init__(self, downloader: Any, limit: int = 512, gated: int = 512) -> None:
         self.downloader = downloader
         self.nudges: list[int] = []
         engine: Any = self
-        self.parking = SlotLoans(engine, limit, held)
+        self.parking = SlotLoans(engine, limit, gated)
 
     def nudge(self) -> None:
         self.nudges.append(getattr(self.downloader, "total_concurrency", -1))
@@ -62,7 +62,7 @@ def test_a_place_comes_back_whatever_fails(error: type[BaseException]) -> None:
 
 
 def test_past_the_limit_a_request_keeps_its_own_place() -> None:
-    lot = Lot(Downloader(), limit=2)
+    lot = Lot(Downloader(), gated=2)
     with ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(lot.parking.park())
@@ -73,7 +73,7 @@ def test_past_the_limit_a_request_keeps_its_own_place() -> None:
 
 
 def test_one_that_kept_its_place_gives_none_back() -> None:
-    lot = Lot(Downloader(), limit=1)
+    lot = Lot(Downloader(), gated=1)
     first, second = lot.parking.park(), lot.parking.park()
     first.__enter__()
     second.__enter__()
@@ -138,25 +138,35 @@ def test_one_that_is_held_unsent_lends_its_slot_when_it_says_so() -> None:
     assert (lot.parking.parked, lot.parking.held, lot.parking.lent) == (0, 0, 0)
 
 
-def test_past_their_bound_held_ones_keep_their_slots_and_one_line_says_so(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize("order", ["gated first", "held first", "in turn"])
+def test_no_more_slots_are_lent_than_the_limit_whoever_waits(
+    order: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """A queue that others read as well must not be drained into one process."""
     caplog.set_level(logging.INFO)
-    lot = Lot(Downloader(), held=1)
+    lot = Lot(Downloader(), limit=4)
+    gates = [True, False] * 5
+    if order != "in turn":
+        gates.sort(reverse=order == "gated first")
     with ExitStack() as stack:
-        for _ in range(3):
-            stack.enter_context(lot.parking.hold()).lend()
-        assert lot.downloader.total_concurrency == 17
-        with lot.parking.park():  # gated ones have a bound of their own
-            assert lot.downloader.total_concurrency == 18
+        for gated in gates:
+            if gated:
+                stack.enter_context(lot.parking.park())
+            else:
+                stack.enter_context(lot.parking.hold()).lend()
+            assert lot.downloader.total_concurrency <= 16 + 4
+        assert (lot.parking.parked, lot.parking.lent) == (10, 4)
+        assert lot.downloader.total_concurrency == 16 + 4
     assert lot.downloader.total_concurrency == 16
     (record,) = caplog.records
+    assert "Slots of 4 requests" in record.getMessage()
     assert "ONECAPTCHA_MAX_HELD" in record.getMessage()
 
 
-def test_gated_ones_count_for_the_bound_of_those_held() -> None:
-    lot = Lot(Downloader(), held=2)
+def test_gated_ones_may_have_a_smaller_limit_of_their_own() -> None:
+    lot = Lot(Downloader(), gated=1)
     with lot.parking.park(), lot.parking.park(), lot.parking.hold() as held:
+        assert lot.downloader.total_concurrency == 17
         held.lend()
         assert lot.downloader.total_concurrency == 18
 

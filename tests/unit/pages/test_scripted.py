@@ -10,6 +10,7 @@ from scrapy.http import HtmlResponse
 
 from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.pages.detection import detect, detect_with
+from scrapy_onecaptcha.pages.html import MAX_BYTES
 from scrapy_onecaptcha.pages.scripted import Scripts, cookies_of, visit_of
 from scrapy_onecaptcha.request_options import KEYS, UNSET, RequestOptions
 from scrapy_onecaptcha.scripts.models import Reading
@@ -374,6 +375,46 @@ def test_a_visit_has_what_a_browser_would_bring() -> None:
     visit = visit_of(response)
     assert (visit.html, visit.url, visit.charset) == ("<p>ü", URL, "windows-1252")
     assert visit.cookies == cookies_of(response) == (("a", "1"),)
+
+
+def test_scripts_behind_the_end_of_a_page_are_run() -> None:
+    html = page("", before="<html><body>", after="</body></html>")
+    form = plan(
+        html.replace(
+            "<script></script>", f"<script>function done(t) {{ {CALL} }}</script>"
+        )
+    )
+    assert form is not None
+    assert form.url.startswith("https://shop.test/call")
+
+
+def test_a_visit_to_a_large_page_takes_along_what_is_read_of_it() -> None:
+    response = response_of("<p>" + "x" * MAX_BYTES)
+    assert len(visit_of(response).html) == MAX_BYTES
+    assert response._cached_ubody is None  # the whole text is not held beside it
+
+
+@pytest.mark.parametrize(
+    ("inside", "behind", "reason"),
+    [
+        ("<input name=a type=hidden>", "<!--" + " " * MAX_BYTES, None),
+        (f"<input name=a type=hidden value='{'x' * MAX_BYTES}'>", "", "no_submission"),
+        (" " * MAX_BYTES + "<input name=a type=hidden>", "", "no_submission"),
+        ("", " " * MAX_BYTES + "<script>done = null</script>", "scripts_missing"),
+        ("", f"<script>//{'x' * MAX_BYTES}\ndone = null</script>", "scripts_missing"),
+    ],
+)
+def test_what_is_not_read_of_a_large_page_is_not_guessed(
+    inside: str, behind: str, reason: str | None
+) -> None:
+    """Neither are the fields that it has there, nor what its scripts make of it."""
+    widget = f"<div class=h-captcha data-sitekey={KEY} data-callback=done></div>"
+    found = gate(
+        f"<title>Please complete the captcha</title>{API}<form method=post>{widget}"
+        f"<button>Go</button>{inside}</form><script>function done() {{ "
+        f"document.forms[0].submit() }}</script>{behind}"
+    )
+    assert (found.solvable, found.reason) == (reason is None, reason)
 
 
 def test_a_widget_needs_scripts_for_its_key_only() -> None:

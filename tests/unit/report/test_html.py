@@ -156,8 +156,38 @@ def test_text_is_never_stretched_with_the_shapes() -> None:
 
 def test_the_legend_names_what_is_drawn_and_nothing_else() -> None:
     root = parsed(record(), record(outcome="expired"))
-    legend = figure(root, "Tasks").xpath(".//ul[@class='legend']/li")
-    assert [each.text_content() for each in legend] == ["accepted", "expired"]
+    legend = ".//ul[@class='legend']/li"
+    named = [each.text_content() for each in figure(root, "Tasks").xpath(legend)]
+    assert named == ["accepted", "expired"]
+    for outcome, word in (("accepted", "accepted"), ("expired", "all else")):
+        spend = figure(parsed(record(outcome=outcome)), "Spend over time")
+        assert [each.text_content() for each in spend.xpath(legend)] == [word]
+
+
+def labels(root: Any, title: str) -> list[str]:
+    axis = figure(root, title).xpath(".//div[@class='xs']/span")
+    return [each.text_content() for each in axis]
+
+
+def test_a_short_crawl_has_times_that_differ() -> None:
+    """The demo's 15 seconds were "01:41, 01:41, 01:42, 01:42, 01:42"."""
+    few = [record(time=MIDNIGHT + n, seconds=3.0) for n in (5, 12, 18)]
+    for title in ("Spend over time", "Tasks"):
+        shown = labels(parsed(*few), title)
+        assert len(set(shown)) == 5, shown
+
+
+@pytest.mark.parametrize(
+    ("longest", "shown"),
+    [
+        (3.5, ["0 s", "1 s", "2 s", "3 s", "4 s"]),
+        (20.0, ["0 s", "5 s", "10 s", "15 s", "20 s"]),
+        (78.0, ["0 s", "20 s", "40 s", "60 s", "80 s"]),
+    ],
+)
+def test_the_axis_of_solve_times(longest: float, shown: list[str]) -> None:
+    root = parsed(record(seconds=1.0), record(seconds=longest))
+    assert labels(root, "Solve time") == shown
 
 
 # Size
@@ -186,7 +216,8 @@ def test_each_cell_of_a_table_says_what_it_is_where_the_head_is_not_shown() -> N
         heads = table.xpath(".//th/text()")
         for row in table.xpath(".//tbody/tr"):
             assert row.xpath("./td/@data-head") == heads
-    narrow = CSS[CSS.index("@media (max-width") :]
+    # Ten columns and a name take 50rem and more: at 52 they were cut off.
+    narrow = CSS[CSS.index("@media (max-width: 62rem)") :]
     assert "thead { display: none; }" in narrow
     assert "td::before { content: attr(data-head);" in narrow
 

@@ -72,6 +72,9 @@ def test_parts_stand_on_each_other() -> None:
 @pytest.mark.parametrize(
     ("span", "text"),
     [
+        (15, "00:00:00"),
+        (240, "00:00:00"),
+        (241, "00:00"),
         (3600, "00:00"),
         (86400, "00:00"),
         (2 * 86400, "25 Nov 00:00"),

@@ -50,6 +50,20 @@ def test_every_document_has_a_head_and_a_body() -> None:
     assert [child[0] for child in tree[2]] == ["head", "body"]
 
 
+def test_what_follows_the_end_of_a_page_is_in_its_body() -> None:
+    behind = "y<script>1</script>z</html><!-- c --><body class=b><p>u</p></html>v"
+    tree = plain_tree(f"<html><body><p>x</p></body></html>{behind}")
+    assert tree is not None
+    assert tree[2][-1][2] == [
+        ["p", {}, ["x"], 0],
+        "y",
+        ["script", {}, ["1"], 0],
+        "z",
+        ["p", {}, ["u"], 0],
+        "v",
+    ]
+
+
 def test_scripts_are_as_they_are_written() -> None:
     code = "if (a < b && c) document.write('</form><p>')"
     assert body(f"<script>{code}</script>") == [["script", {}, [code], 0]]

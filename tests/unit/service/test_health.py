@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy.http import HtmlResponse
@@ -11,15 +11,20 @@ from scrapy.http import HtmlResponse
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BlockedError,
+    ProxyFailed,
     ServiceError,
     SiteRefusedError,
     TaskFailed,
     Unavailable,
 )
+from scrapy_onecaptcha.models import parse_proxy
 from scrapy_onecaptcha.service import health as health_module
 from scrapy_onecaptcha.service.health import MAX_UNKNOWN, Health
 from scrapy_onecaptcha.settings import TASK_TYPES
 from tests.unit.helpers import OTHER_SITE, OTHER_SITEKEY, SITE, SITEKEY, configure
+
+if TYPE_CHECKING:
+    from scrapy_onecaptcha.models import Proxy
 
 FIRST, SECOND = TASK_TYPES
 
@@ -289,3 +294,78 @@ def test_what_is_heard_counts_and_is_not_passed_on(error: ServiceError) -> None:
     known.health.hear(error)
     assert type(known.forbids()) is type(error)
     assert shared == []
+
+
+# Proxies that the service cannot use
+
+GOOD, BAD = (parse_proxy(f"http://ann:word@{name}.example:8080") for name in "gb")
+
+
+def proxy_failed() -> ProxyFailed:
+    return ProxyFailed("no use", code="ERROR_PROXY_BANNED", answered=True)
+
+
+def is_proxy_allowed(known: Known, proxy: Proxy | None) -> bool:
+    try:
+        known.health.check_proxy(proxy)
+    except ProxyFailed:
+        return False
+    return True
+
+
+def test_a_proxy_that_fails_in_a_row_rests_for_the_cooldown() -> None:
+    known = Known(max_failures=3, cooldown=60)
+    for _ in range(2):
+        known.health.learn_proxy(proxy_failed(), BAD)
+    assert is_proxy_allowed(known, BAD)
+    known.health.learn_proxy(proxy_failed(), BAD)
+    assert not is_proxy_allowed(known, BAD)
+    assert is_proxy_allowed(known, GOOD)
+    assert is_proxy_allowed(known, None)
+    ((level, told),) = known.told
+    assert level == logging.WARNING
+    assert "No task by the proxy http://b.example:8080 for 60 s" in told
+    assert "word" not in told
+    known.now += 61
+    assert is_proxy_allowed(known, BAD)
+    known.health.learn_proxy(proxy_failed(), BAD)
+    assert not is_proxy_allowed(known, BAD)  # one failure is enough from then on
+    assert len(known.told) == 1
+
+
+def test_a_proxy_that_has_worked_begins_anew() -> None:
+    known = Known(max_failures=2, cooldown=60)
+    known.health.learn_proxy(proxy_failed(), BAD)
+    known.health.proxy_worked(BAD)
+    known.health.learn_proxy(proxy_failed(), BAD)
+    assert is_proxy_allowed(known, BAD)
+
+
+def test_other_failures_are_not_the_proxys() -> None:
+    known = Known(max_failures=1)
+    known.health.learn_proxy(TaskFailed("no", answered=True), BAD)
+    known.health.learn_proxy(proxy_failed(), None)
+    known.health.proxy_worked(None)
+    assert is_proxy_allowed(known, BAD)
+
+
+def test_each_page_gets_an_error_of_its_own_for_the_proxy_too() -> None:
+    known = Known(max_failures=1)
+    error = proxy_failed()
+    known.health.learn_proxy(error, BAD)
+    error.response = HtmlResponse(SITE)
+    with pytest.raises(ProxyFailed) as caught:
+        known.health.check_proxy(BAD)
+    assert caught.value.response is None
+    assert caught.value.code == "ERROR_PROXY_BANNED"
+
+
+def test_the_proxies_that_are_remembered_are_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health_module, "MAX_PROXIES", 2)
+    known = Known(max_failures=1)
+    many = [parse_proxy(f"http://p{number}.example:1") for number in range(3)]
+    for proxy in many:
+        known.health.learn_proxy(proxy_failed(), proxy)
+    assert [is_proxy_allowed(known, proxy) for proxy in many] == [True, False, False]

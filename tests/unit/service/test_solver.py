@@ -12,7 +12,7 @@ from scrapy.http import HtmlResponse
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha.crawl.budget import Allowance, Policy
+from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     AttemptsExhausted,
@@ -29,6 +29,7 @@ from scrapy_onecaptcha.exceptions import (
 )
 from scrapy_onecaptcha.models import parse_proxy
 from scrapy_onecaptcha.report.journal import Journal, Subject
+from scrapy_onecaptcha.report.tally import TaskCount
 from scrapy_onecaptcha.service import health
 from scrapy_onecaptcha.service.client import Task
 from scrapy_onecaptcha.service.protocol import TaskResult
@@ -52,10 +53,10 @@ from tests.unit.report.helpers import Told
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from scrapy_onecaptcha.crawl.budget import Unit
+    from scrapy_onecaptcha.crawl.budget import TaskReservation
     from scrapy_onecaptcha.models import Solution
 
-    Solve: TypeAlias = Run[tuple[Solution, Unit]]
+    Solve: TypeAlias = Run[tuple[Solution, TaskReservation]]
 
 
 class World:
@@ -66,9 +67,10 @@ class World:
         self.clock.advance(1000)  # no moment is 0 by chance
         self.service = Service(self.clock)
         self.config = configure(**({"max_failures": 1000} | settings))
-        self.policy = Policy(self.config, self.clock.seconds)
         self.stats = stats_collector()
-        self.report = Report(self.stats, self.config, self.clock, lambda: 0)
+        tasks = TaskCount()
+        self.report = Report(self.stats, self.config, self.clock, tasks, lambda: 0)
+        self.policy = Policy(self.config, self.clock.seconds, tasks, self.report)
         self.paused = False
         self.dice = 0.5
         self.solver = Solver(
@@ -80,20 +82,20 @@ class World:
             lambda: self.paused,
             lambda: self.dice,
         )
-        self.allowance = Allowance("https://shop.example/page", 3)
+        self.attempts = PageAttempts("https://shop.example/page", 3)
 
     def solve(
         self,
         site: str = SITE,
         sitekey: str = SITEKEY,
-        allowance: Allowance | None = None,
+        attempts: PageAttempts | None = None,
     ) -> Solve:
         task = Task(url=f"{site}/page", sitekey=sitekey, user_agent=AGENT)
-        allowance = allowance or Allowance(task.url, 3)
-        return Run(self.solver.solve(task, site, allowance))
+        attempts = attempts or PageAttempts(task.url, 3)
+        return Run(self.solver.solve(task, site, attempts))
 
     def journal(self) -> list[tuple[Any, ...]]:
-        """Have the tasks of the allowance written down; return what is told of them."""
+        """Have the tasks of the attempts written down; return what is told of them."""
         told = Told()
         journal = Journal(
             run="r",
@@ -103,8 +105,8 @@ class World:
             today=self.clock.seconds,
             listener=told,
         )
-        self.allowance = Allowance("https://shop.example/page", 5, journal)
-        self.allowance.subject = Subject(site=SITE, sitekey=SITEKEY, session=SITE)
+        self.attempts = PageAttempts("https://shop.example/page", 5, journal)
+        self.attempts.subject = Subject(site=SITE, sitekey=SITEKEY, session=SITE)
         return told.calls
 
     def stat(self, name: str) -> Any:
@@ -162,11 +164,11 @@ def test_create_poll_ready() -> None:
     world.pass_time(1)
     assert world.created == [0]
     assert world.polled == [5, 8, 11, 14, 17, 20]
-    solution, unit = run.value
+    solution, reservation = run.value
     assert solution.token == f"{TOKEN}-task-1"
     assert (solution.user_agent, solution.resp_key) == ("theirs", "E0_key")
     assert (solution.task_id, solution.seconds) == ("task-1", 20)
-    assert unit.spent
+    assert reservation.spent
     assert world.idle
 
 
@@ -377,12 +379,12 @@ def test_what_the_service_refused_is_given_back() -> None:
 def test_what_may_have_been_billed_is_kept() -> None:
     world = World()
     world.service.on_create.extend([silence(), silence()])
-    allowance = Allowance("page", 3)
-    run = world.solve(allowance=allowance)
+    attempts = PageAttempts("page", 3)
+    run = world.solve(attempts=attempts)
     world.pass_time(300)
     assert run.value
     assert world.policy.tasks == 3
-    assert allowance.spent == 3
+    assert attempts.spent == 3
     assert (world.stat("tasks"), world.stat("points")) == (3, 21)
 
 
@@ -398,7 +400,7 @@ def test_what_may_have_been_billed_takes_another_of_the_budget() -> None:
 def test_attempts_that_the_service_used_up_end_in_its_fault() -> None:
     world = World()
     world.service.on_create.extend(silence() for _ in range(9))
-    run = world.solve(allowance=Allowance("page", 2))
+    run = world.solve(attempts=PageAttempts("page", 2))
     world.pass_time(300)
     assert isinstance(run.error, Unavailable)
     assert str(run.error) == "no answer"
@@ -407,10 +409,10 @@ def test_attempts_that_the_service_used_up_end_in_its_fault() -> None:
 
 def test_attempts_that_the_page_used_up_end_so() -> None:
     world = World()
-    allowance = Allowance("page", 1)
-    world.solve(allowance=allowance)
+    attempts = PageAttempts("page", 1)
+    world.solve(attempts=attempts)
     world.pass_time(20)
-    assert isinstance(world.solve(allowance=allowance).error, AttemptsExhausted)
+    assert isinstance(world.solve(attempts=attempts).error, AttemptsExhausted)
     assert len(world.created) == 1
 
 
@@ -631,8 +633,8 @@ def test_a_probe_that_may_not_be_paid_for_is_followed_by_another(
     world.service.on_create.append(block(30))
     world.solve(OTHER_SITE)
     world.pass_time(30)
-    empty = Allowance("page", 0 if error is AttemptsExhausted else 3)
-    assert isinstance(world.solve(allowance=empty).error, error)
+    empty = PageAttempts("page", 0 if error is AttemptsExhausted else 3)
+    assert isinstance(world.solve(attempts=empty).error, error)
     run = world.solve(OTHER_SITE)
     world.pass_time(20)
     assert run.value
@@ -1048,9 +1050,9 @@ def test_the_stats_of_a_day() -> None:
 def test_the_attempt_is_told(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "scrapy_onecaptcha")
     world = World()
-    allowance = Allowance("page", 3)
+    attempts = PageAttempts("page", 3)
     for _ in range(2):
-        world.solve(allowance=allowance)
+        world.solve(attempts=attempts)
         world.pass_time(20)
     lines = [text for text in caplog.messages if "Solved" in text]
     assert ["attempt 1" in lines[0], "attempt 2" in lines[1]] == [True, True]
@@ -1146,7 +1148,7 @@ def solve_by(world: World, proxy: str | None) -> Any:
     task = Task(url=f"{SITE}/page", sitekey=SITEKEY)
     if proxy is not None:
         task = replace(task, proxy=parse_proxy(proxy))
-    Run(world.solver.solve(task, SITE, Allowance(task.url, 3)))
+    Run(world.solver.solve(task, SITE, PageAttempts(task.url, 3)))
     return world.service.created[-1][1].proxy
 
 
@@ -1289,7 +1291,7 @@ def test_a_task_lost_to_the_account_may_be_billed() -> None:
 def test_a_task_of_which_nobody_heard_may_be_billed() -> None:
     world = World(max_attempts=1)
     world.service.on_create.append(silence())
-    world.solve(allowance=Allowance("https://shop.example/", 1))
+    world.solve(attempts=PageAttempts("https://shop.example/", 1))
     world.pass_time(1000)
     assert (world.stat("points"), world.stat("points/unbilled")) == (7, 0)
 
@@ -1302,7 +1304,7 @@ def test_the_journal_follows_each_task_to_its_token_or_its_failure() -> None:
     lines = world.journal()
     world.service.on_create.append(silence())
     world.service.on_poll.extend([None, TaskFailed("no", answered=True)])
-    run = world.solve(allowance=world.allowance)
+    run = world.solve(attempts=world.attempts)
     world.pass_time(100)
     assert isinstance(run.error, TaskFailed)
     assert lines == [
@@ -1310,7 +1312,7 @@ def test_the_journal_follows_each_task_to_its_token_or_its_failure() -> None:
         ("verdict", "task-2", SITE, "failed"),
     ]
     lines.clear()
-    run = world.solve(allowance=world.allowance)
+    run = world.solve(attempts=world.attempts)
     world.pass_time(100)
     assert [line[:3] for line in lines] == [("solved", "task-3", SITE)]
 
@@ -1319,14 +1321,14 @@ def test_the_journal_has_no_task_that_the_service_refused() -> None:
     world = World()
     lines = world.journal()
     world.service.on_create.append(account())
-    world.solve(allowance=world.allowance)
+    world.solve(attempts=world.attempts)
     assert lines == []
 
 
 def test_the_journal_has_a_task_that_was_left_behind() -> None:
     world = World()
     lines = world.journal()
-    run = world.solve(allowance=world.allowance)
+    run = world.solve(attempts=world.attempts)
     world.pass_time(7)
     run.cancel()
     assert lines == [("verdict", "task-1", SITE, "abandoned")]

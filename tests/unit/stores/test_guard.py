@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 
 from scrapy_onecaptcha.exceptions import StoreUnavailable
 from scrapy_onecaptcha.stores.base import (
+    LEASE_SECONDS,
     Busy,
     Clearance,
     Lease,
@@ -166,7 +167,6 @@ def test_what_can_be_done_without_it_does_not_wait() -> None:
     assert Run(stage.store.reserve(ONE)).value is None
     stage.down()
     assert Run(stage.store.renew(lease)).value is True  # as far as is known
-    assert Run(stage.store.publish(lease, EARNED, 60)).value is None
     assert Run(stage.store.give_up(lease)).value is None
     assert Run(stage.store.refund(ONE)).value is None
     assert Run(stage.store.verdict(ONE, "failed")).value is None
@@ -179,6 +179,46 @@ def test_what_can_be_done_without_it_does_not_wait() -> None:
     assert isinstance(Run(stage.other.take(SESSION, SITEKEY)).value, Busy)
     advance(stage.clock, 30)
     assert isinstance(Run(stage.other.take(SESSION, SITEKEY)).value, Lease)
+
+
+def test_what_was_earned_is_stored_when_the_store_is_back() -> None:
+    """It is worth a task to the other processes, and its lease holds for a while."""
+    stage = Stage()
+    lease = stage.leased()
+    stage.down()
+    publishing = Run(stage.store.publish(lease, EARNED, 60))
+    advance(stage.clock, 10)
+    assert not publishing.done
+    stage.down(down=False)
+    advance(stage.clock, 2)
+    stored = publishing.value
+    assert stored is not None
+    assert Run(stage.other.take(SESSION, SITEKEY)).value == stored
+
+
+@pytest.mark.parametrize("on_fault", ["fail", "local"])
+def test_what_was_earned_is_let_go_of_at_last(on_fault: str) -> None:
+    stage = Stage(on_fault=on_fault)
+    lease = stage.leased()
+    stage.down()
+    publishing = Run(stage.store.publish(lease, EARNED, 60))
+    advance(stage.clock, LEASE_SECONDS)
+    assert publishing.value is None
+    # The time of the lease is over: another process may have another one.
+    stage.down(down=False)
+    assert isinstance(Run(stage.other.take(SESSION, SITEKEY)).value, Lease)
+
+
+def test_how_long_the_store_has_been_silent() -> None:
+    stage = Stage()
+    assert stage.store.silent_seconds == 0
+    stage.down()
+    Run(stage.store.ask("blocked", "account"))
+    advance(stage.clock, 7)
+    assert stage.store.silent_seconds == 7
+    stage.down(down=False)
+    Run(stage.store.ask("blocked", "account"))
+    assert stage.store.silent_seconds == 0
 
 
 def test_a_store_that_failed_is_left_alone_for_a_moment() -> None:

@@ -9,6 +9,7 @@ from scrapy_onecaptcha.stores.payload import MAX_PAYLOAD_LENGTH, dump, load
 
 CLEARANCE = Clearance(
     cookies=({"name": "clr", "value": "secret"}, {"name": "b", "expires": 7}),
+    url_pass=(("pass", "secret-pass"), ("of", "")),
     user_agent="Mozilla/5.0 ü",
     egress="host",
     generation=3,
@@ -22,7 +23,7 @@ def test_there_and_back() -> None:
     assert load(text, 3, 17.5) == CLEARANCE
 
 
-def test_cookies_are_not_shown() -> None:
+def test_what_opens_a_site_is_not_shown() -> None:
     assert "secret" not in repr(CLEARANCE)
 
 
@@ -39,10 +40,15 @@ def test_too_large() -> None:
         "[]",
         "null",
         "{}",
-        '{"cookies": 1, "user_agent": null, "egress": ""}',
-        '{"cookies": ["secret"], "user_agent": null, "egress": ""}',
-        '{"cookies": [], "user_agent": 7, "egress": ""}',
-        '{"cookies": [], "user_agent": null, "egress": null}',
+        '{"cookies": [], "user_agent": null, "egress": ""}',
+        '{"cookies": 1, "url_pass": [], "user_agent": null, "egress": ""}',
+        '{"cookies": ["secret"], "url_pass": [], "user_agent": null, "egress": ""}',
+        '{"cookies": [], "url_pass": [], "user_agent": 7, "egress": ""}',
+        '{"cookies": [], "url_pass": [], "user_agent": null, "egress": null}',
+        '{"cookies": [], "url_pass": 1, "user_agent": null, "egress": ""}',
+        '{"cookies": [], "url_pass": ["ab"], "user_agent": null, "egress": ""}',
+        '{"cookies": [], "url_pass": [["secret"]], "user_agent": null, "egress": ""}',
+        '{"cookies": [], "url_pass": [["a", 1]], "user_agent": null, "egress": ""}',
         "[" * 100_000,
     ],
 )

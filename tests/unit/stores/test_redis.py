@@ -130,7 +130,7 @@ async def test_keys_have_one_prefix_and_an_end(redis_server: RedisServer) -> Non
     keys = redis_server.command("KEYS", "*").splitlines()
     assert len(keys) >= 5
     for key in keys:
-        assert key.startswith("{onecaptcha:1:my%20%7Bbot%7D%2A}:"), key
+        assert key.startswith("{onecaptcha:2:my%20%7Bbot%7D%2A}:"), key
         assert int(redis_server.command("TTL", key)) > 0, key
     await store.close()
 
@@ -157,7 +157,7 @@ async def test_namespaces_are_apart(redis_server: RedisServer) -> None:
 async def test_rows_that_are_not_ours(redis_server: RedisServer, value: str) -> None:
     redis_server.command("FLUSHALL")
     store = make(redis_server.url)
-    redis_server.command("SET", f"{{onecaptcha:1:bot}}:clearance:{SESSION}", value)
+    redis_server.command("SET", f"{{onecaptcha:2:bot}}:clearance:{SESSION}", value)
     with pytest.raises(StoreFault):
         await store.take(SESSION, SITEKEY)
     await store.close()
@@ -168,7 +168,7 @@ async def test_a_clearance_that_cannot_be_read(redis_server: RedisServer) -> Non
     redis_server.command("FLUSHALL")
     store = make(redis_server.url)
     row = json.dumps({"generation": 7, "earned_at": 1, "payload": "secret"})
-    redis_server.command("SET", f"{{onecaptcha:1:bot}}:clearance:{SESSION}", row)
+    redis_server.command("SET", f"{{onecaptcha:2:bot}}:clearance:{SESSION}", row)
     with pytest.raises(StoreFault, match="cannot be read") as caught:
         await store.take(SESSION, SITEKEY)
     assert "secret" not in str(caught.value)

@@ -72,5 +72,6 @@ async def test_what_is_at_rest(
 def test_what_a_clearance_has_room_for() -> None:
     """A token, a key or a URL could only come in by a new attribute."""
     assert set(Clearance.__slots__) == {
-        *("cookies", "user_agent", "egress", "generation", "earned_at")
+        *("cookies", "url_pass", "user_agent"),
+        *("egress", "generation", "earned_at"),
     }

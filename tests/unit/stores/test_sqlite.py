@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scrapy_onecaptcha.stores.base import Clearance, Lease, Limits, StoreFault
+from scrapy_onecaptcha.stores.base import (
+    Clearance,
+    Lease,
+    Limits,
+    Reservation,
+    StoreFault,
+)
 from scrapy_onecaptcha.stores.sqlite import APPLICATION_ID, SqliteStore
 from tests.unit.stores.worlds import SESSION, SITEKEY, in_loop, leased
 
@@ -24,8 +30,8 @@ if TYPE_CHECKING:
 HOUR = 3600.0
 
 
-def make(path: Path, owner: str = "one") -> SqliteStore:
-    return SqliteStore(path, owner, Limits(), busy_seconds=0.2)
+def make(path: Path, owner: str = "one", namespace: str = "bot") -> SqliteStore:
+    return SqliteStore(path, owner, Limits(), namespace=namespace, busy_seconds=0.2)
 
 
 @pytest.fixture
@@ -109,7 +115,28 @@ async def test_a_file_of_a_later_version(path: Path) -> None:
     with closing(sqlite3.connect(path)) as later:
         assert later.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
         later.execute("PRAGMA user_version = 99")
-    assert "schema 99, not 1" in await fault_of(make(path))
+    assert "schema 99, not 2" in await fault_of(make(path))
+
+
+@in_loop
+async def test_namespaces_are_apart(path: Path) -> None:
+    limits = Limits(max_tasks=1)
+    one, two, again = (
+        SqliteStore(path, owner, limits, namespace=namespace)
+        for owner, namespace in (("one", "a"), ("two", "b"), ("three", "a"))
+    )
+    for store in (one, two):
+        lease = leased(await store.take(SESSION, SITEKEY))
+        assert await store.publish(lease, Clearance(), HOUR)
+        task = Reservation(task="task", site="https://shop.example")
+        assert await store.reserve(task) is None
+    assert isinstance(await again.take(SESSION, SITEKEY), Clearance)
+    assert await again.reserve(Reservation(task="more", site="x")) is not None
+    await one.clear()
+    assert await one.show() == ()
+    assert len(await two.show()) == 1
+    for store in (one, two, again):
+        await store.close()
 
 
 @in_loop
