@@ -186,6 +186,11 @@ def domain(value: Any) -> str:
     return name
 
 
+def is_within(host: str, domain: str) -> bool:
+    """Tell whether *host* is *domain* or a subdomain of it."""
+    return host == domain or host.endswith(f".{domain}")
+
+
 def domains(value: Any) -> tuple[str, ...]:
     """Accept a list of domains, or text with commas."""
     if isinstance(value, str):

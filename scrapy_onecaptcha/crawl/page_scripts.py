@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.crawl.script_files import ScriptFiles
 from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.pages.scripted import Scripts, cookies_of, decides, visit_of
@@ -158,7 +159,7 @@ class PageScripts:
         jar = {} if response.request is None else self._engine.cookies(response.request)
         for cookie in jar.values():
             domain = cookie.domain.lstrip(".")
-            if not (host == domain or host.endswith(f".{domain}")):
+            if not is_within(host, domain):
                 continue
             if not path.startswith(cookie.path) or cookie.value is None:
                 continue

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from w3lib.url import safe_url_string
 
+from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 from scrapy_onecaptcha.models import plain
 
@@ -45,9 +46,7 @@ class Scope:
 
     def allows(self, host: str) -> bool:
         """Tell whether *host* was allowed by name."""
-        return any(
-            host == domain or host.endswith(f".{domain}") for domain in self.domains
-        )
+        return any(is_within(host, domain) for domain in self.domains)
 
     def check_submission(self, page: str, target: str, asked: str = "") -> None:
         """Hold the *target* of a submission against the *page* that asks for it.

@@ -14,6 +14,7 @@ from scrapy.http.request import NO_CALLBACK
 from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.domains import registrable_domain
 from scrapy_onecaptcha.scripts.models import Answer
@@ -123,7 +124,7 @@ class ScriptFiles:
             return False  # a browser blocks it
         host, own = parts.hostname or "", here.hostname or ""
         if self._hosts is not None:
-            return any(host == h or host.endswith(f".{h}") for h in self._hosts)
+            return any(is_within(host, domain) for domain in self._hosts)
         same = registrable_domain(host) == registrable_domain(own)
         return same or host in LIBRARY_HOSTS
 
