@@ -1,4 +1,7 @@
-"""Parsers of what users write into settings and ``meta``; a bad value is named."""
+"""Parsers of what users write into settings and ``meta``; a bad value is named.
+
+Beside them what all rooms do with values: hosts within domains, dicts with a bound.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,17 @@ import json
 import math
 import re
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
-
-from cssselect import SelectorError
-from scrapy.selector import Selector
-from scrapy.utils.misc import load_object
 
 from scrapy_onecaptcha._logging import one_line
 
+# Scrapy is imported where it is used: the process that runs scripts has none of it.
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 _NETLOC = re.compile(r"(?:\[[^][]+\]|[^][:]+)(?::[0-9]+)?")
 #: A UUID in lower case, as sitekeys are.
@@ -28,6 +29,33 @@ _STORE_URL = re.compile(
     r"sqlite:///[^\0-\x1f]*[^/\0-\x1f]|unix://[^/\s]*/[^\s?]+(\?\S*)?|rediss?://[^/?\s]\S*"
 )
 _BARE = 'write the bare domain, "example.com"; its subdomains are included'
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class Recent(OrderedDict[_Key, _Value]):
+    """A dict of the entries that were set last.
+
+    Args:
+        most: how many it holds.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def __setitem__(self, key: _Key, value: _Value) -> None:
+        """Set the newest entry; the oldest goes where there are too many."""
+        super().__setitem__(key, value)
+        self.move_to_end(key)
+        if len(self) > self._most:
+            self.popitem(last=False)
+
+
+def is_within(host: str, domain: str) -> bool:
+    """Tell whether *host* is *domain* or one of its subdomains."""
+    return host == domain or host.endswith(f".{domain}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +232,9 @@ def domains(value: Any) -> tuple[str, ...]:
 
 @lru_cache(maxsize=128)
 def _is_selector(css: str) -> bool:
+    from cssselect import SelectorError  # noqa: PLC0415
+    from scrapy.selector import Selector  # noqa: PLC0415
+
     # Run, not only parsed: an unknown namespace shows only then.
     try:
         Selector(text="<html></html>").css(css)
@@ -223,6 +254,8 @@ def function(value: Any) -> Callable[..., Any]:
     """Accept a callable, or the dotted path of one."""
     if callable(value):
         return value  # type: ignore[no-any-return]
+    from scrapy.utils.misc import load_object  # noqa: PLC0415
+
     try:
         loaded = load_object(value)
     except Exception as error:  # whatever the module raises when it is imported

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl import requests
-from scrapy_onecaptcha.crawl.bookkeeping import subject_of
+from scrapy_onecaptcha.crawl.bookkeeping import subject_of, tell_end
 from scrapy_onecaptcha.crawl.budget import PageAttempts
 from scrapy_onecaptcha.crawl.gate import (
     Delivered,
@@ -376,14 +376,7 @@ class Payment:
             for name, (value, cookie) in after
             if name not in before or before[name][0] != value
         )
-        ended = session.clearances.current
-        if ended is not None and ended.ended_at is not None:
-            self._report.clearance_ended(
-                gate.site,
-                seconds=ended.ended_at - ended.since,
-                pages=ended.pages,
-                cost=ended.cost,
-            )
+        tell_end(self._report, gate.site, session.clearances.current)
         self._sessions.grant(
             session, again, frozenset((c.name, c.value or "") for c in new)
         )

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.addresses import chain_of
 from scrapy_onecaptcha.crawl.gate import Delivered, Gate, Gated, user_agent_of
@@ -330,7 +331,7 @@ class SiteClient:
             return self.options.submitter
         host = urlsplit(gate.site).hostname or ""
         for domain, submitter in self._context.submitters.items():
-            if host == domain or host.endswith(f".{domain}"):
+            if is_within(host, domain):
                 return submitter
         return None
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.pages.steps import Steps
     from scrapy_onecaptcha.pages.widgets import Captcha
 
-__all__ = ["detect", "detect_with", "detection_steps"]
+__all__ = ["detect", "detect_with", "detection_steps", "steps_with_scripts"]
 
 
 def detect(
@@ -68,7 +68,26 @@ def detect(
     if not scripts or challenge is None or not challenge.needs_scripts:
         return challenge
     assert isinstance(response, TextResponse)  # noqa: S101  (else it has no scripts)
-    return detect_with(response, options, _run(response))
+    return finish(steps_with_scripts(response, options, challenge, _run(response)))
+
+
+def steps_with_scripts(
+    response: Response, options: RequestOptions, known: Challenge, scripts: Scripts
+) -> Steps[Challenge | None]:
+    """Read *response* once more, in steps, now that its scripts were run.
+
+    What the user's own function made of it stands: it is asked once.
+
+    Args:
+        response: the page.
+        options: what the user says of it.
+        known: what was read without its scripts.
+        scripts: what they do.
+    """
+    if options.decide is not None:
+        is_gate = known.kind == "gate"
+        options = replace(options, decide=lambda *_: is_gate)
+    return detection_steps(response, options, scripts)
 
 
 def detect_with(

@@ -6,14 +6,14 @@ share: a key that ends in ``sitekey``, an error that says so, a refusing status.
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from dataclasses import dataclass
-from dataclasses import field as data
 from typing import TYPE_CHECKING, Any
 
 from scrapy.http import JsonResponse, TextResponse
 
 from scrapy_onecaptcha.models import valid_sitekey
+from scrapy_onecaptcha.pages.encodings import media_type
 from scrapy_onecaptcha.pages.json_values import last, leaves, parse_json, plain
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ _VOCABULARY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """What a reply says of hCaptcha.
 
@@ -73,10 +73,10 @@ class Demand:
     """
 
     sitekey: str | None
-    rqdata: str | None = data(default=None, repr=False)
+    rqdata: str | None = dataclasses.field(default=None, repr=False)
     invisible: bool = False
     field: str | None = None
-    along: tuple[tuple[str, str], ...] = data(default=(), repr=False)
+    along: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
     required: bool = False
     configured: bool = False
     others: int = 0
@@ -85,7 +85,7 @@ class Demand:
 
 def is_json(response: TextResponse) -> bool:
     """Say whether *response* is JSON, by its type or by its content."""
-    kind = (response.headers.get("Content-Type") or b"").lower()
+    kind = media_type(response)
     if isinstance(response, JsonResponse) or b"json" in kind:
         return True
     body = response.body
