@@ -103,7 +103,7 @@ async def fetch(
 
 
 def put_in_place(settings: Settings) -> None:
-    """Have a looker where the middleware stands, and the middleware nowhere."""
+    """Put a looker in the place of the middleware."""
     middlewares = settings.getdict("DOWNLOADER_MIDDLEWARES")
     for name in middlewares:
         cls = load_object(name)

@@ -104,7 +104,7 @@ class Signs:
         called: whether a script sends the token off by itself.
         prose: its visible text without that of its links, in characters.
         button: what the button of the widget's form says.
-        closed: whether the widget stands in a dialog that is closed.
+        closed: whether the widget is in a dialog that is closed.
         asks: whether it speaks of a captcha, or asks for a person.
         acts: what says that the form is for something else than going on.
         things: whether it has figures, films or lists of facts, or frames of others.
@@ -309,7 +309,7 @@ def _acts(button: str, form: Node | None, page: Page) -> str:
         return address[0]
     action = join(page.base, form.get("action") or "") if form is not None else None
     path = _place(action or "")[1][:2000]
-    # What was asked for may have any name, and its gate may stand in its place.
+    # What was asked for may have any name, and its gate may have the same address.
     if path == _place(page.url)[1] or CHECK_PATHS.search(path):
         return ""
     return path[:60] if PURPOSE_PATHS.search(path) else ""
@@ -344,7 +344,7 @@ def _fields_outside(page: Page, forms: list[Node]) -> list[Node]:
     return [
         element
         for element in islice(_fields(page), MAX_FIELDS)
-        # A lone box or switch is no form: the page's colours, say.
+        # A lone box or switch is no form; it may be for the page's colours.
         if type_of(element) not in ("checkbox", "radio", "range", "color")
         and not is_search(element)
         and is_asked(element, page)

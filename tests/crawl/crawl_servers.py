@@ -113,7 +113,7 @@ def _of_visit(visit: Visit) -> dict[str, Any]:
 
 
 class Proxy:
-    """A proxy that lets in whom it knows; its sites take each of them for an address.
+    """A proxy for known users; its sites take each of them for an address.
 
     Args:
         name: of the proxy.

@@ -1155,8 +1155,23 @@ def test_the_user_decides() -> None:
     assert read(CROWDSEC, RequestOptions(decide=decide)).kind == "widget"
     assert read(LOGIN, RequestOptions(decide=decide)).kind == "gate"
     assert detect(response_of("<p>hi"), RequestOptions(decide=decide)) is None
-    # Before its scripts were run and afterwards, where that may tell more.
     assert seen == [(URL, "gate", KEY), (URL, "widget", KEY)]
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_the_user_is_asked_once_though_scripts_are_run(says: bool) -> None:
+    seen = []
+
+    def decide(_response: Response, challenge: Challenge) -> bool:
+        seen.append(challenge.needs_scripts)
+        return says
+
+    html = gate().replace("</body>", "<script>var f = () => 1</script></body>")
+    read_as = detect(response_of(html), RequestOptions(decide=decide), scripts=True)
+    assert read_as is not None
+    assert read_as.kind == ("gate" if says else "widget")
+    assert read_as.evidence.count(f"ONECAPTCHA_GATE says {says}.") == 1
+    assert seen == [True]
 
 
 def test_an_error_of_the_user_s_own_is_raised() -> None:
