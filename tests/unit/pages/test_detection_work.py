@@ -90,6 +90,13 @@ def test_a_reply_in_json_takes_little_work(values: list[str]) -> None:
     assert calls(longer) < FEW
 
 
+def test_attributes_are_looked_at_in_more_than_one_step() -> None:
+    few, many = (
+        page(SLOW[name]()) for name in ("links in links", "attributes by tags")
+    )
+    assert len(list(steps(many))) >= len(list(steps(few))) + 10
+
+
 def test_work_grows_with_the_page_and_not_with_its_square() -> None:
     def nested(count: int) -> HtmlResponse:
         return page(f"<form>{WIDGET}" + "<div><input name=a>" * count)
