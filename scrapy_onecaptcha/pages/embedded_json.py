@@ -22,14 +22,19 @@ __all__ = ["NO_DATA", "Data", "data_steps", "read_data", "rqdata_of", "sitekey_o
 
 # Of each kind of place that is tried.
 MAX_BLOBS = 16
+# Characters of one of them.
+MAX_BLOB = 512 * 1024
 # Of values in all places together.
 MAX_VALUES = 10_000
+# Of escapes in a literal that is parsed.
+MAX_ESCAPES = 20_000
 # Of values in one step.
 MAX_IN_STEP = 4_000
 
 _OBJECT = re.compile(r"[=(]\s{0,20}(?=\{\s{0,20}[\"'])")
 _PARSED = re.compile(
-    r"""JSON\.parse\(\s*(?:"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)')"""
+    r"""JSON\.parse\(\s*(?:"([^"\\\n]*(?:\\.[^"\\\n]*)*)\""""
+    r"""|'([^'\\\n]*(?:\\.[^'\\\n]*)*)')"""
 )
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
@@ -69,30 +74,50 @@ def read_data(code: str, texts: Iterable[str]) -> Data:
 
 def data_steps(code: str, texts: Iterable[str]) -> Steps[Data]:
     """Do as `read_data` does, in steps."""
-    every = (leaf for value in _values(code, texts) for leaf in leaves(value))
-    names: dict[str, str] = {}
-    sitekeys: set[str] = set()
-    rqdata: dict[Path, str] = {}
-    keyed: dict[str, set[Path]] = {}
-    visited = 0
-    for path, value in islice(every, MAX_VALUES):
-        visited += 1
-        if not visited % MAX_IN_STEP:
-            yield
-        if not isinstance(value, str):
-            continue
-        name = last(path)
-        if name not in names:
-            names[name] = plain(path)
-        if names[name].endswith("rqdata") and value:
-            rqdata[path] = value
-        if key := valid_sitekey(value):
-            keyed.setdefault(key, set()).add(path[:-1])
-            if names[name].endswith("sitekey") and "hcaptcha" in _joined(path):
-                sitekeys.add(key)
+    found, visited = _Found(), 0
+    for value in _values(code, texts):
+        yield
+        for path, leaf in islice(leaves(value), MAX_VALUES - visited):
+            visited += 1
+            if not visited % MAX_IN_STEP:
+                yield
+            if isinstance(leaf, str):
+                found.add(path, leaf)
     return Data(
-        frozenset(sitekeys), frozenset(rqdata.values()), _beside(rqdata, keyed), visited
+        frozenset(found.sitekeys),
+        frozenset(found.rqdata.values()),
+        _beside(found.rqdata, found.keyed),
+        visited,
     )
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found so far.
+
+    Attributes:
+        names: plain names, by names as they are written.
+        sitekeys: those that are named as hCaptcha's.
+        rqdata: each, by its path.
+        keyed: the objects that hold a sitekey, by that sitekey.
+    """
+
+    names: dict[str, str] = field(default_factory=dict)
+    sitekeys: set[str] = field(default_factory=set)
+    rqdata: dict[Path, str] = field(default_factory=dict)
+    keyed: dict[str, set[Path]] = field(default_factory=dict)
+
+    def add(self, path: Path, value: str) -> None:
+        """Look at one text."""
+        name = last(path)
+        if name not in self.names:
+            self.names[name] = plain(path)
+        if self.names[name].endswith("rqdata") and value:
+            self.rqdata[path] = value
+        if key := valid_sitekey(value):
+            self.keyed.setdefault(key, set()).add(path[:-1])
+            if self.names[name].endswith("sitekey") and "hcaptcha" in _joined(path):
+                self.sitekeys.add(key)
 
 
 def _beside(
@@ -109,11 +134,13 @@ def _beside(
 
 def _values(code: str, texts: Iterable[str]) -> Iterator[Any]:
     for text in islice(texts, MAX_BLOBS):
-        yield parse_json(text)
+        yield parse_json(text) if len(text) <= MAX_BLOB else None
     for found in islice(_OBJECT.finditer(code), MAX_BLOBS):
-        yield prefix(code, found.end())
+        yield prefix(code[found.end() : found.end() + MAX_BLOB], 0)
     for found in islice(_PARSED.finditer(code), MAX_BLOBS):
-        yield parse_json(_unescape(found[1] or found[2] or ""))
+        literal = found[1] or found[2] or ""
+        is_long = len(literal) > MAX_BLOB or literal.count("\\") > MAX_ESCAPES
+        yield None if is_long else parse_json(_unescape(literal))
 
 
 def _unescape(literal: str) -> str:

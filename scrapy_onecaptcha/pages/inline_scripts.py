@@ -173,7 +173,7 @@ def _without_comments(code: str) -> str:
         if found["comment"] is not None:
             kept += [code[done : found.start()], " "]
             done = found.end()
-        elif number == MAX_LITERALS:
+        if number == MAX_LITERALS:
             code = code[: found.end()]
     return "".join([*kept, code[done:]])
 

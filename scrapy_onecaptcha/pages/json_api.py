@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from scrapy.http import JsonResponse, TextResponse
@@ -27,6 +28,10 @@ __all__ = ["GATE", "Demand", "is_json", "read_demand", "weigh_demand"]
 
 #: What a reply must weigh to be a gate.
 GATE = 4
+# Bytes of a reply that may be a demand: a longer one is full of other data.
+MAX_DEMAND = 128 * 1024
+# Of its values that are looked at.
+MAX_VALUES = 500
 # What a refusal leaves room for beside the demand: a request's number, a help page.
 LITTLE_DATA = 8
 
@@ -90,8 +95,9 @@ def is_json(response: TextResponse) -> bool:
         return True
     body = response.body
     # Scripts that answer in JSON often call it HTML or plain text.
-    looks_so = body[:64].lstrip()[:1] == b"{" and b"aptcha" in body
-    return looks_so and isinstance(parse_json(body), dict)
+    if len(body) > MAX_DEMAND or body[:64].lstrip()[:1] != b"{":
+        return False
+    return b"aptcha" in body and isinstance(parse_json(body), dict)
 
 
 def read_demand(response: TextResponse, *, known: bool) -> Demand | None:
@@ -102,11 +108,14 @@ def read_demand(response: TextResponse, *, known: bool) -> Demand | None:
         known: whether the sitekey is known already, so that a reply that asks for a
             captcha need not name one.
     """
-    pairs = list(leaves(parse_json(response.body)))
+    if len(response.body) > MAX_DEMAND:
+        return None
+    found = islice(leaves(parse_json(response.body)), MAX_VALUES)
+    pairs = [pair for pair in found if not isinstance(pair[1], dict | list)]
     typed = _places_of_hcaptcha(pairs)
     keys = [pair for pair in pairs if _is_key(pair[0], typed)]
     named = [pair for pair in keys if valid_sitekey(_text(pair[1]))]
-    refused = [path[:-1] for path, value in pairs if _says_failure(path, value)]
+    refused = {path[:-1] for path, value in pairs if _says_failure(path, value)}
     failed = any(place[:-1] in refused for place in typed)
     required = failed or any(_says_required(path, value) for path, value in pairs)
     ours = any("hcaptcha" in plain((*path, _text(value))) for path, value in pairs)
@@ -157,21 +166,21 @@ def weigh_demand(demand: Demand, response: Response) -> tuple[int, tuple[str, ..
     return sum(weight for weight, _ in found), tuple(text for _, text in found)
 
 
-def _places_of_hcaptcha(pairs: Iterable[tuple[Path, Any]]) -> list[Path]:
+def _places_of_hcaptcha(pairs: Iterable[tuple[Path, Any]]) -> frozenset[Path]:
     """Return the objects that describe a captcha of the type hCaptcha.
 
     MediaWiki's API answers ``{"captcha": {"type": "hcaptcha", "key": …}}``.
     """
-    return [
+    return frozenset(
         path[:-1]
         for path, value in pairs
         if plain(path) in ("type", "provider", "service", "name")
         and _text(value).lower().replace("-", "") == "hcaptcha"
         and "captcha" in "".join(path[:-1]).lower()
-    ]
+    )
 
 
-def _is_key(path: Path, typed: list[Path]) -> bool:
+def _is_key(path: Path, typed: frozenset[Path]) -> bool:
     """Tell whether *path* leads to a sitekey: by its name, or by what is beside it."""
     name = plain(path)
     return name.endswith("sitekey") or (

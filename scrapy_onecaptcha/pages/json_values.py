@@ -42,19 +42,24 @@ def prefix(text: str, start: int) -> Any:
 
 
 def leaves(value: Any) -> Iterator[tuple[Path, Any]]:
-    """Yield what is neither object nor list, each with the keys that lead to it."""
+    """Yield what is neither object nor list, each with the keys that lead to it.
+
+    What is empty or too deep is yielded as it is: so that each counts, and a million of
+    them are not walked through.
+    """
     yield from islice(_leaves(value, ()), MAX_LEAVES)
 
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    if not isinstance(value, dict | list):
+    is_outer = isinstance(value, dict | list) and value and len(path) < MAX_DEPTH
+    if not is_outer:
         yield path, value
-    elif len(path) < MAX_DEPTH:
-        # A list adds no name of its own, but a level.
-        pairs = value.items() if isinstance(value, dict) else (("", v) for v in value)
-        for key, inner in pairs:
-            if len(key) <= MAX_NAME:
-                yield from _leaves(inner, (*path, key))
+        return
+    # A list adds no name of its own, but a level.
+    pairs = value.items() if isinstance(value, dict) else (("", v) for v in value)
+    for key, inner in pairs:
+        if len(key) <= MAX_NAME:
+            yield from _leaves(inner, (*path, key))
 
 
 def last(path: Path) -> str:

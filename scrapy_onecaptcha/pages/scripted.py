@@ -156,7 +156,7 @@ def _missing(reading: Reading) -> Iterator[str]:
 
 
 def _shown(text: str) -> str:
-    """Return a name from a page as a sentence of ours may show it."""
+    """Return a name that a page gives, fit for a sentence of ours."""
     return without_user(plain(text))[:MAX_SHOWN]
 
 

@@ -185,7 +185,7 @@ def survey(response: Response, page: Page, expect: str | None) -> Signs:
         led_from=_led_from(response),
         status=response.status,
         words=words[0] if words else None,
-        # The part of the page that is not read may have what is missing here.
+        # The content may come after the part that is read.
         lacks=None if page.is_cut else expect,
         prose=_length(text) - _length(" ".join(linked.split())),
         asks=bool(asks),

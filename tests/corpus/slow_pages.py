@@ -102,6 +102,16 @@ def headings() -> str:
     return WIDGET + "<h1><h2>" * 9_000
 
 
+def empty_objects() -> str:
+    script = f'<script type="application/json">{{"a":[{",".join(["{}"] * 20_000)}]}}'
+    return WIDGET + f"{script}</script>" * 16
+
+
+def escapes() -> str:
+    values = r"\x31," * 180_000
+    return f"{WIDGET}<script>captcha=JSON.parse('[{values}1]')</script>"
+
+
 def attributes_of_all() -> str:
     names = " ".join(f"a{number}" for number in range(60))
     return WIDGET + f"<p {names}>" * 4_000
@@ -127,6 +137,8 @@ SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
         "renderings by ids": renderings,
         "noscripts in noscripts": noscripts,
         "headings in headings": headings,
+        "empty objects by JSON scripts": empty_objects,
+        "escapes of a literal": escapes,
         "attributes by tags": attributes_of_all,
     }
 )

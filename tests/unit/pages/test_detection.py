@@ -1352,3 +1352,17 @@ def test_what_is_expected_may_stand_behind_what_is_read_of_a_page() -> None:
     more = "<p>Tea <a href=/x>and more</a></p>" * MAX_TAGS
     found = read(f"{html}{more}<b class=price>1</b>", RequestOptions(expect=".price"))
     assert found.kind == "widget"
+
+
+def test_a_sitekey_in_the_address_is_seen_without_running_scripts() -> None:
+    script = (
+        "const k = new URLSearchParams(location.search).get('key');"
+        "hcaptcha.render('box', {sitekey: k})"
+    )
+    html = scripted(script)
+    found = detect(response_of(html, f"https://shop.test/check?key={KEY}"))
+    assert found is not None
+    assert found.sitekey == KEY
+    other = detect(response_of(html, "https://shop.test/check?key=1"))
+    assert other is not None
+    assert other.sitekey is None

@@ -11,16 +11,18 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scrapy import Request
+from scrapy.http import JsonResponse
 
 from scrapy_onecaptcha.pages import detection
 from scrapy_onecaptcha.pages.detection import detection_steps
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
-from tests.corpus.slow_pages import CONTENT, SLOW, WIDGET, page
+from tests.corpus.slow_pages import CONTENT, KEY, SLOW, WIDGET, page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scrapy.http import HtmlResponse
+    from scrapy.http import HtmlResponse, TextResponse
 
 #: Calls for one page of the full size. A page that multiplies its parts takes millions.
 MOST = 400_000
@@ -30,7 +32,7 @@ MOST_IN_STEP = 110_000
 FEW = 300
 
 
-def steps(response: HtmlResponse, options: RequestOptions = UNSET) -> Iterator[int]:
+def steps(response: TextResponse, options: RequestOptions = UNSET) -> Iterator[int]:
     """Yield the calls that each step of a detection makes, of Python and of C."""
     response.text  # noqa: B018  (decoded once, and not counted)
     left = detection_steps(response, options)
@@ -50,7 +52,7 @@ def steps(response: HtmlResponse, options: RequestOptions = UNSET) -> Iterator[i
         yield count
 
 
-def calls(response: HtmlResponse) -> int:
+def calls(response: TextResponse) -> int:
     """Count the calls of all steps."""
     return sum(steps(response))
 
@@ -68,6 +70,31 @@ def test_content_with_scripts_takes_next_to_none(
 ) -> None:
     monkeypatch.setattr(detection, "parse_steps", None)  # it is not even parsed
     assert calls(page(CONTENT[name]())) < FEW
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["{}"] * 40_000,
+        ["1"] * 60_000,
+        ['{"type":"hcaptcha","result":"Failure"}'] * 3_000,
+    ],
+)
+def test_a_reply_in_json_takes_little_work(values: list[str]) -> None:
+    body = f'{{"captcha_sitekey":"{KEY}","captcha":[{",".join(values)}]}}'.encode()
+    request = Request("https://shop.example/api", method="POST")
+    reply = JsonResponse(request.url, status=400, body=body, request=request)
+    assert calls(reply) < MOST_IN_STEP
+    # A longer one is not parsed.
+    longer = reply.replace(body=body + b" " * 200_000)
+    assert calls(longer) < FEW
+
+
+def test_attributes_are_looked_at_in_more_than_one_step() -> None:
+    few, many = (
+        page(SLOW[name]()) for name in ("links in links", "attributes by tags")
+    )
+    assert len(list(steps(many))) >= len(list(steps(few))) + 10
 
 
 def test_work_grows_with_the_page_and_not_with_its_square() -> None:

@@ -413,3 +413,10 @@ def test_a_second_value_that_no_header_may_hold_is_left_out() -> None:
     form = read(said, 400, RequestOptions(field="header:X-Captcha-Key")).form
     assert form is not None
     assert form.headers == ()
+
+
+def test_what_is_empty_is_no_other_data() -> None:
+    plain = read(RQTOKEN, 400)
+    more = read(RQTOKEN | {"data": {}, "items": [], "page": {"next": []}}, 400)
+    assert more.kind == plain.kind == "gate"
+    assert more.evidence == plain.evidence
