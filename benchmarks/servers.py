@@ -41,7 +41,7 @@ PAGE = """<!DOCTYPE html>
 LINE = (
     "<p class='entry'>An <a href='/'>ordinary</a> line; there are many of them.</p>\n"
 )
-LIFETIME = 600.0  # seconds, should whoever started it not end it
+LIFETIME = 600.0  # seconds, if its starter does not end it
 
 
 class SlowResource(AnswerResource):

@@ -23,6 +23,7 @@ from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
 from scrapy_onecaptcha.crawl.reading import Reader
 from scrapy_onecaptcha.crawl.rules import RequestRules
 from scrapy_onecaptcha.crawl.scope import Scope
+from scrapy_onecaptcha.crawl.script_turns import ScriptTurns
 from scrapy_onecaptcha.crawl.sessions import Sessions
 from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
 from scrapy_onecaptcha.crawl.shutdown import Waits
@@ -98,7 +99,12 @@ class Coordinator:
         self._rules = RequestRules(config)
         self._scripts = PageScripts(
             engine,
-            scripts,
+            ScriptTurns(
+                scripts,
+                limit=config.max_failures,
+                cooldown=config.cooldown,
+                now=clock.seconds,
+            ),
             on=config.scripts == "run",
             hosts=config.script_hosts,
         )

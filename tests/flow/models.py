@@ -59,7 +59,7 @@ class Model:
         seconds: that a clearance lasts.
         pages: that a clearance is good for.
         hosts: names that it is found at.
-        gate: where its gate stands: ``place`` (the page's own URL), ``next`` (an
+        gate: where its gate is: ``place`` (the page's own URL), ``next`` (an
             address that names the page), ``memory`` (an address; the session remembers
             the last page that was gated) or ``one`` (one address for all).
         refusal: how often a good token is refused.
