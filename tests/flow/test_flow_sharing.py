@@ -9,6 +9,7 @@ from twisted.internet.error import ConnectionLost
 
 from scrapy_onecaptcha.exceptions import TaskFailed
 
+from .models import Model
 from .virtual import OTHER_SITEKEY, SITEKEY, Crawl, lost
 
 if TYPE_CHECKING:
@@ -248,4 +249,21 @@ def test_held_requests_go_on_when_the_solve_fails(crawling: Crawling) -> None:
     crawl.run()
     assert len(crawl.errors) == 40
     assert len(crawl.service.created) == 1
+    crawl.finish()
+
+
+@pytest.mark.parametrize("kind", ["domain", "hosts"])
+def test_hosts_of_a_domain_that_one_clearance_opens_become_one_session(
+    crawling: Crawling, kind: str
+) -> None:
+    crawl = crawling()
+    model = Model(crawl.clock, crawl.service, kind=kind, hosts=4)
+    for name in model.names:
+        crawl.sites[name] = model
+    crawl.ask(*[model.url(number) for number in range(12)])
+    crawl.run_exactly()
+    assert len(crawl.pages) == 12
+    one = kind == "domain"
+    assert len(crawl.service.created) == (1 if one else 4)
+    assert len(crawl.coordinator.sessions.all()) == (1 if one else 4)
     crawl.finish()
