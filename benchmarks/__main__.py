@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchmarks import (
+    clearances,
     detection,
     overhead,
     refusal,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 BENCHMARKS: Mapping[str, Callable[[], list[Row]]] = {
     "stall": stall.rows,
     "sharing": sharing.rows,
+    "clearances": clearances.rows,
     "stores": stores.rows,
     "overhead": overhead.rows,
     "detection": detection.rows,

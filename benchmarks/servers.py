@@ -41,7 +41,7 @@ PAGE = """<!DOCTYPE html>
 LINE = (
     "<p class='entry'>An <a href='/'>ordinary</a> line; there are many of them.</p>\n"
 )
-LIFETIME = 600.0  # seconds, should whoever started it not end it
+LIFETIME = 600.0  # seconds, if its starter does not end it
 
 
 class SlowResource(AnswerResource):
@@ -77,6 +77,15 @@ def ordinary(visit: Visit, size: int) -> Reply:
     """
     text = LINE * (size // len(LINE) + 1)
     return html_reply(PAGE.format(path=visit.path, text=text))
+
+
+def gate_of(fields: dict[str, Any]) -> Gate:
+    """Return the gate whose fields have come as JSON, which has no tuples."""
+    as_they_were: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in fields.items()
+    }
+    return Gate(**as_they_were)
 
 
 class LateGate:
@@ -120,7 +129,7 @@ class Servers:
         self._reactor = reactor
         low, high = service.pop("latency")
         gates = {
-            name: Gate(**site["gate"]) for name, site in sites.items() if site["gate"]
+            name: gate_of(site["gate"]) for name, site in sites.items() if site["gate"]
         }
         self._sandbox = Sandbox(
             service=ServiceOptions(latency=(low, high), **service),

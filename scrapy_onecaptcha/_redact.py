@@ -11,7 +11,14 @@ import sys
 from array import array
 from typing import TypeVar
 
-__all__ = ["Secret", "SecretBytes", "Spelling", "any_spelling", "bare"]
+__all__ = [
+    "Secret",
+    "SecretBytes",
+    "Spelling",
+    "any_spelling",
+    "bare",
+    "without_user",
+]
 
 _Error = TypeVar("_Error", bound=BaseException)
 
@@ -27,6 +34,8 @@ _ESCAPE = re.compile(
     r"|&(?:\#(?P<decimal>[0-9]+)|\#x(?P<hex>[0-9a-f]+)|(?P<name>quot|amp|apos|lt|gt));?",
     re.IGNORECASE,
 )
+# Browsers take a backslash for a slash.
+_USER_INFO = re.compile(r"(?<=[/\\]{2})[^/\\?#\s\"'<>]*@")
 _ENTITIES = {"quot": '"', "amp": "&", "apos": "'", "lt": "<", "gt": ">"}
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _MAX_DIGITS = 7
@@ -61,6 +70,11 @@ def bare(error: _Error) -> _Error:
     """
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
+
+
+def without_user(text: str) -> str:
+    """Return *text* with "***" for the user and password of each URL in it."""
+    return _USER_INFO.sub("***@", text)
 
 
 class Spelling:
@@ -113,7 +127,7 @@ def any_spelling(secret: str) -> Spelling:
 class _Decoded:
     """Text with its encodings undone, and where each character came from.
 
-    Each character stands for one byte of UTF-8, as URLs encode text.
+    Each character is one byte of UTF-8, as URLs encode text.
     """
 
     __slots__ = ("ends", "starts", "text")

@@ -1,4 +1,7 @@
-"""Parsers of what users write into settings and ``meta``; a bad value is named."""
+"""Parsers of what users write into settings and ``meta``; a bad value is named.
+
+Beside them what all rooms do with values: hosts within domains, dicts with a bound.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,17 @@ import json
 import math
 import re
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
-
-from cssselect import SelectorError
-from scrapy.selector import Selector
-from scrapy.utils.misc import load_object
 
 from scrapy_onecaptcha._logging import one_line
 
+# Scrapy is imported where it is used: the process that runs scripts has none of it.
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 _NETLOC = re.compile(r"(?:\[[^][]+\]|[^][:]+)(?::[0-9]+)?")
 #: A UUID in lower case, as sitekeys are.
@@ -28,6 +29,33 @@ _STORE_URL = re.compile(
     r"sqlite:///[^\0-\x1f]*[^/\0-\x1f]|unix://[^/\s]*/[^\s?]+(\?\S*)?|rediss?://[^/?\s]\S*"
 )
 _BARE = 'write the bare domain, "example.com"; its subdomains are included'
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class Recent(OrderedDict[_Key, _Value]):
+    """A dict of the entries that were set last.
+
+    Args:
+        most: how many it holds.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def __setitem__(self, key: _Key, value: _Value) -> None:
+        """Set the newest entry; the oldest goes where there are too many."""
+        super().__setitem__(key, value)
+        self.move_to_end(key)
+        if len(self) > self._most:
+            self.popitem(last=False)
+
+
+def is_within(host: str, domain: str) -> bool:
+    """Tell whether *host* is *domain* or one of its subdomains."""
+    return host == domain or host.endswith(f".{domain}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +66,7 @@ class Row:
         parse: makes the value; raises ``ValueError`` with a hint, or with none.
         allowed: what is allowed, in words.
         default: the value where there is none; not parsed.
-        secret: whether the value must not stand in a message.
+        secret: whether the value must not be in a message.
     """
 
     parse: Callable[[Any], Any]
@@ -65,10 +93,10 @@ class _Hint(ValueError):
 
 
 def shown_as(value: Any) -> str:
-    """Return *value* as it may stand in a message."""
+    """Return *value* as a message may show it."""
     try:
         return masked(repr(value))
-    except Exception as error:  # noqa: BLE001  (a number too long to be written, say)
+    except Exception as error:  # noqa: BLE001  (for example a number too long to be written)
         return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
 
 
@@ -152,7 +180,7 @@ def api_url(value: Any) -> str:
     parts = urlsplit(url)
     if parts.port == 0 or not parts.hostname or set(url) & set("@?#\\"):
         raise ValueError
-    if not _NETLOC.fullmatch(parts.netloc):  # evil.example[::1], say, to some is ::1
+    if not _NETLOC.fullmatch(parts.netloc):  # some read evil.example[::1] as ::1
         raise ValueError
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise ValueError
@@ -162,14 +190,19 @@ def api_url(value: Any) -> str:
 def is_loopback(url: str) -> bool:
     """Whether *url* is served by this machine."""
     host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # Only Python 3.13 and later look into an IPv4 address that is written as IPv6.
+    mapped = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped
+    return address.is_loopback and not mapped
 
 
 def domain(value: Any) -> str:
-    """Accept a host as it stands in a URL, or its Unicode form."""
+    """Accept a host as a URL has it, or its Unicode form."""
     if not isinstance(value, str):
         raise TypeError
     name = value.strip().lower()
@@ -199,6 +232,9 @@ def domains(value: Any) -> tuple[str, ...]:
 
 @lru_cache(maxsize=128)
 def _is_selector(css: str) -> bool:
+    from cssselect import SelectorError  # noqa: PLC0415
+    from scrapy.selector import Selector  # noqa: PLC0415
+
     # Run, not only parsed: an unknown namespace shows only then.
     try:
         Selector(text="<html></html>").css(css)
@@ -218,6 +254,8 @@ def function(value: Any) -> Callable[..., Any]:
     """Accept a callable, or the dotted path of one."""
     if callable(value):
         return value  # type: ignore[no-any-return]
+    from scrapy.utils.misc import load_object  # noqa: PLC0415
+
     try:
         loaded = load_object(value)
     except Exception as error:  # whatever the module raises when it is imported

@@ -7,10 +7,10 @@ the address shows to a visitor who was cleared meanwhile is nobody's page.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.pages.gate_urls import names, says_so
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class GateAddresses:
     """Learns which URLs are gate addresses."""
 
     def __init__(self) -> None:
-        self._led_from: OrderedDict[str, str] = OrderedDict()
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._led_from: Recent[str, str] = Recent(MAX_ADDRESSES)
+        self._known: Recent[str, None] = Recent(MAX_ADDRESSES)
 
     def met(self, asked: Request, gated: str) -> bool:
         """Note a gate at *gated*; tell whether that is a gate address.
@@ -43,15 +43,14 @@ class GateAddresses:
             return False  # no redirect, or one to the same page
         if bare in self._known:
             return True
-        self._led_from.setdefault(bare, asked.url)
-        _bound(self._led_from)
+        if bare not in self._led_from:
+            self._led_from[bare] = asked.url
         if (
             names(gated, asked.url)
             or says_so(gated)
             or self._led_others(bare, asked.url, asked.method)
         ):
             self._known[bare] = None
-            _bound(self._known)
             return True
         return False
 
@@ -101,10 +100,3 @@ def _bare(url: str) -> str:
 
 def _same(first: str, second: str) -> bool:
     return first.partition("#")[0] == second.partition("#")[0]
-
-
-def _bound(
-    known: OrderedDict[str, object] | OrderedDict[str, str] | OrderedDict[str, None],
-) -> None:
-    if len(known) > MAX_ADDRESSES:
-        known.popitem(last=False)

@@ -10,7 +10,7 @@ from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.addresses import GateAddresses
 from scrapy_onecaptcha.crawl.arrivals import NO_COOKIES, Arrivals
-from scrapy_onecaptcha.crawl.bookkeeping import make_journal
+from scrapy_onecaptcha.crawl.bookkeeping import make_journal, tell_end
 from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.crawl.departures import Departures
 from scrapy_onecaptcha.crawl.dry_run import DryRun, DryRunCounts
@@ -23,6 +23,7 @@ from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
 from scrapy_onecaptcha.crawl.reading import Reader
 from scrapy_onecaptcha.crawl.rules import RequestRules
 from scrapy_onecaptcha.crawl.scope import Scope
+from scrapy_onecaptcha.crawl.script_turns import ScriptTurns
 from scrapy_onecaptcha.crawl.sessions import Sessions
 from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
 from scrapy_onecaptcha.crawl.shutdown import Waits
@@ -98,7 +99,12 @@ class Coordinator:
         self._rules = RequestRules(config)
         self._scripts = PageScripts(
             engine,
-            scripts,
+            ScriptTurns(
+                scripts,
+                limit=config.max_failures,
+                cooldown=config.cooldown,
+                now=clock.seconds,
+            ),
             on=config.scripts == "run",
             hosts=config.script_hosts,
         )
@@ -220,8 +226,10 @@ class Coordinator:
         """Tell the summary, end what runs scripts, and let other processes go on."""
         self._scripts.close()
         for session in self.sessions.all():
-            if session.clearances.current is not None:
-                session.clearances.current.write_down()
+            current = session.clearances.current
+            tell_end(self.report, session.key.site, current)
+            if current is not None:
+                current.write_down()
         self.journal.close()
         self.report.closed(self._dry_run.summary() if self._dry_run else None)
         await self._leases.close()

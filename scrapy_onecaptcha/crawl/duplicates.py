@@ -6,9 +6,9 @@ asked for is asked for again.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.addresses import chain_of
 
@@ -39,9 +39,9 @@ class DroppedRedirects:
 
     def __init__(self, addresses: GateAddresses) -> None:
         self._addresses = addresses
-        self._gates: OrderedDict[str, None] = OrderedDict()
-        self._dropped: OrderedDict[Request, str] = OrderedDict()
-        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._gates: Recent[str, None] = Recent(MAX_GATES)
+        self._dropped: Recent[Request, str] = Recent(MAX_DROPPED)
+        self._seen: Recent[int, None] = Recent(MAX_SEEN)
         self._newest: Request | None = None
 
     def scheduled(self, request: Request) -> None:
@@ -49,8 +49,6 @@ class DroppedRedirects:
         name = hash(request.url)
         self._newest = None if name in self._seen else request
         self._seen[name] = None
-        if len(self._seen) > MAX_SEEN:
-            self._seen.popitem(last=False)
 
     def dropped(self, request: Request) -> list[Request]:
         """Note that *request*, a redirect, was dropped.
@@ -68,8 +66,6 @@ class DroppedRedirects:
         if self._newest is request:
             return [request.replace(dont_filter=True)]
         self._dropped[request] = request.url
-        if len(self._dropped) > MAX_DROPPED:
-            self._dropped.popitem(last=False)
         return []
 
     def met(self, request: Request) -> list[Request]:
@@ -81,9 +77,6 @@ class DroppedRedirects:
         if "redirect_urls" not in request.meta:
             return []
         self._gates[request.url] = None
-        self._gates.move_to_end(request.url)
-        if len(self._gates) > MAX_GATES:
-            self._gates.popitem(last=False)
         return self._take(request.url)
 
     def _take(self, url: str) -> list[Request]:

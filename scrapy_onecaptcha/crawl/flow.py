@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.crawl.gate import Gated
+from scrapy_onecaptcha.crawl.gate import Gated, note_passed
 from scrapy_onecaptcha.crawl.line import Go, Waiting
 from scrapy_onecaptcha.crawl.next_proxy import NextProxy
-from scrapy_onecaptcha.crawl.payment import Payment, note_passed
+from scrapy_onecaptcha.crawl.payment import Payment
 from scrapy_onecaptcha.exceptions import ProxyFailed
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class GateFlow:
         if not self._context.config.share_clearance:
             await self._payment.check(gate)
             return await self._payment.attempt(gate)
+        self._session(gate).line.gated(gate.stamp)
         if not self._session(gate).clearances.is_stale(gate.stamp):
             await self._payment.check(gate)
         go, ticket = await self._context.waits.until_closing(self._wait(gate))
@@ -129,7 +130,6 @@ class GateFlow:
             outcome = await self._site.ask()
             if isinstance(outcome, Gated):
                 gated = True
-                line.gated(outcome.gate.stamp)
                 return outcome
             if neighbour is not None and outcome.shows_content:
                 self._sessions.merge(self._session(gate), neighbour)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._redact import without_user
+from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.crawl.script_files import ScriptFiles
 from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.pages.scripted import Scripts, cookies_of, decides, visit_of
@@ -118,7 +120,7 @@ class PageScripts:
         sending = reading.sending
         if sending is None or not decides(reading):
             said = (reading.stopped, *reading.errors, *reading.needs, "no error")
-            why = next(plain(each) for each in said if each)[:200]
+            why = without_user(next(plain(each) for each in said if each))[:200]
             raise PageChanged(f"its scripts send no token any longer ({why})")
         if sending.shape != shape:
             raise PageChanged(_difference(shape, sending.shape))
@@ -158,7 +160,7 @@ class PageScripts:
         jar = {} if response.request is None else self._engine.cookies(response.request)
         for cookie in jar.values():
             domain = cookie.domain.lstrip(".")
-            if not (host == domain or host.endswith(f".{domain}")):
+            if not is_within(host, domain):
                 continue
             if not path.startswith(cookie.path) or cookie.value is None:
                 continue
@@ -225,4 +227,4 @@ def _difference(planned: tuple[str, ...], now: tuple[str, ...]) -> str:
     gone = [each for each in planned if each not in now]
     new = [each for each in now if each not in planned]
     said = f"planned {', '.join(gone) or 'less'}; now {', '.join(new) or 'less'}"
-    return f"it would send its token otherwise ({plain(said)[:200]})"
+    return f"it would send its token otherwise ({without_user(plain(said))[:200]})"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scrapy.http import TextResponse
 
 from scrapy_onecaptcha._twisted import sleep
-from scrapy_onecaptcha.pages.detection import detection_steps
+from scrapy_onecaptcha.pages.detection import steps_with_scripts
 from scrapy_onecaptcha.pages.readings import reading_steps
 from scrapy_onecaptcha.pages.steps import finish
 
@@ -84,7 +84,8 @@ class Reader:
         if challenge is None or not challenge.needs_scripts:
             return challenge
         assert isinstance(response, TextResponse)  # noqa: S101  (else it has none)
-        steps = detection_steps(response, options, await self._scripts.run(response))
+        scripts = await self._scripts.run(response)
+        steps = steps_with_scripts(response, options, challenge, scripts)
         if len(response.body) <= MAX_AT_ONCE:
             return finish(steps)
         return await self.in_turns(steps)

@@ -8,6 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from w3lib.url import safe_url_string
 
+from scrapy_onecaptcha._redact import without_user
+from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 from scrapy_onecaptcha.models import plain
 
@@ -45,9 +47,7 @@ class Scope:
 
     def allows(self, host: str) -> bool:
         """Tell whether *host* was allowed by name."""
-        return any(
-            host == domain or host.endswith(f".{domain}") for domain in self.domains
-        )
+        return any(is_within(host, domain) for domain in self.domains)
 
     def check_submission(self, page: str, target: str, asked: str = "") -> None:
         """Hold the *target* of a submission against the *page* that asks for it.
@@ -115,6 +115,7 @@ def _is_private(host: str) -> bool:
 
 
 def _refused(page: str, target: str, why: str) -> SubmissionRefused:
-    # Without the query, which may hold the token, and without what forges log lines.
-    shown = plain(target.partition("?")[0][:MAX_SHOWN])
+    # Without a password, without the query, which may hold the token, and without what
+    # forges log lines.
+    shown = without_user(plain(target.partition("?")[0]))[:MAX_SHOWN]
     return SubmissionRefused(f"{page} wants its token sent to {shown}: {why}")

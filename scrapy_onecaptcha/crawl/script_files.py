@@ -14,6 +14,7 @@ from scrapy.http.request import NO_CALLBACK
 from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._values import Recent, is_within
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.domains import registrable_domain
 from scrapy_onecaptcha.scripts.models import Answer
@@ -64,7 +65,7 @@ class ScriptFiles:
     def __init__(self, engine: Engine, hosts: tuple[str, ...] | None) -> None:
         self._engine = engine
         self._hosts = hosts
-        self._kept: dict[str, str | None] = {}
+        self._kept: Recent[str, str | None] = Recent(MAX_KEPT)
 
     async def get(
         self,
@@ -73,7 +74,7 @@ class ScriptFiles:
         integrity: Mapping[str, str],
         known: int,
     ) -> dict[str, str]:
-        """Return the code of those of *urls* that may be had.
+        """Return the code of those of *urls* that may be fetched.
 
         Args:
             page: names them.
@@ -86,7 +87,7 @@ class ScriptFiles:
             if known + len(found) >= MAX_FILES or not self._allows(page.url, url):
                 continue
             if url not in self._kept:
-                self._keep(url, await self._code(page, url, integrity.get(url, "")))
+                self._kept[url] = await self._code(page, url, integrity.get(url, ""))
             code = self._kept.get(url)
             if code is not None:
                 found[url] = code
@@ -109,11 +110,6 @@ class ScriptFiles:
             url=response.url,
         )
 
-    def _keep(self, url: str, code: str | None) -> None:
-        if len(self._kept) >= MAX_KEPT:
-            self._kept.pop(next(iter(self._kept)))
-        self._kept[url] = code
-
     def _allows(self, page: str, url: str) -> bool:
         parts = urlsplit(url)
         here = urlsplit(page)
@@ -123,7 +119,7 @@ class ScriptFiles:
             return False  # a browser blocks it
         host, own = parts.hostname or "", here.hostname or ""
         if self._hosts is not None:
-            return any(host == h or host.endswith(f".{h}") for h in self._hosts)
+            return any(is_within(host, domain) for domain in self._hosts)
         same = registrable_domain(host) == registrable_domain(own)
         return same or host in LIBRARY_HOSTS
 

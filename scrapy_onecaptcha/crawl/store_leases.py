@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import Beat, sleep
+from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.leases import Imported, Lease
 from scrapy_onecaptcha.stores.base import ASK_SECONDS, RENEW_SECONDS, Busy
@@ -123,7 +124,7 @@ class StoreLeases:
         self._random = random
         self._max_age = max_age
         self._memory = memory
-        self._known: dict[SessionKey, _Known] = {}
+        self._known: Recent[SessionKey, _Known] = Recent(MAX_KNOWN)
         self._held: dict[Lease, _Held] = {}
         self._ending = 0
         self._ended: list[Deferred[None]] = []
@@ -147,10 +148,8 @@ class StoreLeases:
         return lease
 
     def _of(self, key: SessionKey) -> _Known:
-        known = self._known.pop(key, None) or _Known()
+        known = self._known.get(key) or _Known()
         self._known[key] = known  # the last used is the last to go
-        if len(self._known) > MAX_KNOWN:
-            del self._known[next(iter(self._known))]
         return known
 
     async def _wants_token_per_page(self, gate: Gate, name: str) -> bool:

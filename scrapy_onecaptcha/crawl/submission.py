@@ -14,6 +14,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.requests import ONCE
+from scrapy_onecaptcha.models import JSON, MULTIPART, PLAIN_TEXT, URLENCODED
 from scrapy_onecaptcha.pages.encodings import keeps_ascii
 from scrapy_onecaptcha.pages.json_values import parse_json, put
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     Encoded = Iterable[tuple[bytes, bytes]]
 
 __all__ = ["send_as_page", "submit", "submit_by"]
-
-JSON = "application/json"
 
 
 def submit(
@@ -101,7 +100,7 @@ def send_as_page(
             url = urlunsplit(urlsplit(url)._replace(query=query))
     elif sending.fields is not None and sending.enctype is not None:
         written, body = _body(sending.enctype, pairs)
-        kind = written if sending.enctype == "multipart/form-data" else kind
+        kind = written if sending.enctype == MULTIPART else kind
     if kind:
         headers["Content-Type"] = kind
     sent = _submission(request, solution, url, sending.method, headers, body)
@@ -219,11 +218,11 @@ def _crlf(text: str) -> str:
 
 
 def _body(enctype: str, pairs: Encoded) -> tuple[str, bytes]:
-    if enctype == "multipart/form-data":
+    if enctype == MULTIPART:
         return _multipart(pairs)
-    if enctype == "text/plain":
+    if enctype == PLAIN_TEXT:
         return enctype, b"".join(b"%s=%s\r\n" % pair for pair in pairs)
-    return "application/x-www-form-urlencoded", _urlencoded(pairs)
+    return URLENCODED, _urlencoded(pairs)
 
 
 def _json(onto: dict[str, Any], form: Form, token: str) -> bytes:
@@ -276,11 +275,11 @@ def _multipart(pairs: Encoded) -> tuple[str, bytes]:
         % (_quoted(name), value)
         for name, value in pairs
     )
-    # A digest of the parts cannot stand in them, and needs no randomness.
+    # A digest of the parts cannot be in them, and needs no randomness.
     boundary = "----FormBoundary" + hashlib.sha256(b"".join(parts)).hexdigest()[:24]
     mark = b"--" + boundary.encode()
     body = b"".join(mark + b"\r\n" + part for part in parts) + mark + b"--\r\n"
-    return f"multipart/form-data; boundary={boundary}", body
+    return f"{MULTIPART}; boundary={boundary}", body
 
 
 def _quoted(name: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Is this response a gate? A response in, a :class:`Challenge` or ``None`` out.
 
-A *gate* stands in place of the content: it asks for nothing but the captcha. A
+A *gate* is in place of the content, and asks for nothing but the captcha. A
 *widget* is part of a page whose content is there; a solve for it would waste money.
 """
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.pages.steps import Steps
     from scrapy_onecaptcha.pages.widgets import Captcha
 
-__all__ = ["detect", "detect_with", "detection_steps"]
+__all__ = ["detect", "detect_with", "detection_steps", "steps_with_scripts"]
 
 
 def detect(
@@ -68,7 +68,26 @@ def detect(
     if not scripts or challenge is None or not challenge.needs_scripts:
         return challenge
     assert isinstance(response, TextResponse)  # noqa: S101  (else it has no scripts)
-    return detect_with(response, options, _run(response))
+    return finish(steps_with_scripts(response, options, challenge, _run(response)))
+
+
+def steps_with_scripts(
+    response: Response, options: RequestOptions, known: Challenge, scripts: Scripts
+) -> Steps[Challenge | None]:
+    """Read *response* once more, in steps, now that its scripts were run.
+
+    What the user's own function made of it stands: it is asked once.
+
+    Args:
+        response: the page.
+        options: what the user says of it.
+        known: what was read without its scripts.
+        scripts: what they do.
+    """
+    if options.decide is not None:
+        is_gate = known.kind == "gate"
+        options = replace(options, decide=lambda *_: is_gate)
+    return detection_steps(response, options, scripts)
 
 
 def detect_with(
@@ -273,7 +292,7 @@ def _verdict(
     is_gate: bool,
     options: RequestOptions,
 ) -> Challenge | None:
-    """Let the user's word stand above the evidence."""
+    """Let the user's options overrule the evidence."""
     if not (is_gate or captcha.widgets or (options.gate and options.expect)):
         return None
     if options.gate is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Literal, get_args
 
+from scrapy_onecaptcha._redact import without_user
 from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.models import URLENCODED, Form, plain, valid_sitekey
 from scrapy_onecaptcha.pages.encodings import charset, web_name
@@ -130,16 +131,16 @@ def rendered_widget(reading: Reading) -> Widget | None:
 def why_not(reading: Reading) -> Scripts | None:
     """Return why nothing can be concluded from *reading*, or ``None`` if it can."""
     if reading.stopped is not None:
+        said = plain(reading.stopped)[:MAX_SHOWN]
         return Scripts(
-            reason="scripts_failed",
-            sentence=f"Its scripts were not read: {plain(reading.stopped)[:80]}.",
+            reason="scripts_failed", sentence=f"Its scripts were not read: {said}."
         )
     if decides(reading):
         return None
     missing = tuple(_missing(reading))
     if not missing:
         return None
-    named = ", ".join(plain(each)[:MAX_SHOWN] for each in missing[:MAX_NAMED])
+    named = ", ".join(_shown(each) for each in missing[:MAX_NAMED])
     return Scripts(
         reason="scripts_missing",
         sentence=f"Its scripts need what they do not have here: {named}.",
@@ -152,6 +153,11 @@ def _missing(reading: Reading) -> Iterator[str]:
     yield from reading.needs
     if reading.posts and reading.sending is None:
         yield "the answer to a POST"
+
+
+def _shown(text: str) -> str:
+    """Return what a page names as it may stand in a sentence of ours."""
+    return without_user(plain(text))[:MAX_SHOWN]
 
 
 def explain(reading: Reading) -> Iterator[str]:
@@ -168,7 +174,7 @@ def explain(reading: Reading) -> Iterator[str]:
     else:
         yield "No script and no button of it sends a token."
     for error in reading.errors[:1] if reading.sending is None else ():
-        yield f"One of its scripts fails: {plain(error)[:MAX_SHOWN]}."
+        yield f"One of its scripts fails: {_shown(error)}."
 
 
 def form_of(sending: Sending, page: Page) -> Form:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from scrapy_onecaptcha._values import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +58,7 @@ class Quieted:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._here: OrderedDict[tuple[str, str], _Quiet] = OrderedDict()
+        self._here: Recent[tuple[str, str], _Quiet] = Recent(MAX_QUIET)
         self._everywhere: defaultdict[str, _Quiet] = defaultdict(_Quiet)
 
     def admit(self, site: str, kind: str) -> int | None:
@@ -75,8 +77,6 @@ class Quieted:
         return withheld
 
     def _quiet_of(self, site: str, kind: str) -> _Quiet:
-        quiet = self._here.setdefault((site, kind), _Quiet())
-        self._here.move_to_end((site, kind))
-        if len(self._here) > MAX_QUIET:
-            self._here.popitem(last=False)
+        quiet = self._here.get((site, kind)) or _Quiet()
+        self._here[site, kind] = quiet
         return quiet

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.report.record import CODES, FINE, OUTCOMES
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ def of_site(site: str, names: Sequence[str]) -> bool:
         host = urlsplit(site).hostname or ""
     except ValueError:
         return False
-    return any(host == name or host.endswith(f".{name}") for name in names)
+    return any(is_within(host, name) for name in names)
 
 
 class _Group:

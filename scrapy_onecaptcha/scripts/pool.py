@@ -8,13 +8,13 @@ import hashlib
 import json
 import queue
 import threading
-from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.scripts.child import Child, NoEngine
 from scrapy_onecaptcha.scripts.engine import problem
 from scrapy_onecaptcha.scripts.models import Reading
@@ -71,7 +71,7 @@ class ScriptPool:
         self._child: Child | None = None
         self._closed = False
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Reading] = OrderedDict()
+        self._kept: Recent[str, Reading] = Recent(MAX_KEPT)
         self._waiting: set[Deferred[Reading]] = set()
 
     @property
@@ -94,8 +94,6 @@ class ScriptPool:
         # One with a real token in it is good for a single request, and not kept.
         if not visit.token:
             self._kept[digest] = reading
-            while len(self._kept) > MAX_KEPT:
-                self._kept.popitem(last=False)
         return reading
 
     def close(self) -> None:

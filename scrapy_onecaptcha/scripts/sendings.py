@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from scrapy_onecaptcha.models import PLAIN_TEXT, URLENCODED
 from scrapy_onecaptcha.scripts.models import Sending
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ __all__ = ["make_sending", "same_but_for"]
 Request = dict[str, Any]
 Pairs = list[list[str]]
 
-JSON = "application/json"
-URLENCODED = "application/x-www-form-urlencoded"
 # Where the token would be, in what two visits are compared by.
 PLACE = "{token}"
 MAX_DEPTH = 20
@@ -111,7 +110,7 @@ def _enctype(request: Request) -> str | None:
     written = _content_type(request)
     if written is None:
         return None
-    return written.partition(";")[0].strip().lower() or "text/plain"
+    return written.partition(";")[0].strip().lower() or PLAIN_TEXT
 
 
 def _fields(request: Request, enctype: str | None) -> Pairs | None:

@@ -47,6 +47,8 @@ CLOSE_SECONDS = 1.0
 MAX_FAULT = 300  # characters of a transport's error that reach a log
 #: A shorter login or password would be found in any sentence.
 MIN_SCRUBBED = 3
+#: Tasks whose proxy's credentials are known, so that no error about them repeats those.
+MAX_KNOWN = 4096
 
 
 class Client:
@@ -83,6 +85,7 @@ class Client:
         self._timeout = timeout
         self._hang_up = hang_up
         self._lines = Semaphore(CONNECTIONS)
+        self._secrets: dict[str, tuple[str, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<Client of {self._url}>"
@@ -112,9 +115,15 @@ class Client:
             ServiceError: the task was not created. If ``answered`` is not set, it may
                 have been created and billed all the same.
         """
-        return await self._call(
-            "createTask", read_task_id, secrets=_secrets(task), task=task.payload()
+        secrets = _secrets(task)
+        task_id = await self._call(
+            "createTask", read_task_id, secrets=secrets, task=task.payload()
         )
+        if secrets:
+            if len(self._secrets) >= MAX_KNOWN:
+                del self._secrets[next(iter(self._secrets))]
+            self._secrets[task_id] = secrets
+        return task_id
 
     async def get_task_result(self, task_id: str) -> TaskResult | None:
         """Return the result of a task, or ``None`` while there is none yet.
@@ -128,7 +137,12 @@ class Client:
             ServiceError: the service refuses to say.
         """
         try:
-            return await self._call("getTaskResult", read_result, taskId=task_id)
+            return await self._call(
+                "getTaskResult",
+                read_result,
+                secrets=self._secrets.get(task_id, ()),
+                taskId=task_id,
+            )
         except ServiceError as error:
             if error.answered and error.code == NOT_READY:
                 return None

@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BlockedError,
@@ -76,7 +77,7 @@ class Health:
         self._unknown: str | None = None
         self._unknown_in_a_row = 0
         self._unknown_told: str | None = None
-        self._refused: dict[str, dict[str, SiteRefusedError]] = {}
+        self._refused: Recent[str, dict[str, SiteRefusedError]] = Recent(MAX_REFUSED)
         self._proxies: dict[Proxy, _Proxy] = {}
         auto = config.task_type == "auto"
         self._type = TASK_TYPES[0] if auto else config.task_type
@@ -241,9 +242,9 @@ class Health:
             )
 
     def _learn_refused(self, error: SiteRefusedError, site: str, sitekey: str) -> None:
-        if site not in self._refused and len(self._refused) >= MAX_REFUSED:
-            del self._refused[next(iter(self._refused))]
-        self._refused.setdefault(site, {})[sitekey] = copy.copy(error)
+        refused = self._refused.get(site, {})
+        refused[sitekey] = copy.copy(error)
+        self._refused[site] = refused
 
     def _learn_unknown(self, error: ServiceError) -> None:
         """Count answers of createTask that nobody knows, over all sites."""

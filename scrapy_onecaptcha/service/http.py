@@ -16,6 +16,7 @@ from twisted.web.http import PotentialDataLoss
 
 from scrapy_onecaptcha._redact import SecretBytes
 from scrapy_onecaptcha._version import __version__
+from scrapy_onecaptcha.models import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -173,7 +174,7 @@ async def _exchange(
 ) -> Reply:
     headers = {
         "Accept-Encoding": IDENTITY,
-        "Content-Type": "application/json",
+        "Content-Type": JSON,
         "User-Agent": f"scrapy-onecaptcha/{__version__}",
     }
     if alone:

@@ -11,9 +11,10 @@ name. ``robots`` is the text of robots.txt, or
 ``true`` for one that is gated like every other page. ``headers`` are added to all of
 its pages. A site opens for good, to all,
 once its ``/_open`` is asked for. With ``extras`` it has the pages of `crawl_content` as
-well, behind its gate. ``/_visits`` tells who has been there. A proxy lets in its users,
-to all sites. ``quick`` is a second service with the same tasks and tokens, for a second
-run. It ends when its standard input does.
+well, behind its gate; with ``apis`` it has those of `crawl_apis` instead. ``/_visits``
+tells who has been there. A proxy lets in its users, to all sites. ``quick`` is a second
+service with the same tasks and tokens, for a second run. It ends when its standard
+input does.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from crawl_apis import Apis
 from crawl_content import Extras
 from twisted.internet import reactor as installed
 
@@ -35,6 +37,7 @@ from scrapy_onecaptcha.sandbox import Gate, Sandbox, ServiceOptions, sitekey_of
 from scrapy_onecaptcha.sandbox.messages import Reply, Visit, json_reply
 from scrapy_onecaptcha.sandbox.service.api import Service
 from scrapy_onecaptcha.sandbox.sites.content import NumberedPages
+from scrapy_onecaptcha.sandbox.sites.context import SiteContext
 from scrapy_onecaptcha.sandbox.sites.gated_site import GatedSite
 from scrapy_onecaptcha.sandbox.sites.open_site import OpenSite
 from scrapy_onecaptcha.sandbox.sites.registry import SITES
@@ -70,7 +73,8 @@ def with_extras(
         return OpenSite(name, content, ledger=ledger)
     assert isinstance(kind, Gate)
     rng = random.Random(name)
-    return GatedSite(name, kind, content, ledger=ledger, clock=clock, rng=rng)
+    context = SiteContext(name=name, ledger=ledger, clock=clock, rng=rng)
+    return GatedSite(context, kind, content)
 
 
 class Switchable:
@@ -109,7 +113,7 @@ def _of_visit(visit: Visit) -> dict[str, Any]:
 
 
 class Proxy:
-    """A proxy that lets in whom it knows; its sites take each of them for an address.
+    """A proxy for known users; its sites take each of them for an address.
 
     Args:
         name: of the proxy.
@@ -150,6 +154,8 @@ def main() -> None:
     for name, site in wanted.items():
         if site.get("extras"):
             sites[name] = with_extras(name, kinds[name], sandbox, reactor.seconds)
+        if site.get("apis"):
+            sites[name] = Apis(name, sandbox.ledger)
         opened = twins.sites[name].answer
         sites[name] = Switchable(sites[name].answer, opened, site)
     second = Service(

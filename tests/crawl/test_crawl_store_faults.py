@@ -56,7 +56,7 @@ def locked(crawl: Crawl, path: Path) -> Iterator[None]:
 
 @contextmanager
 def corrupt(crawl: Crawl, path: Path) -> Iterator[None]:
-    """Put a file in its place that is no database; somebody deletes it in the end."""
+    """Put a file in its place that is no database; it is deleted in the end."""
     for each in path.parent.glob(f"{path.name}*"):
         each.unlink()
     path.touch(0o600)

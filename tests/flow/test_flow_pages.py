@@ -19,7 +19,7 @@ from scrapy_onecaptcha.exceptions import (
 )
 
 from . import virtual
-from .virtual import AGENT, GATE, KEY, SITEKEY, Crawl
+from .virtual import AGENT, GATE, KEY, OTHER_SITEKEY, SITEKEY, Crawl, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 def on_page(response: Response) -> None:
-    """Stand for a spider's callback."""
+    """Be a spider's callback."""
 
 
 def on_error(failure: Any) -> None:
-    """Stand for a spider's errback."""
+    """Be a spider's errback."""
 
 
 @pytest.mark.parametrize("answer", ["redirect", "content", "json"])
@@ -671,7 +671,7 @@ def test_a_leader_that_is_cancelled_hands_over(
 def test_a_refused_get_form_leaves_no_token_in_the_gate(
     crawling: Crawling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its token stands in the URL of the answer, and in the request that brought it."""
+    """Its token is in the URL of the answer, and in the request that brought it."""
     crawl = crawling(max_attempts=2)
     site = crawl.site()
     gate = GATE.replace('method="post"', 'method="get"')
@@ -759,4 +759,57 @@ def test_the_url_of_a_page_that_answers_a_get_form_holds_no_token(
     assert event.response.url == "https://shop.example/0"
     assert crawl.pages == ["/0"]
     assert len(crawl.service.created) == 1
+    crawl.finish()
+
+
+def test_a_refused_token_leaves_the_user_agent_of_the_session_as_it_is(
+    crawling: Crawling,
+) -> None:
+    """Each solution names another one, and the clearance holds for the first."""
+    crawl = crawling(max_attempts=2)
+    site = crawl.site(
+        accepts=lambda number: number == 1,
+        sitekey=lambda path: OTHER_SITEKEY if path == "/refused" else SITEKEY,
+    )
+    crawl.service.user_agent = "solver/1.0"
+    crawl.ask("/0")
+    crawl.run()
+    crawl.service.user_agent = "solver/2.0"
+    crawl.ask("/refused")
+    crawl.run()
+    crawl.ask("/1")
+    crawl.run()
+    assert crawl.pages == ["/0", "/1"]
+    assert len(crawl.service.created) == 1 + 2
+    assert site.agents[-1] == ("https://shop.example/1", "solver/1.0")
+    crawl.finish()
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_a_page_of_a_cache_is_no_evidence_unless_the_site_has_confirmed_it(
+    crawling: Crawling, *, confirmed: bool
+) -> None:
+    class FromCache(Site):
+        def _content(self, request: Request) -> Response:
+            page = super()._content(request)
+            if request.url.endswith("/cached"):
+                page.flags.append("cached")
+                if not confirmed:  # no request has left
+                    del request.meta[request_meta.KEY]["reached"]
+            return page
+
+    crawl = crawling()
+    crawl.sites["shop.example"] = FromCache(crawl.clock, crawl.service)
+    crawl.ask("/0")
+    crawl.run()
+    crawl.ask("/cached")
+    crawl.run()
+    (session,) = crawl.coordinator.sessions.all()
+    current = session.clearances.current
+    assert current is not None
+    assert current.pages == confirmed
+    crawl.ask("/1")
+    crawl.run()
+    assert current.pages == confirmed + 1
+    assert crawl.pages == ["/0", "/cached", "/1"]
     crawl.finish()

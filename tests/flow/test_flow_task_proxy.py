@@ -6,7 +6,9 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scrapy.http import Response
 
+from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.exceptions import AttemptsExhausted, ProxyFailed
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def bad(crawl: Crawl, *hosts: str, creating: bool) -> list[str]:
     async def create_task(task: Task) -> str:
         tried.append(task.proxy.host if task.proxy else "")
         if creating and tried[-1] in hosts:
+            await sleep(crawl.clock, service.call_seconds)
             raise refusal()
         return await create(task)
 
@@ -160,6 +163,7 @@ def test_tries_are_bounded_however_many_proxies_there_are(
     assert isinstance(error, ProxyFailed if creating else AttemptsExhausted)
     assert error.code == "ERROR_PROXY_CONNECT_REFUSED"
     assert tried == hosts(*range(1, 5 if creating else 4))
+    assert len(crawl.sent) == len(tried)  # no further look after the last one
     assert crawl.stat("points") == 0
     crawl.finish()
 
@@ -251,4 +255,36 @@ def test_a_rotator_that_changes_the_proxy_of_retries_only(crawling: Crawling) ->
     crawl.run()
     assert crawl.pages == ["/0"]
     assert tried == hosts(1, 2)
+    crawl.finish()
+
+
+def test_the_page_that_a_post_led_to_is_asked_for_by_the_new_proxy(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling(task_proxy="request")
+    ways: list[tuple[str, str]] = []
+    site = crawl.site(grants="ip")
+    download = site.download
+
+    async def answer(request: Request) -> Response:
+        ways.append((request.method, request.meta["proxy"].rpartition("@")[2]))
+        if request.url.endswith("/order"):
+            headers = {"Location": "/0"}
+            return Response(request.url, status=302, headers=headers, request=request)
+        return await download(request)
+
+    site.download = answer  # type: ignore[method-assign]
+    rotate(crawl, proxies(*range(1, 40)))
+    bad(crawl, *hosts(2), creating=True)
+    crawl.ask("/order", method="POST", body=b"item=1")
+    (event,) = crawl.run()
+    assert event.response is not None
+    assert event.response.css("h1.content::text").get() == "/0"
+    assert ways[:3] == [
+        ("POST", "proxy1.example:8080"),
+        ("GET", "proxy2.example:8080"),  # the redirect, which meets the gate
+        ("GET", "proxy3.example:8080"),
+    ]
+    assert {way for _, way in ways[3:]} == {"proxy3.example:8080"}
+    assert [method for method, _ in ways].count("POST") == 2  # the other is the token's
     crawl.finish()

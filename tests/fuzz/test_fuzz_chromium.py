@@ -16,10 +16,12 @@ import pytest
 
 from scrapy_onecaptcha.scripts.visit import DRY_TOKENS
 from tests.blocking_pool import shared_child
-from tests.corpus.script_pages import FOLDER, TRUTHS, code_of, visit_of
+from tests.corpus.script_pages import TRUTHS, visit_of
 from tests.fuzz.fuzzing import TIMES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scrapy_onecaptcha.scripts.models import Sending
 
 CHROMIUM = shutil.which("chromium")
@@ -35,11 +37,19 @@ WAIT = 600  # milliseconds
 LEFT_OUT = {"axios-create.html", "cookie-reload.html", "webdriver-check.html"}
 
 
-def browser_sends(page: Any, truth: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the first request of the page's own site that holds the token."""
+def browser_sends(
+    page: Any, url: str, html: str, answers: Mapping[str, str], codes: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Return the first request of a page's own site that holds the token.
+
+    Args:
+        page: of the browser.
+        url: of the page.
+        html: the page.
+        answers: to what it asks its site for, by address.
+        codes: of its scripts, by address.
+    """
     sent: list[dict[str, Any]] = []
-    html = (FOLDER / truth["page"]).read_text(encoding="utf-8")
-    answers = truth.get("answers", {})
 
     def route(route: Any) -> None:
         request = route.request
@@ -55,7 +65,7 @@ def browser_sends(page: Any, truth: dict[str, Any]) -> dict[str, Any] | None:
                 }
             )
             route.abort()
-        elif request.url == truth["url"] and not sent:
+        elif request.url == url and not sent:
             route.fulfill(
                 status=403, content_type="text/html; charset=utf-8", body=html
             )
@@ -64,13 +74,14 @@ def browser_sends(page: Any, truth: dict[str, Any]) -> dict[str, Any] | None:
             route.fulfill(content_type="text/javascript", body=code)
         elif request.url in answers:
             route.fulfill(content_type="application/json", body=answers[request.url])
-        elif code_of(request.url):
-            route.fulfill(content_type="text/javascript", body=code_of(request.url))
+        elif request.url in codes:
+            code = codes[request.url]
+            route.fulfill(content_type="text/javascript; charset=utf-8", body=code)
         else:
             route.abort()
 
     page.route("**/*", route)
-    page.goto(truth["url"], wait_until="domcontentloaded")
+    page.goto(url, wait_until="domcontentloaded")
     wait(page, sent, 8)
     for button in [] if sent else page.query_selector_all("button, input[type=image]"):
         if not sent and button.is_enabled():
@@ -130,9 +141,12 @@ def test_a_browser_sends_the_same() -> None:
             if truth["page"] in LEFT_OUT:
                 continue
             page = browser.new_page()
-            seen = browser_sends(page, truth)
+            visit = visit_of(truth)
+            answers = truth.get("answers", {})
+            codes = dict(visit.external)
+            seen = browser_sends(page, visit.url, visit.html, answers, codes)
             page.close()
-            reading = shared_child().visit(visit_of(truth))
+            reading = shared_child().visit(visit)
             assert reading is not None
             if seen is None or reading.sending is None:
                 wrong[truth["page"]] = f"browser {seen}, ours {reading.sending}"

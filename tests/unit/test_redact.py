@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from scrapy_onecaptcha._redact import Secret, SecretBytes, any_spelling, bare
+from scrapy_onecaptcha._redact import (
+    Secret,
+    SecretBytes,
+    any_spelling,
+    bare,
+    without_user,
+)
 
 TEXT = "cc9c18d3e263515c"
 
@@ -131,3 +137,19 @@ def test_the_work_is_linear_in_the_text(secret: str, text: str) -> None:
     """A search that tries each way to write each character would not end."""
     assert not any_spelling(f"{secret}\x00").search(text)
     assert any_spelling(f"!{secret}").sub("-", f"{text}!{secret}").endswith("-")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("to https://u:p@h.test/?a@b: no", "to https://***@h.test/?a@b: no"),
+        ("https:\\\\u:p:q@r@h/ //u@i/", "https:\\\\***@h/ //***@i/"),
+        ("https://h.test/u:p@x a@b.test", "https://h.test/u:p@x a@b.test"),
+    ],
+)
+def test_the_user_of_an_address_is_not_shown(text: str, shown: str) -> None:
+    assert without_user(text) == shown
+
+
+def test_the_search_for_users_is_linear() -> None:
+    assert without_user("//a:" * 100_000) == "//a:" * 100_000

@@ -1,7 +1,7 @@
-"""A stand-in for the 1captcha service.
+"""A stand-in for the 1captcha service, for demos and tests.
 
-createTask and getTaskResult are as the service documents them; getBalance and the error
-codes are those of the protocol family.
+createTask and getTaskResult follow the documentation of the service; getBalance and the
+error codes follow the services that share its protocol.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ class ServiceOptions:
         key: the client key that it accepts.
         latency: seconds until a task is ready, or the least and the most.
         failure_rate: share of tasks that end in ``ERROR_CAPTCHA_UNSOLVABLE``.
-        refused_rate: share of tokens that look fine but that sites refuse.
+        refused_rate: share of valid-looking tokens that sites refuse.
         user_agent: User-Agent that a solution names. ``None``: none; ``"same"``: the
             one that was sent; any other text: that one, with the number of the task in
             place of ``{number}``.
-        user_agent_key: what a solution calls it (other task types of the service spell
-            it ``user_agent``).
+        user_agent_key: name of that field (other task types of the service spell it
+            ``user_agent``).
         resp_key: ``respKey`` of the solutions, if any.
         balance: points of the account at the start.
         cost: points for a task, taken when it is created.
         tells_cost: whether a result names its cost.
         task_types: types of task that it supports.
-        faults: for each call, names of faults that befall it; see `parse_fault`.
+        faults: for each call, the names of its faults; see `parse_fault`.
     """
 
     key: str = field(default="sandbox-key", repr=False)
@@ -101,9 +101,9 @@ class Service:
 
     Args:
         options: how it behaves.
-        ledger: where tasks and tokens are entered.
+        ledger: records tasks and tokens.
         clock: returns the time in seconds.
-        rng: what chance is drawn from.
+        rng: the source of randomness.
     """
 
     def __init__(
@@ -177,13 +177,13 @@ class Service:
         self._ledger.balance -= self._options.cost
         task = self._new_task(fields)
         self._ledger.add_task(task)
-        # A success of createTask has empty texts, one of getTaskResult has nulls: so
-        # the service's own examples.
+        # In the service's own examples a success of createTask has empty texts, and one
+        # of getTaskResult has nulls.
         return json_reply({**_no_error(""), "taskId": task.task_id})
 
     def _new_task(self, fields: dict[str, object]) -> Task:
         now = self._clock()
-        # Drawn in one fixed order, whatever the options, so that a seed means the same.
+        # The order is fixed, so that a seed gives the same results with any options.
         latency = self._rng.uniform(*self._options.latency_range)
         fails = self._rng.random() < self._options.failure_rate
         refused = self._rng.random() < self._options.refused_rate
@@ -279,7 +279,7 @@ def _checked_task(fields: object, types: tuple[str, ...]) -> dict[str, object]:
 
 
 def _check_proxy(fields: dict[str, Any]) -> None:
-    """Refuse a proxy that is named by half, or wrongly."""
+    """Refuse a proxy whose fields are incomplete or invalid."""
     named = [name for name in fields if name.startswith("proxy")]
     if not named:
         return
@@ -294,4 +294,4 @@ def _check_proxy(fields: dict[str, Any]) -> None:
         or not texts[0]
         or not all(isinstance(text, str) for text in texts)
     ):
-        raise _Refusal("ERROR_BAD_PARAMETERS", "the proxy is not described as it is")
+        raise _Refusal("ERROR_BAD_PARAMETERS", "a field of the proxy is missing or bad")

@@ -1,4 +1,4 @@
-"""Delivers an answer: whole, or as a service in trouble or a harmful one would."""
+"""Sends an answer: whole, or as a failing or harmful service would send it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _GZIP = 16 + zlib.MAX_WBITS
 _HEADERS = b"X-Filler: " + b"y" * 1000 + b"\r\n"
 _CHUNK = 1 << 16
 _NO_BODY = (204, 304)
-# What was written must have been read before a reset, which discards the rest.
+# A reset discards what the client has not read yet; this is its time to read.
 _RESET_SECONDS = 0.05
 
 
 def deliver(
     request: Any, reply: Reply, reactor: Any, go_down: Callable[[float], None]
 ) -> None:
-    """Answer a request of twisted.web with *reply*, in its manner.
+    """Answer a request of twisted.web with *reply*, in the manner that it names.
 
     Args:
         request: to answer.
         reply: the answer.
-        reactor: for what takes time; ``None`` for the installed one.
+        reactor: runs the timers; ``None`` for the installed one.
         go_down: has the port refuse connections for so many seconds.
     """
     if reply.manner == "stall":

@@ -1,4 +1,4 @@
-"""Scripted faults: what a service in trouble, or a harmful one, answers."""
+"""Scripted faults: the answers of a failing or harmful service."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FAULTS: Mapping[str, str] = {
     "with:FIELD=JSON": "the answer with another value, with:solution.userAgent=[] say",
     "without:FIELD": "the answer without that field",
 }
-"""Every fault by its name, and what the client gets."""
+"""Every fault by name, with the answer that the client gets."""
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{4,}")
 _STATUS = re.compile(r"http:([1-5][0-9]{2})(?::([A-Z][A-Z0-9_]{4,}))?")
@@ -54,9 +54,9 @@ _TIMED = re.compile(r"(drip|down):([0-9]+(?:\.[0-9]+)?)")
 _PATH = r"([A-Za-z_]+(?:\.[A-Za-z_]+)*)"
 _WITH = re.compile(f"with:{_PATH}=(.+)", re.DOTALL)
 _WITHOUT = re.compile(f"without:{_PATH}")
-# A proxy or a load balancer in front of the service speaks HTML, not JSON.
+# A proxy or a load balancer in front of the service answers in HTML, not in JSON.
 _HTML = "<html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
-# The call is done, and billed, before these take effect: the answer is what is lost.
+# The call is done, and billed, before these take effect: only the answer is lost.
 _MANNERS: Mapping[str, Manner] = {
     "stall": "stall",
     "stall-body": "stall-body",
@@ -82,14 +82,14 @@ _CHARSETS = ("latin-1", "utf-16")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What becomes of one call.
+    """How one call fails.
 
     Attributes:
         works: whether the call does its work first (a task is created and billed).
         reply: what is answered instead of the real answer, if anything.
-        edit: what is made of the real answer, if anything.
+        edit: changes the real answer, if set.
         manner: how the answer reaches the client.
-        seconds: of the manner, where it takes time; see `Reply`.
+        seconds: duration of the manner, for those that take time; see `Reply`.
     """
 
     works: bool = True
@@ -147,7 +147,7 @@ def parse_fault(name: str) -> Fault:
 
 
 def _of_the_answer(name: str) -> Fault | None:
-    """Return a fault that the answer of a call that works meets with."""
+    """Return a fault of the answer, for a call that does its work."""
     if name == "ok":
         return Fault()
     if name in _MANNERS:
@@ -159,7 +159,7 @@ def _of_the_answer(name: str) -> Fault | None:
 
 
 def _edit(name: str) -> Callable[[Reply], Reply] | None:
-    """Return what the fault of that name makes of an answer."""
+    """Return the function by which the named fault changes an answer."""
     if name in _CHARSETS:
         return partial(_recoded, charset=name)
     if found := _WITHOUT.fullmatch(name):
@@ -171,7 +171,7 @@ def _edit(name: str) -> Callable[[Reply], Reply] | None:
 
 
 def _in_place_of_it(name: str) -> Fault | None:
-    """Return a fault that is answered in place of the answer."""
+    """Return a fault with an answer of its own, in place of the real one."""
     bare = name.removeprefix("done:")
     works = bare != name
     if (found := _STATUS.fullmatch(bare)) and found[2]:

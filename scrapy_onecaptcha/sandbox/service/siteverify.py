@@ -1,4 +1,4 @@
-"""A stand-in for hCaptcha's siteverify, by which a site's own server checks a token."""
+"""A stand-in for hCaptcha's siteverify, which a site's server asks about a token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["TEST_SECRET", "SiteVerify"]
 
 TEST_SECRET = "0x" + "0" * 40
-"""hCaptcha's own secret for tests."""
+"""The secret that hCaptcha publishes for tests."""
 
 
 class SiteVerify:

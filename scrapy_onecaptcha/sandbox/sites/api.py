@@ -13,10 +13,7 @@ from scrapy_onecaptcha.sandbox.sites.content import ROBOTS
 from scrapy_onecaptcha.sandbox.sites.one_time_fields import Tickets
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Callable
-
-    from scrapy_onecaptcha.sandbox.ledger import Ledger
+    from scrapy_onecaptcha.sandbox.sites.context import SiteContext
     from scrapy_onecaptcha.sandbox.sites.one_time_fields import Ticket
 
 __all__ = ["Api", "ApiSite"]
@@ -75,26 +72,15 @@ class ApiSite:
     """``GET /api/items/N`` and ``POST /api/items``, a JSON object each.
 
     Args:
-        name: name of the site.
+        context: given by the sandbox.
         api: describes its demand.
-        ledger: knows the tokens, counts what the site does.
-        clock: returns the time in seconds.
-        rng: one-time values are drawn from it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        api: Api,
-        *,
-        ledger: Ledger,
-        clock: Callable[[], float],
-        rng: random.Random,
-    ) -> None:
-        self.name = name
+    def __init__(self, context: SiteContext, api: Api) -> None:
+        self.name = context.name
         self._api = api
-        self._ledger = ledger
-        self._tickets = Tickets(api, clock=clock, rng=rng)
+        self._ledger = context.ledger
+        self._tickets = Tickets(api, clock=context.clock, rng=context.rng)
 
     def answer(self, visit: Visit) -> Reply:
         """Answer one request."""

@@ -23,9 +23,7 @@ from scrapy_onecaptcha.sandbox.sites.submission_checks import (
 )
 
 if TYPE_CHECKING:
-    import random
-
-    from scrapy_onecaptcha.sandbox.ledger import Ledger
+    from scrapy_onecaptcha.sandbox.sites.context import SiteContext
 
 __all__ = ["BotManager", "BotManagerSite"]
 
@@ -52,21 +50,17 @@ class BotManagerSite:
     """Numbered pages behind a bot manager.
 
     Args:
-        name: name of the site.
+        context: given by the sandbox.
         manager: describes the bot manager.
-        ledger: knows the tokens, counts what the site does.
-        rng: cookies and landing tickets are drawn from it.
     """
 
-    def __init__(
-        self, name: str, manager: BotManager, *, ledger: Ledger, rng: random.Random
-    ) -> None:
-        self.name = name
+    def __init__(self, context: SiteContext, manager: BotManager) -> None:
+        self.name = context.name
         self._manager = manager
         self._gate = Gate(sitekey=manager.sitekey, action="", status=403)
-        self._ledger = ledger
-        self._rng = rng
-        self._content = NumberedPages(name)
+        self._ledger = context.ledger
+        self._rng = context.rng
+        self._content = NumberedPages(context.name)
         self._landing: dict[str, str] = {}
         self._cookies: set[str] = set()
 

@@ -29,10 +29,8 @@ from scrapy_onecaptcha.sandbox.sites.submission_checks import (
 )
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Callable
-
-    from scrapy_onecaptcha.sandbox.ledger import Ledger, Verdict
+    from scrapy_onecaptcha.sandbox.ledger import Verdict
+    from scrapy_onecaptcha.sandbox.sites.context import SiteContext
     from scrapy_onecaptcha.sandbox.sites.gate import Gate
 
 __all__ = ["GatedSite"]
@@ -44,28 +42,17 @@ class GatedSite:
     """A site with a gate before all of its pages but robots.txt.
 
     Args:
-        name: name of the site.
+        context: given by the sandbox.
         gate: describes the gate.
         content: its pages.
-        ledger: knows the tokens, counts what the site does.
-        clock: returns the time in seconds.
-        rng: one-time values are drawn from it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        gate: Gate,
-        content: Content,
-        *,
-        ledger: Ledger,
-        clock: Callable[[], float],
-        rng: random.Random,
-    ) -> None:
+    def __init__(self, context: SiteContext, gate: Gate, content: Content) -> None:
+        name, clock, rng = context.name, context.clock, context.rng
         self.name = name
         self._gate = gate
         self._content = content
-        self._ledger = ledger
+        self._ledger = context.ledger
         self._tickets = Tickets(gate, clock=clock, rng=rng)
         self._clearances = Clearances(name, gate, clock=clock, rng=rng)
         self._sessions = GateSessions(name, rng=rng)

@@ -11,6 +11,7 @@ from scrapy_onecaptcha.sandbox.sites.behaviours import BEHAVIOURS
 from scrapy_onecaptcha.sandbox.sites.bookshop import Bookshop
 from scrapy_onecaptcha.sandbox.sites.bot_manager import BotManager, BotManagerSite
 from scrapy_onecaptcha.sandbox.sites.content import Content, NumberedPages, TaggedPages
+from scrapy_onecaptcha.sandbox.sites.context import SiteContext
 from scrapy_onecaptcha.sandbox.sites.directory import Directory
 from scrapy_onecaptcha.sandbox.sites.gate import CHALLENGE_PATH, Gate
 from scrapy_onecaptcha.sandbox.sites.gated_site import GatedSite
@@ -133,16 +134,17 @@ def build_site(
         clock: returns the time in seconds.
         rng: one-time values are drawn from it.
     """
+    context = SiteContext(name=name, ledger=ledger, clock=clock, rng=rng)
     if isinstance(kind, Api):
-        return ApiSite(name, kind, ledger=ledger, clock=clock, rng=rng)
+        return ApiSite(context, kind)
     if isinstance(kind, Hostile):
         return HostileSite(name, kind, ledger=ledger)
     if isinstance(kind, BotManager):
-        return BotManagerSite(name, kind, ledger=ledger, rng=rng)
+        return BotManagerSite(context, kind)
     content = _content(name, ledger)
     if kind is None:
         return OpenSite(name, content, ledger=ledger)
-    return GatedSite(name, kind, content, ledger=ledger, clock=clock, rng=rng)
+    return GatedSite(context, kind, content)
 
 
 def _content(name: str, ledger: Ledger) -> Content:

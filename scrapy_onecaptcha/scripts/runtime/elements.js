@@ -350,7 +350,7 @@ class HTMLAnchorElement extends HTMLElement {
 
   get origin() { return this.href ? new URL(this.href).origin : ''; }
 }
-each(words('protocol host hostname port pathname search hash'), (part) => {
+each(words('protocol username password host hostname port pathname search hash'), (part) => {
   defineProperty(HTMLAnchorElement.prototype, part, {
     configurable: true,
     get() { return this.href ? new URL(this.href)[part] : ''; },

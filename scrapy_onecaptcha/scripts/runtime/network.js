@@ -137,7 +137,8 @@ function send(kind, method, address, headers, rawBody) {
   if (type && (!sentHeaders.has('content-type') || type === 'multipart/form-data')) sentHeaders.set('content-type', type);
   let verb = String(method ?? 'GET');
   if (matches(/^(?:get|post|put|head|delete|options)$/i, verb)) verb = upper(verb);
-  return record({ kind, method: verb, url: requestURL(address), headers: filter(headerPairs(sentHeaders), (pair) => !matches(FORBIDDEN, pair[0])), body, fields });
+  const url = requestURL(address);
+  return record({ kind, method: verb, url: kind === 'fetch' ? withoutUser(url) : url, headers: filter(headerPairs(sentHeaders), (pair) => !matches(FORBIDDEN, pair[0])), body, fields });
 }
 
 // `deliver` gets the answer: {status, headers, body, url} or {error}.
@@ -186,7 +187,7 @@ class Request extends Body {
     this[VALUE] = body;
     this[DATA] = typeof body === 'string' ? body : '';
     hide(this, {
-      url: from ? from.url : new URL(input, baseURL()).href,
+      url: from ? from.url : withoutUser(new URL(input, baseURL()).href),
       method: upper(String(options.method || (from && from.method) || 'GET')),
       headers: new Headers(options.headers || (from && from.headers)),
       credentials: options.credentials || 'same-origin', mode: options.mode || 'cors', signal: options.signal || null,
@@ -222,8 +223,11 @@ class XMLHttpRequest extends EventTarget {
     this[DATA] = { method: 'GET', url: '', headers: new Headers(), answer: null, gone: false };
   }
 
-  open(method, url) {
-    this[DATA] = { ...this[DATA], method: String(method), url: String(url), headers: new Headers() };
+  open(method, address, isAsync, username, password) {
+    const url = new URL(address, baseURL());
+    if (username !== null && username !== undefined) url.username = username;
+    if (password !== null && password !== undefined) url.password = password;
+    this[DATA] = { ...this[DATA], method: String(method), url: url.href, headers: new Headers() };
     advance(this, 1);
   }
 

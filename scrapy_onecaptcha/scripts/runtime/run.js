@@ -27,6 +27,8 @@ function prepareScript(script, byParser) {
   } else if (address in external) {
     if (byParser) push(queue, { code: external[address], script, module, external: true });
     else later(() => push(queue, { code: external[address], script, module, external: true }), 2);
+  } else if (!isLoadable(address)) {
+    later(() => dispatch(script, trusted('error')), 2);
   } else {
     note(visit.missingScripts, address);
     if (script[ATTRIBUTES].integrity) push(visit.integrity, [address, script[ATTRIBUTES].integrity]);
@@ -62,6 +64,7 @@ function buildTree(plain, owners) {
 
 function boot(options) {
   pageURL = new URL(options.url);
+  pageURL.username = pageURL.password = ''; // a browser shows no script the user's own
   external = assign(createObject(null), options.external);
   visit.charset = options.charset || 'UTF-8';
   visit.assumedAPI = options.assumedAPI || null;

@@ -152,14 +152,22 @@ const escapePart = (text, characters) =>
 
 // Half of a surrogate pair never meets the set alone: `u` takes the pair as one.
 const escapePath = (text) => escapePart(text, /[\s"<>`{}^\u0080-\u{10ffff}]/gu);
+const escapeUser = (text) => escapePart(String(text), /[\s"<>`{}^|\/:;=@?#[\]\\\u0080-\u{10ffff}]/gu);
 const escapeQuery = (text) => escapePart(text, /[\s"<>'\u0080-\u{10ffff}]/gu);
 
 function hostOf(text, protocol) {
-  const host = lower(replace(text, /^.*@/, ''));
+  const host = lower(text);
   if (matches(/[^\x21-\x7e]/, host)) lacks('a host outside ASCII');
   if (!host && protocol !== 'file:') throw new TypeError('Invalid URL');
   if (matches(/[<>^|\\ %]/, host)) throw new TypeError('Invalid URL');
   return DEFAULT_PORTS[protocol] ? replace(host, DEFAULT_PORTS[protocol], '') : host;
+}
+
+// The user name and password of "user:password@host", and the host.
+function splitUser(text) {
+  const [, user, host] = execRegExp(/^(?:([^]*)@)?([^]*)$/, text);
+  const [, username, password] = execRegExp(/^([^:]*):?([^]*)$/, user || '');
+  return { host, username: escapeUser(username), password: escapeUser(password) };
 }
 
 // Return the parts of an address, or throw as `new URL` does.
@@ -170,21 +178,22 @@ function resolveURL(text, base) {
   let protocol = found[1] ? lower(found[1]) : '';
   if (protocol && !matches(SPECIAL, protocol)) {
     const path = (found[2] === undefined ? '' : `//${found[2]}`) + found[3];
-    return { protocol, host: '', pathname: path, search: found[4] || '', hash: found[5] || '', opaque: true };
+    return { protocol, host: '', username: '', password: '', pathname: path, search: found[4] || '', hash: found[5] || '', opaque: true };
   }
   // "https:path" is relative to a base of the same scheme.
   const fallback = base && !base.opaque && (!protocol || protocol === base.protocol) ? base : null;
   protocol = protocol || (fallback ? fallback.protocol : '');
   if (!protocol) throw new TypeError(`Invalid URL: ${text}`);
   const path = replace(found[3], /\\/g, '/');
-  let host, pathname, search;
+  let host, username, password, pathname, search;
   if (found[2] !== undefined) {
-    host = hostOf(found[2], protocol);
+    ({ host, username, password } = splitUser(found[2]));
+    host = hostOf(host, protocol);
     pathname = withoutDots(path || '/');
     search = found[4] || '';
   } else {
     if (!fallback) throw new TypeError(`Invalid URL: ${text}`);
-    host = fallback.host;
+    ({ host, username, password } = fallback);
     if (path === '') {
       pathname = fallback.pathname;
       search = found[4] === undefined ? fallback.search : found[4];
@@ -194,20 +203,18 @@ function resolveURL(text, base) {
     }
   }
   return {
-    protocol, host, pathname: escapePath(pathname), search: search === '?' ? '' : escapeQuery(search), hash: found[5] || '',
+    protocol, host, username, password, pathname: escapePath(pathname), search: search === '?' ? '' : escapeQuery(search), hash: found[5] || '',
   };
 }
 
 const originOf = (parts) => (parts.opaque ? 'null' : `${parts.protocol}//${parts.host}`);
+const userOf = ({ username, password }) =>
+  (username || password ? `${username}${password ? `:${password}` : ''}@` : '');
 const hrefOf = (parts) =>
-  (parts.opaque ? parts.protocol : originOf(parts)) + parts.pathname + parts.search + parts.hash;
-
-const NAMES_USER = /^[\s]*[a-z][a-z0-9+.-]*:[\/\\]{2}[^\/\\?#]*@/i;
+  (parts.opaque ? parts.protocol : `${parts.protocol}//${userOf(parts)}${parts.host}`) + parts.pathname + parts.search + parts.hash;
 
 class URL {
   constructor(text, base) {
-    // A token must not go where the user information would be lost or refused.
-    if (matches(NAMES_USER, String(text))) lacks('an address that names a user');
     const parts = resolveURL(text, base === undefined || base === null ? null : resolveURL(String(base), null));
     this[PARTS] = parts;
     const params = new URLSearchParams(parts.search);
@@ -266,9 +273,13 @@ class URL {
     this[PARTS].hash = hash ? `#${hash}` : '';
   }
 
-  get username() { return ''; }
+  get username() { return this[PARTS].username; }
 
-  get password() { return ''; }
+  set username(value) { if (this[PARTS].host) this[PARTS].username = escapeUser(value); }
+
+  get password() { return this[PARTS].password; }
+
+  set password(value) { if (this[PARTS].host) this[PARTS].password = escapeUser(value); }
 
   toString() { return this.href; }
 
@@ -294,6 +305,21 @@ function requestURL(text) {
   const url = new URL(text, baseURL());
   url.hash = '';
   return url.href;
+}
+
+// As `fetch` does; its message must not show the password.
+function withoutUser(address) {
+  if (userOf(new URL(address)[PARTS])) throw new TypeError('Request cannot be constructed from a URL that includes credentials');
+  return address;
+}
+
+// Browsers load no script from an address that names a user.
+function isLoadable(address) {
+  try {
+    return !userOf(new URL(address)[PARTS]);
+  } catch {
+    return false;
+  }
 }
 
 hide(G, { URL, URLSearchParams });

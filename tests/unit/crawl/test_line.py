@@ -181,7 +181,7 @@ def test_a_slow_probe_gets_another_beside_it(desk: Desk) -> None:
     desk.clock.advance(0.2)
     assert gone(runs) == [0, 1]
     desk.answer(runs[0], 1)
-    assert gone(runs) == [0, 1, 2, 3], "the slow one has its page at last"
+    assert gone(runs) == [0, 1, 2, 3], "the slow one has its page now"
 
 
 def test_a_slow_request_does_not_keep_the_next_one_waiting(desk: Desk) -> None:
@@ -232,6 +232,24 @@ def test_the_first_gate_of_the_clearance_closes_it(desk: Desk) -> None:
     desk.line.answered(1, 200, content=True)
     solving = desk.gated(1)
     assert solving.value[0] is Go.SOLVE
+    assert desk.line.enter(Request(SITE)) is None
+    assert not desk.held().done
+
+
+def test_it_is_closed_before_the_gate_waits_in_the_line(desk: Desk) -> None:
+    """Between the two, robots.txt is asked whether a token may be sent."""
+    opened(desk)
+    desk.line.gated(1)
+    assert desk.line.phase is Phase.CLOSED
+    assert desk.line.enter(Request(SITE)) is None
+
+
+def test_a_gate_that_the_line_was_not_told_of_closes_it_too(desk: Desk) -> None:
+    """It waited in the line of a session that was found to be one with this one."""
+    opened(desk)
+    moved = Waiting(order=(0, 99), stamp=1, sitekey=SITEKEY)
+    assert Run(desk.line.wait(moved)).value[0] is Go.SOLVE
+    assert desk.line.phase is Phase.CLOSED
     assert desk.line.enter(Request(SITE)) is None
     assert not desk.held().done
 

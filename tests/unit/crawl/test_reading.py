@@ -48,7 +48,7 @@ def page(html: str) -> HtmlResponse:
 
 
 class Turns(Clock):
-    """Counts the turns of the event loop that somebody has asked for."""
+    """Counts the turns of the event loop that were asked for."""
 
     count = 0
 
@@ -125,3 +125,21 @@ def test_what_the_users_code_raises_comes_out_of_the_last_turn() -> None:
     assert glance.rest is not None
     with pytest.raises(LookupError):
         done(clock, reader.in_turns(glance.rest))
+
+
+@pytest.mark.parametrize("kind", ["gate", "widget"])
+@pytest.mark.parametrize("more", ["", MUCH])
+def test_the_user_is_asked_once_for_a_response(kind: str, more: str) -> None:
+    asked: list[str | None] = []
+
+    def decide(_page: Response, challenge: Challenge) -> bool:
+        asked.append(challenge.reason)
+        return kind == "gate"
+
+    html = SCRIPTED.replace("</form>", "").replace("<form>", "") + more
+    clock = Turns()
+    reader = Reader(NoScripts(), clock)
+    read = done(clock, reader.read(page(html), RequestOptions(decide=decide)))
+    assert read is not None
+    assert read.kind == kind
+    assert asked == ["scripts_not_run"]

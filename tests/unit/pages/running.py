@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from scrapy.http import TextResponse
 
-from scrapy_onecaptcha.pages.detection import detect, detect_with
+from scrapy_onecaptcha.pages.detection import detect, steps_with_scripts
 from scrapy_onecaptcha.pages.scripted import Scripts, visit_of
+from scrapy_onecaptcha.pages.steps import finish
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 from tests.blocking_pool import shared_child
 
@@ -38,4 +39,5 @@ def detect_running(
         return challenge
     assert isinstance(response, TextResponse)
     reading = visited(response, **external)
-    return detect_with(response, options, Scripts(reading=reading))
+    scripts = Scripts(reading=reading)
+    return finish(steps_with_scripts(response, options, challenge, scripts))

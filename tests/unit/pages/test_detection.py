@@ -18,7 +18,7 @@ from scrapy_onecaptcha.models import MAX_RQDATA
 from scrapy_onecaptcha.pages.classifier import weigh
 from scrapy_onecaptcha.pages.detection import detect
 from scrapy_onecaptcha.pages.html import MAX_BYTES, parse
-from scrapy_onecaptcha.pages.markup import MAX_ATTRIBUTES
+from scrapy_onecaptcha.pages.markup import MAX_ATTRIBUTES, MAX_TAGS
 from scrapy_onecaptcha.pages.signs import Signs
 from scrapy_onecaptcha.request_options import RequestOptions
 from tests.corpus.script_pages import JQUERY
@@ -1155,8 +1155,23 @@ def test_the_user_decides() -> None:
     assert read(CROWDSEC, RequestOptions(decide=decide)).kind == "widget"
     assert read(LOGIN, RequestOptions(decide=decide)).kind == "gate"
     assert detect(response_of("<p>hi"), RequestOptions(decide=decide)) is None
-    # Before its scripts were run and afterwards, where that may tell more.
     assert seen == [(URL, "gate", KEY), (URL, "widget", KEY)]
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_the_user_is_asked_once_though_scripts_are_run(says: bool) -> None:
+    seen = []
+
+    def decide(_response: Response, challenge: Challenge) -> bool:
+        seen.append(challenge.needs_scripts)
+        return says
+
+    html = gate().replace("</body>", "<script>var f = () => 1</script></body>")
+    read_as = detect(response_of(html), RequestOptions(decide=decide), scripts=True)
+    assert read_as is not None
+    assert read_as.kind == ("gate" if says else "widget")
+    assert read_as.evidence.count(f"ONECAPTCHA_GATE says {says}.") == 1
+    assert seen == [True]
 
 
 def test_an_error_of_the_user_s_own_is_raised() -> None:
@@ -1314,3 +1329,26 @@ def test_several_fields_of_a_form_all_take_the_token() -> None:
     form = read(gate(), options).form
     assert form is not None
     assert form.token_fields == ("token", "copy")
+
+
+@pytest.mark.parametrize("button", ["Show", "Download", "Buy now", "ダウンロード"])
+def test_what_is_expected_and_lacks_makes_a_gate_by_itself(button: str) -> None:
+    links = "<a href=/x>Another page</a> " * 60
+    form = f"<form action=/orders>{WIDGET}<button>{button}</button></form>"
+    html = f"<title>Teas</title>{API}<h1>Teas</h1>{links}<p>{LOREM}</p>"
+    expect = RequestOptions(expect=".price")
+    assert read(f"{html}{form}").kind == "widget"
+    found = read(f"{html}{form}", expect)
+    assert found.kind == "gate"
+    assert found.confidence >= 0.9
+    assert "It lacks the content expected (.price)." in found.evidence
+    # A form that asks for more is passed by no token.
+    asking = form.replace("<button>", "<input name=user><button>")
+    assert read(f"{html}{asking}", expect).kind == "widget"
+
+
+def test_what_is_expected_may_stand_behind_what_is_read_of_a_page() -> None:
+    html = f"<title>Teas</title>{API}<h1>Teas</h1><form>{WIDGET}</form>"
+    more = "<p>Tea <a href=/x>and more</a></p>" * MAX_TAGS
+    found = read(f"{html}{more}<b class=price>1</b>", RequestOptions(expect=".price"))
+    assert found.kind == "widget"

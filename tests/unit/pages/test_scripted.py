@@ -377,6 +377,26 @@ def test_a_visit_has_what_a_browser_would_bring() -> None:
     assert visit.cookies == cookies_of(response) == (("a", "1"),)
 
 
+def test_a_password_in_an_address_is_not_said() -> None:
+    asks = "const x = new XMLHttpRequest(); x.open('GET', '//u:secret@shop.test/d'); x.send()"
+    throws = "throw new Error('no https://u:secret@shop.test/')"
+    for script, reason in ((asks, "scripts_missing"), (throws, "no_submission")):
+        found = gate(page(f"function done(t) {{ {script} }}"))
+        assert found.reason == reason
+        assert "secret" not in found.seen
+        assert "https://***@shop.test/" in found.seen
+
+
+def test_fetch_to_an_address_that_names_a_user_sends_nothing() -> None:
+    script = (
+        "fetch('https://u:p@shop.test/', {method: 'POST', body: t}).catch(() => { %s })"
+    )
+    assert gate(page(f"function done(t) {{ {script % ''} }}")).reason == "no_submission"
+    form = call(script % CALL)
+    assert form is not None
+    assert form.url.startswith("https://shop.test/call")
+
+
 def test_scripts_behind_the_end_of_a_page_are_run() -> None:
     html = page("", before="<html><body>", after="</body></html>")
     form = plan(

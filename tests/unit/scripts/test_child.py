@@ -83,8 +83,12 @@ def test_scripts_see_nothing_of_the_machine(child: Child) -> None:
 def test_it_has_no_secrets_and_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONECAPTCHA_API_KEY", "the-key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    # Where the tests run in the background, SIGINT is ignored without any doing.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     child = Child()
+    signal.signal(signal.SIGINT, before)
     try:
+        assert child.visit(page("1")) is not None
         proc = Path("/proc") / str(child.pid)
         environment = (proc / "environ").read_bytes()
         assert b"the-key" not in environment
@@ -102,6 +106,7 @@ def test_it_has_no_secrets_and_no_files(monkeypatch: pytest.MonkeyPatch) -> None
         assert rows["Max file size"] == "0"
         assert rows["Max core file size"] == "0"
         assert rows["Max address space"] == str(400 << 20)
+        assert int(rows["Max cpu time"]) < 60  # seconds
         status = (proc / "status").read_text()
         ignored = int(status.partition("SigIgn:\t")[2].split()[0], 16)
         assert ignored & 1 << (signal.SIGINT - 1)
@@ -112,7 +117,7 @@ def test_it_has_no_secrets_and_no_files(monkeypatch: pytest.MonkeyPatch) -> None
 
 @linux
 def test_while_a_page_runs_its_process_may_not_take_long() -> None:
-    """Whoever watches it may be gone by then."""
+    """Its watcher may be gone by then."""
     child = Child(page_seconds=1)
     line = json.dumps(page("'a'.repeat(5e6).indexOf('a'.repeat(2e6) + 'b')").as_dict())
     assert child._process.stdin is not None

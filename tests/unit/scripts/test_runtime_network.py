@@ -178,3 +178,48 @@ def test_no_page_sends_without_end() -> None:
     page = Page()
     page.run("for (let i = 0; i < 1000; i++) navigator.sendBeacon('/b')")
     assert len(page.sent) == 200
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "fetch('https://u:pass@site.test/')",
+        "new Request('/x', {}); new Request('//u@site.test/')",
+    ],
+)
+def test_fetch_refuses_an_address_that_names_a_user(call: str) -> None:
+    page = Page()
+    page.run(
+        f"var seen; (async () => {{ {call.replace('fetch', 'await fetch')} }})().catch((e) => {{ seen = e }})"
+    )
+    page.wait()
+    assert page.value("seen instanceof TypeError") is True
+    assert "pass" not in page.value("seen.message")
+    assert (page.sent, page.result["lacking"]) == ([], [])
+
+
+def test_others_send_to_an_address_that_names_a_user() -> None:
+    page = Page("<form method=post action='https://u:p@site.test/f'></form>")
+    page.run("""
+        var x = new XMLHttpRequest(); x.open('POST', 'https://u:p@site.test/x'); x.send('1');
+        x.open('GET', '/y', true, 'v', 'q'); x.send();
+        x.open('GET', '/z', true, null, undefined); x.send();
+        navigator.sendBeacon('https://u:p@site.test/b', '1');
+        document.forms[0].submit();
+    """)
+    page.wait()
+    assert [sent["url"] for sent in page.sent] == [
+        "https://u:p@site.test/x",
+        "https://v:q@site.test/y",
+        "https://site.test/z",
+        "https://u:p@site.test/b",
+        "https://u:p@site.test/f",
+    ]
+
+
+@pytest.mark.parametrize("src", ["https://u:p@site.test/a.js", "http://a b/"])
+def test_no_script_is_loaded_from_such_an_address(src: str) -> None:
+    page = Page(f"<script src='{src}' onerror='failed = true'></script>")
+    page.wait()
+    assert page.value("failed") is True
+    assert page.result["missingScripts"] == []

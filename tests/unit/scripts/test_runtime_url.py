@@ -113,3 +113,47 @@ def test_a_query_is_a_list_of_pairs() -> None:
 def test_a_host_outside_ascii_is_no_guess() -> None:
     page = Page("<script>new URL('https://bücher.test/')</script>")
     assert page.result["lacking"] == ["a host outside ASCII"]
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("https://u:p@h.test/x", ["https://u:p@h.test/x", "u", "p"]),
+        ("https://u@h.test:443", ["https://u@h.test/", "u", ""]),
+        ("https://:p@h.test/", ["https://:p@h.test/", "", "p"]),
+        ("https://@h.test/", ["https://h.test/", "", ""]),
+        ("https://a b:c:d@e@h.test/", ["https://a%20b:c%3Ad%40e@h.test/", "a%20b", "c%3Ad%40e"]),
+        ("https://a%40b@h.test/", ["https://a%40b@h.test/", "a%40b", ""]),
+        ("//u:p@h.test/", ["https://u:p@h.test/", "u", "p"]),
+        ("/x@y?a@b#c@d", ["https://site.test/x@y?a@b#c@d", "", ""]),
+    ],
+)  # fmt: skip
+def test_an_address_may_name_a_user(address: str, parts: list[str]) -> None:
+    page = Page()
+    page.run(f"var u = new URL({address!r}, location.href)")
+    assert page.value("[u.href, u.username, u.password]") == parts
+    assert page.value("u.host + u.origin") == page.value(
+        "u.host + u.protocol + '//' + u.host"
+    )
+    assert page.result["lacking"] == []
+
+
+def test_the_user_of_an_address_can_be_set_and_is_inherited() -> None:
+    page = Page("<a href='https://u:p@h.test/'></a>")
+    page.run(
+        "var u = new URL('https://h.test/a'); u.username = 'a/b'; u.password = 'c'"
+    )
+    assert page.value("[u.href, new URL('d', u).href]") == [
+        "https://a%2Fb:c@h.test/a",
+        "https://a%2Fb:c@h.test/d",
+    ]
+    page.run("u.username = u.password = ''")
+    assert page.value("u.href") == "https://h.test/a"
+    assert page.value("(({username, password, host}) => [username, password, host])"
+                      "(document.links[0])") == ["u", "p", "h.test"]  # fmt: skip
+
+
+def test_scripts_do_not_see_the_user_that_the_crawl_has_named() -> None:
+    page = Page(url="https://me:secret@site.test/a?b")
+    shown = page.value("[location.href, document.URL, document.baseURI]")
+    assert shown == ["https://site.test/a?b"] * 3

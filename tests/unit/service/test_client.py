@@ -43,6 +43,7 @@ from scrapy_onecaptcha.exceptions import (
     Unavailable,
 )
 from scrapy_onecaptcha.models import Proxy
+from scrapy_onecaptcha.service import client as client_module
 from scrapy_onecaptcha.service.client import Client, Task, TaskResult
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, rule, stated_seconds
 from scrapy_onecaptcha.service.http import CONNECTIONS, MAX_HEAD, MAX_REPLY
@@ -690,6 +691,26 @@ def test_the_credentials_of_a_proxy_are_scrubbed_as_the_key_is(written: str) -> 
         assert caught.value.description == "***:***@p *** is bad"
     assert "%&word" not in said
     assert "%25&amp;word" not in said
+
+
+def test_the_credentials_of_a_proxy_are_scrubbed_while_its_task_is_polled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_module, "MAX_KNOWN", 2)
+    service = Service()
+    for name in ("first", "second", "third"):
+        proxy = Proxy(
+            scheme="http", host="p", port=1, login=Secret(name), password=Secret(PASS)
+        )
+        service.body = json.dumps({"errorId": 0, "taskId": f"t-{name}"}).encode()
+        now(service.client.create_task(replace(TASK, proxy=proxy)))
+    body = refused("ERROR_PROXY_BANNED", f"SECOND:{PASS}@p is bad")
+    service.body = json.dumps(body).encode()
+    with pytest.raises(ProxyFailed) as caught:
+        now(service.client.get_task_result("t-second"))
+    assert caught.value.description == "***:***@p is bad"
+    assert "%&word" not in everything_said(caught.value)
+    assert len(service.client._secrets) == 2  # they are bounded
 
 
 def test_a_login_of_two_letters_is_no_reason_to_spoil_a_sentence() -> None:

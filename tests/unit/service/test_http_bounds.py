@@ -31,7 +31,7 @@ TRANSPORTS = [
 ]
 
 #: Bytes that each attack sends, and megabytes that all of them may cost.
-SENT, ALLOWED = 40 << 20, 15
+SENT, ALLOWED = 24 << 20, 12
 FILLER = b"y" * 1000
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
