@@ -141,9 +141,8 @@ class Shared(Servers):
     def tasks(self) -> int:
         return super().tasks - int(self._before["tasks_created"])
 
-    @property
-    def calls_to_create(self) -> int:
-        name = "createTask"
+    def calls(self, name: str) -> int:
+        """Return the number of calls of the service by that name."""
         before = self._before["calls"].get(name, 0)
         return int(self.ledger()["calls"].get(name, 0) - before)
 
