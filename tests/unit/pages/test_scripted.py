@@ -387,6 +387,14 @@ def test_a_password_in_an_address_is_not_said() -> None:
         assert "https://***@shop.test/" in found.seen
 
 
+def test_what_is_sent_for_lack_of_something_is_no_reading() -> None:
+    """With it a browser might have sent something else."""
+    tries = "try { new WebSocket('wss://shop.test/') } catch { %s }"
+    found = gate(page(f"function done(t) {{ {tries % CALL} }}"))
+    assert (found.reason, found.form) == ("scripts_missing", None)
+    assert "WebSocket" in found.seen
+
+
 def test_fetch_to_an_address_that_names_a_user_sends_nothing() -> None:
     script = (
         "fetch('https://u:p@shop.test/', {method: 'POST', body: t}).catch(() => { %s })"
