@@ -405,6 +405,18 @@ def test_fetch_to_an_address_that_names_a_user_sends_nothing() -> None:
     assert form.url.startswith("https://shop.test/call")
 
 
+def test_a_form_of_many_fields_is_read_in_time() -> None:
+    fields = "".join(f"<input type=hidden name=f{number}>" for number in range(800))
+    widget = f"<div class=h-captcha data-sitekey={KEY} data-callback=done></div>"
+    script = "function done() { document.forms[0].submit() }"
+    form = plan(
+        f"<title>Please complete the captcha</title>{API}<form method=post>{widget}"
+        f"{fields}</form><script>{script}</script>"
+    )
+    assert form is not None
+    assert len(form.fields) == 800
+
+
 def test_scripts_behind_the_end_of_a_page_are_run() -> None:
     html = page("", before="<html><body>", after="</body></html>")
     form = plan(
