@@ -40,7 +40,9 @@ def rows() -> list[Row]:
 
 
 def _by_pages() -> Row:
-    gate = replace(GATES["bookshop"], clearance_pages=GOOD_FOR)
+    gate = GATES["bookshop"]
+    assert gate is not None
+    gate = replace(gate, clearance_pages=GOOD_FOR)
     with serve({"pages": Site(gate=gate)}, latency=SOLVE) as servers:
         pages = [Ask(f"{servers.urls['pages']}/page/{n}") for n in range(PAGES)]
         pace = {"ONECAPTCHA_POLL_DELAY": SOLVE, "ONECAPTCHA_POLL_INTERVAL": 0.1}

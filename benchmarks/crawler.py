@@ -1,7 +1,7 @@
 """The crawls of a benchmark, one after the other in a process of their own.
 
 Reads its plans as JSON from the standard input and writes what became of them as JSON
-to the standard output. It counts and notes; whoever reads it makes figures of that.
+to the standard output. It counts and notes; its reader makes figures of that.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-CONTENT = b'class="content"'  # stands at the beginning of each page, but in no gate
+CONTENT = b'class="content"'  # is at the beginning of each page, but in no gate
 BEAT = 0.02  # seconds between two looks at how late the event loop is
 SAMPLE = 0.25  # seconds between two looks at the process
 

@@ -26,7 +26,7 @@ MIDDLEWARE: Mapping[str, Any] = {
 }
 HANGS = 180.0  # seconds after which a crawl is taken for one that will not end
 
-# No proxy of this machine stands between us and loopback.
+# No proxy of this machine may come between us and loopback.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -35,8 +35,8 @@ class Site:
     """A site to serve.
 
     Attributes:
-        gate: that stands before it, if any.
-        size: of the pages that stand behind no gate, in bytes.
+        gate: in front of it, if any.
+        size: of the pages that are behind no gate, in bytes.
         delay: seconds before each answer.
         free_visits: that pass before the gate appears.
     """

@@ -41,7 +41,7 @@ PAGE = """<!DOCTYPE html>
 LINE = (
     "<p class='entry'>An <a href='/'>ordinary</a> line; there are many of them.</p>\n"
 )
-LIFETIME = 600.0  # seconds, should whoever started it not end it
+LIFETIME = 600.0  # seconds, if its starter does not end it
 
 
 class SlowResource(AnswerResource):
@@ -81,7 +81,7 @@ def ordinary(visit: Visit, size: int) -> Reply:
 
 def gate_of(fields: dict[str, Any]) -> Gate:
     """Return the gate whose fields have come as JSON, which has no tuples."""
-    as_they_were = {
+    as_they_were: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in fields.items()
     }

@@ -7,7 +7,7 @@ asked for: nothing happens then but polls, some 330 a second. Three things are t
 - the crawl's process takes a quarter of a core at most;
 - its event loop stays on time: of calls that are due every 20 ms, 99 % are late by at
   most 20 ms. How late a process is that does nothing else, on the same machine at the
-  same time, stands beside it: that much is not the crawl's doing;
+  same time, is printed beside it: that much is not the crawl's doing;
 - its memory is bounded: it does not grow while nothing is added. The growth until then
   is told for each page that waits.
 

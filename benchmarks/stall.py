@@ -7,16 +7,16 @@ time to the last page is held against the slower of
 - the crawl of the same 660 pages without any captcha, and
 - the solves: the 60 gated pages without the plain ones.
 
-Both are measured in the same run. A crawl in which nothing stands in the way of
-anything else takes no longer than that. For this to be so
+Both are measured in the same run. A crawl in which nothing blocks anything else
+takes no longer than that. For this to be so
 
-- the gated pages are on 60 sites, as on one site that grants nothing the first page is
-  solved alone: nobody can know before that what its clearance is good for. That site's
-  limit is two solves; ``sharing`` holds it against them;
+- the gated pages are on 60 sites, as on one site that grants nothing the first pages
+  are solved 1, 1, 2, 4 … at a time: nobody can know before what its clearance is good
+  for. ``sharing`` has the limit of such a site;
 - the service takes all 60 tasks at once: ``ONECAPTCHA_CONCURRENT_TASKS`` is 64, as with
   32 there would be two rounds of solves;
-- the gated pages are asked for first. A gate that is met last is a solve late, whoever
-  solves it: in the line "spread", where they come as every eleventh page, the limit is
+- the gated pages are asked for first. A gate that is met last is a solve late in
+  any case: in the line "spread", where they come as every eleventh page, the limit is
   the moment when the last of them comes in the crawl without captchas, and one gated
   page crawled all alone from there;
 - the sites are fast enough for the solves to be the slower of the two. Each gated page

@@ -43,7 +43,7 @@ class Row:
     must: bool = False
 
     def cells(self) -> tuple[str, ...]:
-        """Return what stands in the columns."""
+        """Return the text of the columns."""
         verdict = {True: "yes", False: "NO", None: ""}[self.met]
         return (
             self.what,

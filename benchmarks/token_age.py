@@ -1,6 +1,6 @@
 """How old is a token when its site receives it, with a long queue before the site?
 
-1,000 requests of 20 cookiejars stand in the queue of one download slot, which sends one
+1,000 requests of 20 cookiejars are in the queue of one download slot, which sends one
 at a time, 25 ms after the one before. After 60 pages a gate appears. Each of the
 sessions has it solved, in 4 to 8 s; then its submission has to get past all that is
 queued. The age is taken where it matters: at the site, from the moment the service had

@@ -127,7 +127,7 @@ def any_spelling(secret: str) -> Spelling:
 class _Decoded:
     """Text with its encodings undone, and where each character came from.
 
-    Each character stands for one byte of UTF-8, as URLs encode text.
+    Each character is one byte of UTF-8, as URLs encode text.
     """
 
     __slots__ = ("ends", "starts", "text")

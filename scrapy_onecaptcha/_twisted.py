@@ -157,7 +157,7 @@ class Semaphore:
 
     def _serve(self) -> None:
         if self._serving:
-            return  # the loop below goes on with whoever was added or left
+            return  # the loop below goes on with the others
         self._serving = True
         try:
             while self._waiting and self._taken < self._limit:

@@ -66,7 +66,7 @@ class Row:
         parse: makes the value; raises ``ValueError`` with a hint, or with none.
         allowed: what is allowed, in words.
         default: the value where there is none; not parsed.
-        secret: whether the value must not stand in a message.
+        secret: whether the value must not be in a message.
     """
 
     parse: Callable[[Any], Any]
@@ -93,10 +93,10 @@ class _Hint(ValueError):
 
 
 def shown_as(value: Any) -> str:
-    """Return *value* as it may stand in a message."""
+    """Return *value* as a message may show it."""
     try:
         return masked(repr(value))
-    except Exception as error:  # noqa: BLE001  (a number too long to be written, say)
+    except Exception as error:  # noqa: BLE001  (for example a number too long to be written)
         return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
 
 
@@ -180,7 +180,7 @@ def api_url(value: Any) -> str:
     parts = urlsplit(url)
     if parts.port == 0 or not parts.hostname or set(url) & set("@?#\\"):
         raise ValueError
-    if not _NETLOC.fullmatch(parts.netloc):  # evil.example[::1], say, to some is ::1
+    if not _NETLOC.fullmatch(parts.netloc):  # some read evil.example[::1] as ::1
         raise ValueError
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise ValueError
@@ -190,14 +190,19 @@ def api_url(value: Any) -> str:
 def is_loopback(url: str) -> bool:
     """Whether *url* is served by this machine."""
     host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # Only Python 3.13 and later look into an IPv4 address that is written as IPv6.
+    mapped = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped
+    return address.is_loopback and not mapped
 
 
 def domain(value: Any) -> str:
-    """Accept a host as it stands in a URL, or its Unicode form."""
+    """Accept a host as a URL has it, or its Unicode form."""
     if not isinstance(value, str):
         raise TypeError
     name = value.strip().lower()

@@ -66,7 +66,7 @@ class OneCaptchaError(IgnoreRequest):  # type: ignore[misc,unused-ignore]
     Attributes:
         response: the gate, or ``None`` where the error was not raised for a page.
         challenge: what was read from the gate, or ``None``.
-        code: the service's ``errorCode`` that it came to at last; ``""`` where the
+        code: the service's ``errorCode`` that was the last reason; ``""`` where the
             service gave none, or had no part in it.
         reason: the word that counts this error in ``onecaptcha/failed/{reason}``.
         advice: what to do about it, a sentence for the log.

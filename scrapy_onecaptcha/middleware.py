@@ -168,8 +168,8 @@ class OneCaptchaMiddleware:
     async def solve(self, response: Response) -> Solution:
         """Have the widget of *response* solved, and return the token for it.
 
-        For a callback that submits a form of its own, a search form say. What the site
-        makes of the token is the caller's business.
+        For a callback that submits a form of its own, for example a search form. The
+        caller has to look whether the site accepts the token.
 
         Raises:
             UnsolvableGate: there is no widget, or none that a token can be got for.

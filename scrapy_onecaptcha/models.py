@@ -101,7 +101,7 @@ class Form:
             for ``GET``. Of a repeat: what its body is read as, to add the token.
         fields: names and values of the successful controls in the order of the page,
             entities decoded; without the fields that take the token. In JSON a value
-            is itself JSON, and a name ``a.b`` stands for ``b`` within ``a``.
+            is itself JSON, and a name ``a.b`` means ``b`` within ``a``.
         token_fields: the fields that the token goes into.
         resp_key_field: the field that the solution's ``respKey`` goes into, if any.
         encoding: of the names and values when they are sent.
@@ -136,7 +136,7 @@ class Challenge:
         invisible: whether the widget is the invisible one.
         rqdata: data that the site hands to the widget (hCaptcha Enterprise).
         form: how the page takes its token, or ``None`` where that is not known.
-        solvable: whether a token can be had and sent.
+        solvable: whether a token can be bought and sent.
         reason: why not, where it is not.
         evidence: one sentence for each thing seen.
         advice: what the user may state to have it solved, where that is known.

@@ -359,7 +359,7 @@ def _refuse_contradictions(config: Config) -> None:
 
 
 def unknown(settings: BaseSettings) -> Iterator[tuple[str, str | None]]:
-    """Return names that begin as ours do and are none, each with what was meant."""
+    """Yield unknown ONECAPTCHA_* settings, each with the closest valid name."""
     # Compared without the prefix, which would make them all alike.
     known = [setting.removeprefix(PREFIX) for setting in SETTINGS]
     for name in settings:

@@ -43,7 +43,7 @@ MANY_SITES = 100
 #: What a task can come to, beside a token: the service's codes and our own words.
 TASK_CODES = frozenset({*RULES, *PREFIXES, "timeout", "abandoned", "other"})
 
-#: What stands in the braces of `STATS`.
+#: The words for the braces in `STATS`.
 VARIANTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "unsolvable/{reason}": frozenset(REASONS),
@@ -395,5 +395,5 @@ class Report:
         logger.debug("Gate: %s (%s)", challenge.url, challenge.seen)
 
     def unsolvable(self, challenge: Challenge) -> None:
-        """Count a gate that is given up, for no token can pass it."""
+        """Count a gate that no token can pass."""
         self.count(f"unsolvable/{challenge.reason}")

@@ -23,7 +23,7 @@ def shared_child() -> Child:
 
 
 class BlockingPool:
-    """Stands for the pool of a crawl."""
+    """A double of the pool of a crawl."""
 
     async def visit(self, visit: Visit) -> Reading:
         reading = shared_child().visit(visit)

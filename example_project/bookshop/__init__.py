@@ -1,1 +1,1 @@
-"""A small crawl of a bookshop that stands behind an hCaptcha gate."""
+"""A small crawl of a bookshop behind an hCaptcha gate."""

@@ -1,4 +1,4 @@
-"""Says at the end of a crawl what of its captchas somebody should look at."""
+"""Warns at the end of a crawl if its captchas need a look."""
 
 from __future__ import annotations
 

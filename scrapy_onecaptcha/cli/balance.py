@@ -30,7 +30,7 @@ class Balance(Tool):
         "allows one in 30 seconds."
     )
     epilog = exits(
-        "when the service answered, even if only that it tells nobody a balance",
+        "when the service answered, even if only that it has no such call",
         "when the account was refused, or there was no answer",
     )
 
@@ -56,7 +56,7 @@ class Balance(Tool):
         if error is None:
             return DONE
         if has_no_balance(error):
-            call.terminal.say(f"This service tells nobody a balance: {error}")
+            call.terminal.say(f"This service does not tell its balances: {error}")
             return DONE
         call.terminal.say(str(error))
         return FAILED

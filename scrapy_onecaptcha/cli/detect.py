@@ -52,9 +52,9 @@ _RESPONSES: dict[str, type[TextResponse]] = {
 }
 #: Why a gate is unsolvable, and what to say then.
 REASONS = {
-    "no_sitekey": "no sitekey is in sight, and the service cannot do without one. If "
-    'you know it, say meta["onecaptcha"] = {"sitekey": …}.',
-    "bad_sitekey": "what it calls a sitekey is none. If you know the right one, say "
+    "no_sitekey": "no sitekey was found, and the service needs one. If you know it, "
+    'set meta["onecaptcha"] = {"sitekey": …}.',
+    "bad_sitekey": "its sitekey is not a UUID. If you know the right one, set "
     'meta["onecaptcha"] = {"sitekey": …}.',
     "bad_rqdata": "its rqdata is too long to be any.",
     "proof_of_work": "it wants a proof of work as well, for which a token is no "
@@ -267,8 +267,8 @@ def nothing(response: Response) -> Iterator[str]:
         yield "It does not mention hCaptcha."
         if b"<script" in body:
             yield (
-                "It runs scripts: an hCaptcha that they bring in after the page has "
-                "loaded stands nowhere in it."
+                "It runs scripts: an hCaptcha that they add after the page has loaded "
+                "is not in the HTML."
             )
     for pattern, name in _OTHERS:
         if re.search(pattern, body):
@@ -349,15 +349,15 @@ def _submission_lines(told: dict[str, Any]) -> Iterator[str]:
 
 
 def _advice(told: dict[str, Any]) -> str:
-    """Say what a crawl would do, and how to have it otherwise."""
+    """Say what a crawl would do, and how to change that."""
     verdict = told["verdict"]
     if verdict == "none":
-        return "a crawl hands the page on as it is."
+        return "a crawl passes the page on unchanged."
     if verdict == "widget":
         return (
-            "a crawl hands the page on and pays nothing. If this page stands in place "
-            "of what you asked for, name what is missing in it (ONECAPTCHA_EXPECT, a "
-            'CSS selector) or say meta["onecaptcha"] = {"gate": True}.'
+            "a crawl passes the page on and pays nothing. If you get this page instead "
+            "of the content, set ONECAPTCHA_EXPECT to a CSS selector of the content or "
+            'meta["onecaptcha"] = {"gate": True}.'
         )
     if not told["solvable"]:
         return f"a crawl pays nothing: {REASONS.get(told['reason'], told['reason'])}"

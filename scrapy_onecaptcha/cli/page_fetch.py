@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
-from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
 from scrapy.utils.datatypes import SequenceExclude
 from scrapy.utils.misc import load_object
 from twisted.internet.defer import CancelledError
@@ -17,6 +17,7 @@ from scrapy_onecaptcha._scrapy import Engine
 from scrapy_onecaptcha.addon import ORDER
 from scrapy_onecaptcha.crawl.page_scripts import PageScripts
 from scrapy_onecaptcha.crawl.reading import Reader
+from scrapy_onecaptcha.crawl.rules import is_robots
 from scrapy_onecaptcha.crawl.shutdown import shielded
 from scrapy_onecaptcha.middleware import OneCaptchaMiddleware
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
@@ -27,7 +28,6 @@ from scrapy_onecaptcha.settings import script_settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from scrapy.http import Response
     from scrapy.settings import Settings
     from twisted.python.failure import Failure
 
@@ -46,6 +46,10 @@ _SETTINGS: dict[str, Any] = {
     "REMOTE_CONTROL_ENABLED": False,
     "TELNETCONSOLE_ENABLED": False,
 }
+
+
+# Between what asks for robots.txt (100) and what retries it (550).
+MISSING_ROBOTS_ORDER = 101
 
 
 @dataclass(slots=True, eq=False)
@@ -82,9 +86,6 @@ async def fetch(
         hints: for the detection.
         fresh: whether Scrapy's HTTP cache is left out.
     """
-    # Of a robots.txt that cannot be had it shows a traceback. The page, which is not to
-    # be had either, tells why in a sentence.
-    logging.getLogger(RobotsTxtMiddleware.__module__).setLevel(logging.CRITICAL)
     settings = settings.copy()
     settings.setdict(_SETTINGS, priority="cmdline")
     try:
@@ -102,7 +103,7 @@ async def fetch(
 
 
 def put_in_place(settings: Settings) -> None:
-    """Have a looker where the middleware stands, and the middleware nowhere."""
+    """Put a looker in the place of the middleware."""
     middlewares = settings.getdict("DOWNLOADER_MIDDLEWARES")
     for name in middlewares:
         cls = load_object(name)
@@ -111,12 +112,32 @@ def put_in_place(settings: Settings) -> None:
     # An add-on leaves alone what has a place already, or none.
     if not any(load_object(name) is OneCaptchaMiddleware for name in middlewares):
         middlewares[OneCaptchaMiddleware] = None
-    settings.set("DOWNLOADER_MIDDLEWARES", middlewares | {Looker: ORDER}, "cmdline")
+    added = {Looker: ORDER, MissingRobots: MISSING_ROBOTS_ORDER}
+    settings.set("DOWNLOADER_MIDDLEWARES", middlewares | added, "cmdline")
 
 
 def is_url(target: str) -> bool:
     """Tell whether *target* is something to fetch."""
     return target.lower().startswith(("http://", "https://"))
+
+
+class MissingRobots:
+    """Answers for a robots.txt that cannot be fetched: it forbids nothing.
+
+    To Scrapy that means the same, but it logs a traceback. The page, which cannot be
+    fetched either, tells why in a sentence.
+    """
+
+    def process_exception(
+        self,
+        request: Request,
+        exception: Exception,
+        spider: Spider | None = None,  # noqa: ARG002  (passed up to Scrapy 2.13)
+    ) -> Response | None:
+        """Return an empty robots.txt."""
+        if not is_robots(request) or isinstance(exception, IgnoreRequest):
+            return None
+        return Response(request.url, status=404, request=request)
 
 
 class Looker:

@@ -37,7 +37,7 @@ MAX_FAULTS = 5
 
 
 class ReportTool(Tool):
-    """Reads ledgers, and tells what they come to."""
+    """Reads ledgers, and reports their figures."""
 
     syntax = "[options] LEDGER..."
     about = (

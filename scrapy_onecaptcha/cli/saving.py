@@ -14,6 +14,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from scrapy_onecaptcha.pages.encodings import media_type
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -24,7 +26,8 @@ __all__ = ["cleaned_url", "save"]
 REMOVED = "removed"
 # Of a part of a path that is no word: an address, an account, a key.
 _PERSONAL = re.compile(r".*@.*|.*%40.*|.*\d{4,}.*|[\w-]{25,}", re.IGNORECASE)
-_URL = re.compile(r"https?://[^\s\"'<>)\]}]+")
+# Also without a host, as after a redirect.
+_URL = re.compile(r"(?:https?:/)?/[^\s\"'<>)\]}]+")
 _SUFFIXES = {b"json": ".json", b"xml": ".xml", b"plain": ".txt", b"html": ".html"}
 # Of a directory's name.
 MAX_HOST = 80
@@ -79,7 +82,7 @@ def _name(name: str) -> str:
 
 
 def _suffix(response: Response) -> str:
-    kind = (response.headers.get("Content-Type") or b"html").lower()
+    kind = media_type(response) or b"html"
     return next((end for word, end in _SUFFIXES.items() if word in kind), ".bin")
 
 

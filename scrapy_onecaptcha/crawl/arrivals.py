@@ -161,7 +161,7 @@ class Arrivals:
     def _note(
         self, request: Request, response: Response, *, gated: bool, own: bool
     ) -> None:
-        """Note what *response* tells of its session, if that has ever met a gate."""
+        """Note what *response* shows of its session, if that has ever met a gate."""
         sessions = self._sessions
         session = (
             sessions.open(sessions.key_of(request)) if gated else sessions.of(request)
@@ -171,7 +171,7 @@ class Arrivals:
         if "Set-Cookie" in response.headers:
             session.cookies_set += 1
         if own or is_robots(request):
-            return  # whoever has sent it makes of it what it is
+            return  # its sender judges it
         session.line.saw(gate=gated)
         if not request_meta.is_evidence(request, response):
             return

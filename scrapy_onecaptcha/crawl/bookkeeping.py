@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
     from scrapy.crawler import Crawler
 
+    from scrapy_onecaptcha.crawl.clearance import Clearance
     from scrapy_onecaptcha.crawl.session_key import SessionKey
     from scrapy_onecaptcha.models import Challenge
     from scrapy_onecaptcha.report.journal import Listener
     from scrapy_onecaptcha.settings import Config
+    from scrapy_onecaptcha.stats import Report
 
-__all__ = ["make_journal", "subject_of"]
+__all__ = ["make_journal", "subject_of", "tell_end"]
 
 _RUN_BYTES, _SECRET_BYTES = 4, 16
 
@@ -58,6 +60,21 @@ def subject_of(challenge: Challenge, key: SessionKey) -> Subject:
         session=key,
         evidence=challenge.evidence,
     )
+
+
+def tell_end(report: Report, site: str, clearance: Clearance | None) -> None:
+    """Tell what *clearance* of *site* was good for, if it has ended.
+
+    Called when the next one is granted or the crawl is over: before that, a page may
+    still pass and show that the gate was not the end.
+    """
+    if clearance is not None and clearance.ended_at is not None:
+        report.clearance_ended(
+            site,
+            seconds=clearance.ended_at - clearance.since,
+            pages=clearance.pages,
+            cost=clearance.cost,
+        )
 
 
 def _open_ledger(path: str | None) -> Ledger | None:

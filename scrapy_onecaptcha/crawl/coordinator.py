@@ -10,7 +10,7 @@ from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.addresses import GateAddresses
 from scrapy_onecaptcha.crawl.arrivals import NO_COOKIES, Arrivals
-from scrapy_onecaptcha.crawl.bookkeeping import make_journal
+from scrapy_onecaptcha.crawl.bookkeeping import make_journal, tell_end
 from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.crawl.departures import Departures
 from scrapy_onecaptcha.crawl.dry_run import DryRun, DryRunCounts
@@ -226,8 +226,10 @@ class Coordinator:
         """Tell the summary, end what runs scripts, and let other processes go on."""
         self._scripts.close()
         for session in self.sessions.all():
-            if session.clearances.current is not None:
-                session.clearances.current.write_down()
+            current = session.clearances.current
+            tell_end(self.report, session.key.site, current)
+            if current is not None:
+                current.write_down()
         self.journal.close()
         self.report.closed(self._dry_run.summary() if self._dry_run else None)
         await self._leases.close()

@@ -132,7 +132,7 @@ class Departures:
             _scrapy.set_url(request, url)
 
     def left_downloader(self, request: Request) -> None:
-        """Look whether the answer to *request* comes here, or is a redirect, say."""
+        """Look whether the answer to *request* comes here: it may be a redirect."""
         if request_meta.role_of(request) is None and self._ticketed(request):
             self._clock.callLater(0, self._release_if_gone, request)
 

@@ -1,4 +1,4 @@
-"""What a crawl would pay for, were this not a dry run."""
+"""A dry run: the gates of a crawl are counted, and nothing is paid."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.crawl.gate import Gated
+from scrapy_onecaptcha.crawl.gate import Gated, note_passed
 from scrapy_onecaptcha.crawl.line import Go, Waiting
 from scrapy_onecaptcha.crawl.next_proxy import NextProxy
-from scrapy_onecaptcha.crawl.payment import Payment, note_passed
+from scrapy_onecaptcha.crawl.payment import Payment
 from scrapy_onecaptcha.exceptions import ProxyFailed
 
 if TYPE_CHECKING:

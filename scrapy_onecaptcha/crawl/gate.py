@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from scrapy_onecaptcha.crawl.request_meta import is_evidence, stamp_of
 from scrapy_onecaptcha.service.task import Task, proxy_of
 
 if TYPE_CHECKING:
@@ -14,9 +15,17 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.sessions import Session
     from scrapy_onecaptcha.models import Challenge
 
-__all__ = ["Delivered", "Gate", "Gated", "Outcome", "task_of", "user_agent_of"]
+__all__ = [
+    "Delivered",
+    "Gate",
+    "Gated",
+    "Outcome",
+    "note_passed",
+    "task_of",
+    "user_agent_of",
+]
 
-#: Answers that show no content, though no gate stands there. A page that is missing
+#: Answers that show no content, though they are no gate. A page that is missing
 #: (404, 410) is an answer like any other.
 NO_CONTENT = frozenset({400, 401, 403, 405, 407, 422, 429})
 SERVER_ERROR = 500
@@ -76,7 +85,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """A gate still stands there."""
+    """The answer is a gate."""
 
     gate: Gate
 
@@ -108,3 +117,13 @@ def user_agent_of(request: Request) -> str | None:
     """Return the User-Agent that *request* was sent with."""
     value = request.headers.get("User-Agent")
     return None if value is None else value.decode("latin-1")
+
+
+def note_passed(session: Session, outcome: Delivered) -> None:
+    """Note that a page has passed without a token of its own."""
+    response = outcome.response
+    request = response.request
+    if request is not None and is_evidence(request, response):
+        session.line.answered(
+            stamp_of(request), response.status, content=outcome.shows_content
+        )

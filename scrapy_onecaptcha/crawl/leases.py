@@ -23,7 +23,7 @@ class Lease:
         key: the session's.
         sitekey: of the gate.
         number: grows with each lease of the session: a late owner is told by it; 0 for
-            one that no other process heeds.
+            one that no other process knows of.
     """
 
     key: SessionKey

@@ -231,7 +231,7 @@ class Line:
     def move(self) -> None:
         """Let go who may go now."""
         if self._moving:
-            return  # the loop below goes on with whoever was added or left
+            return  # the loop below goes on with the others
         self._moving = True
         try:
             while self._step():
@@ -268,7 +268,7 @@ class Line:
             busy = sum(self._solving.values()) + singles + current
             return busy < self._most_open and self._send("single")
         if not singles:
-            self.phase = Phase.PROBE  # whoever met the gate is gone
+            self.phase = Phase.PROBE  # the requests that met the gate are gone
         return not singles
 
     def _current(self) -> list[Waiting]:
@@ -326,7 +326,7 @@ class Line:
         waiting.ready.callback((go, ticket))
 
     def _rest(self) -> None:
-        """Open the window where nobody is left who could."""
+        """Open the window if no request is left that could."""
         if self._waiting:
             return
         busy = self._solving or self.window.count("single")

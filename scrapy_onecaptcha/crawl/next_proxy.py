@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha._logging import get_logger
-from scrapy_onecaptcha.crawl.gate import Delivered
-from scrapy_onecaptcha.crawl.payment import note_passed
+from scrapy_onecaptcha.crawl.gate import Delivered, note_passed
 from scrapy_onecaptcha.service.task import proxy_of
 
 if TYPE_CHECKING:

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl import requests
-from scrapy_onecaptcha.crawl.bookkeeping import subject_of
+from scrapy_onecaptcha.crawl.bookkeeping import subject_of, tell_end
 from scrapy_onecaptcha.crawl.budget import PageAttempts
-from scrapy_onecaptcha.crawl.gate import Delivered, Gated, task_of, user_agent_of
+from scrapy_onecaptcha.crawl.gate import (
+    Delivered,
+    Gated,
+    note_passed,
+    task_of,
+    user_agent_of,
+)
 from scrapy_onecaptcha.crawl.leases import Imported
 from scrapy_onecaptcha.crawl.page_scripts import PageChanged
 from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
-from scrapy_onecaptcha.crawl.request_meta import is_evidence, stamp_of
 from scrapy_onecaptcha.crawl.sender import TokenSender
 from scrapy_onecaptcha.crawl.verdict import Judge
 from scrapy_onecaptcha.exceptions import (
@@ -48,7 +53,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.service.solver import Solver
     from scrapy_onecaptcha.settings import Config
 
-__all__ = ["FlowContext", "Payment", "note_passed"]
+__all__ = ["FlowContext", "Payment"]
 
 logger = get_logger(__name__)
 
@@ -130,7 +135,7 @@ class Payment:
         try:
             self._allowance.check()
         except AttemptsExhausted as error:
-            exhausted = AttemptsExhausted(f"{error}; at last {self._last}")
+            exhausted = AttemptsExhausted(f"{error}; last reason: {self._last}")
             exhausted.code = self._code
             raise exhausted from None
 
@@ -371,14 +376,7 @@ class Payment:
             for name, (value, cookie) in after
             if name not in before or before[name][0] != value
         )
-        ended = session.clearances.current
-        if ended is not None and ended.ended_at is not None:
-            self._report.clearance_ended(
-                gate.site,
-                seconds=ended.ended_at - ended.since,
-                pages=ended.pages,
-                cost=ended.cost,
-            )
+        tell_end(self._report, gate.site, session.clearances.current)
         self._sessions.grant(
             session, again, frozenset((c.name, c.value or "") for c in new)
         )
@@ -388,16 +386,6 @@ class Payment:
         if session.clearances.unproductive > 1:
             self._report.token_for_each_page(gate.site)
         self._has_earned = True
-
-
-def note_passed(session: Session, outcome: Delivered) -> None:
-    """Note that a page has passed without a token of its own."""
-    response = outcome.response
-    request = response.request
-    if request is not None and is_evidence(request, response):
-        session.line.answered(
-            stamp_of(request), response.status, content=outcome.shows_content
-        )
 
 
 def _why(challenge: Challenge) -> str:

@@ -34,7 +34,7 @@ __all__ = [
 KEY = "_onecaptcha"
 
 #: What a request of our own is for; a crawl's request has none. A *look* asks for the
-#: page after a token, a *replay* on somebody else's clearance. A *script* is something
+#: page after a token, a *replay* on another's clearance. A *script* is something
 #: that the scripts of a page need.
 Role = Literal["submission", "look", "replay", "refetch", "script"]
 

@@ -74,7 +74,7 @@ class ScriptFiles:
         integrity: Mapping[str, str],
         known: int,
     ) -> dict[str, str]:
-        """Return the code of those of *urls* that may be had.
+        """Return the code of those of *urls* that may be fetched.
 
         Args:
             page: names them.

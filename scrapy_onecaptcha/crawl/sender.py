@@ -82,7 +82,7 @@ class TokenSender:
         self._check_target(gate, form.url)
         preview = gate.request.replace(url=form.url, method=form.method)
         try:
-            # Whoever else waits for the same robots.txt must get it.
+            # Others that wait for the same robots.txt must get it.
             await shielded(self._context.engine.robots_check(preview))
         except IgnoreRequest as error:
             raise SubmissionRefused(

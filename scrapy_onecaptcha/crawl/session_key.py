@@ -63,7 +63,7 @@ def _proxy_identity(request: Request, auth_encoding: str) -> str:
     proxy = request.meta.get("proxy")
     if not proxy or request.meta.get("_scheme_proxy"):
         return ""
-    # By hand, for a password may hold what no URL may.
+    # By hand, because a password may have characters that no URL may have.
     netloc = re.split(r"[/?#]", proxy.split("//", 1)[-1], maxsplit=1)[0]
     user_info, _, host = netloc.rpartition("@")
     name, _, password = user_info.partition(":")

@@ -1,7 +1,7 @@
 """Asks one site for what one request asks for: replay, look, refetch, submit, follow.
 
 Nothing here decides what is paid for. Each method makes its requests and returns what
-the site answered: a page, an error, or the gate that still stands.
+the site answered: a page, an error, or the gate that is still there.
 """
 
 from __future__ import annotations
@@ -279,7 +279,7 @@ class SiteClient:
         return await self.read(answer.request or request, answer)
 
     async def read(self, request: Request, response: Response) -> Outcome:
-        """Return the gate that *response* is, or that it is none."""
+        """Return whether *response* is a gate, with its reading, or delivered."""
         # While its scripts run, another response may set the cookie of its form anew.
         arrival = self._arrival(request)
         challenge = await self._context.reader.read(response, self.options)

@@ -130,7 +130,7 @@ class SlotLoans:
     def _own_limit(self) -> int | None:
         """Return the limit without the slots that are lent.
 
-        Somebody else may set it meanwhile: what they have set is what it ends at.
+        Other code may set it meanwhile: what they have set is what it ends at.
         """
         downloader: Any = self._engine.downloader
         now = getattr(downloader, "total_concurrency", None)

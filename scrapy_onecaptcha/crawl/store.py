@@ -96,7 +96,7 @@ def limits_of(config: Config) -> Limits:
 
 
 def account_of(config: Config) -> str:
-    """Return a name of the account, from which its key cannot be had."""
+    """Return a name of the account that does not reveal its key."""
     told = f"{config.api_url}\n{config.api_key}"
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 

@@ -275,7 +275,7 @@ def _multipart(pairs: Encoded) -> tuple[str, bytes]:
         % (_quoted(name), value)
         for name, value in pairs
     )
-    # A digest of the parts cannot stand in them, and needs no randomness.
+    # A digest of the parts cannot be in them, and needs no randomness.
     boundary = "----FormBoundary" + hashlib.sha256(b"".join(parts)).hexdigest()[:24]
     mark = b"--" + boundary.encode()
     body = b"".join(mark + b"\r\n" + part for part in parts) + mark + b"--\r\n"

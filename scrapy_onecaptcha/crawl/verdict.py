@@ -34,7 +34,7 @@ class Verdict:
     """What came of a token.
 
     Attributes:
-        outcome: the page, or the gate that still stands.
+        outcome: the page, or the gate that is still there.
         url_pass: query parameters that open the page, if that is what the site grants.
     """
 

@@ -32,7 +32,7 @@ _PROOF_OF_WORK = re.compile(
 def as_kind(challenge: Challenge, is_gate: bool, sentence: str = "") -> Challenge:
     """Return *challenge* as a gate or a widget, with what made it one.
 
-    A widget needs no form: whoever asks for its token sends it by himself.
+    A widget needs no form: the caller who asks for its token sends it.
     """
     evidence = (*challenge.evidence, sentence) if sentence else challenge.evidence
     if is_gate:

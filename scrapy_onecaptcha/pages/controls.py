@@ -59,7 +59,7 @@ def visitor_fields(form: Node, page: Page) -> list[Node]:
     """Return the controls of *form* that a visitor is asked to fill in.
 
     A lone box that need not be ticked, and is no consent, is not asked for: it
-    remembers the visitor, say.
+    may remember the visitor.
     """
     asked = [e for e in controls(form, page) if is_asked(e, page, within=form)]
     if len(asked) == 1 and type_of(asked[0]) == "checkbox":
@@ -107,7 +107,7 @@ def is_asked(element: Node, page: Page, *, within: Node | None = None) -> bool:
 
 
 def _is_optional(element: Node, kind: str, name: str) -> bool:
-    """Say whether a control is fine as it stands, though a visitor may change it."""
+    """Say whether a control is fine as it is, though a visitor may change it."""
     if element.get("required") is not None and element.get("checked") is None:
         return False
     if kind == "checkbox":
@@ -116,7 +116,7 @@ def _is_optional(element: Node, kind: str, name: str) -> bool:
 
 
 def is_search(element: Node) -> bool:
-    """Say whether a control is a search box, as it stands on any page."""
+    """Say whether a control is a search box, as any page may have."""
     name = (element.get("name") or "").lower()
     return name in _SEARCH or element.get("type", "").lower() == "search"
 

@@ -1,6 +1,6 @@
 """Is this response a gate? A response in, a :class:`Challenge` or ``None`` out.
 
-A *gate* stands in place of the content: it asks for nothing but the captcha. A
+A *gate* is in place of the content, and asks for nothing but the captcha. A
 *widget* is part of a page whose content is there; a solve for it would waste money.
 """
 
@@ -292,7 +292,7 @@ def _verdict(
     is_gate: bool,
     options: RequestOptions,
 ) -> Challenge | None:
-    """Let the user's word stand above the evidence."""
+    """Let the user's options overrule the evidence."""
     if not (is_gate or captcha.widgets or (options.gate and options.expect)):
         return None
     if options.gate is not None:

@@ -1,10 +1,16 @@
-"""Encodings of pages and forms: by which name, and whether they may be used."""
+"""Media types of messages, and the encodings of pages and forms."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from w3lib.encoding import resolve_encoding
 
-__all__ = ["charset", "keeps_ascii", "web_name"]
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.http import Response
+
+__all__ = ["charset", "keeps_ascii", "media_type", "web_name"]
 
 # Python's own, which no browser knows; some of them warn of what they read.
 _NO_CHARSETS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape", "punycode"})
@@ -37,6 +43,11 @@ _WEB_NAMES = {
     "tis-620": "windows-874",
     "cp874": "windows-874",
 }
+
+
+def media_type(message: Request | Response) -> bytes:
+    """Return the ``Content-Type`` of *message* in lower case, parameters included."""
+    return (message.headers.get("Content-Type") or b"").lower()
 
 
 def charset(label: str | None) -> str | None:

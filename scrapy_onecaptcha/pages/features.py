@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha.pages.phrases import ONWARD
+from scrapy_onecaptcha.pages.phrases import ONWARD_BUTTONS
 from scrapy_onecaptcha.pages.signs import (
     FEW_LINKS,
     GATE_STATUSES,
@@ -49,25 +49,9 @@ class Feature:
 
     def said_of(self, signs: Signs) -> str:
         """Return the sentence for a page that has it."""
-        return self.sentence.format(
-            asked=", ".join(signs.asked),
-            others=", ".join(signs.others),
-            **{
-                name: getattr(signs, name)
-                for name in (
-                    *("text", "links", "led_from", "status", "words", "button", "acts"),
-                    *(
-                        "says",
-                        "waits",
-                        "heading",
-                        "price",
-                        "chosen",
-                        "rules",
-                        "elsewhere",
-                    ),
-                )
-            },
-        )
+        said = {each.name: getattr(signs, each.name) for each in fields(signs)}
+        said |= {name: ", ".join(said[name]) for name in ("asked", "others")}
+        return self.sentence.format(**said)
 
 
 def held(signs: Signs) -> list[Feature]:
@@ -111,7 +95,7 @@ def _has_no_way(signs: Signs) -> bool:
 
 def _goes_on(signs: Signs) -> bool:
     """Tell whether its button only goes on."""
-    goes_on = bool(ONWARD.search(signs.button))
+    goes_on = bool(ONWARD_BUTTONS.search(signs.button))
     return goes_on and not (signs.acts or _has_price(signs))
 
 
@@ -244,9 +228,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "layout",
         -3,
-        lambda s: (
-            (s.links > FEW_LINKS or s.things) and not (_is_told(s) or _goes_on(s))
-        ),
+        _has_layout,
         "It has a menu or content, and nothing says that it is a gate.",
     ),
     Feature(

@@ -62,7 +62,7 @@ def read_form(
 
     Args:
         form: the form's element.
-        page: the page that it stands in.
+        page: the page that has it.
         by_script: whether a script submits it, which sends no button; else its first
             submit button is pressed.
         button: the one that a script clicks, if it does.

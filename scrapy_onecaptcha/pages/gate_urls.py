@@ -1,4 +1,4 @@
-"""URLs that exist only to show a gate, told by what stands in them."""
+"""URLs that exist only to show a gate, known by their path and query."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from lxml import etree  # type: ignore[import-untyped,unused-ignore]
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
 from scrapy_onecaptcha._logging import get_logger
-from scrapy_onecaptcha.pages.encodings import charset
+from scrapy_onecaptcha.pages.encodings import charset, media_type
 from scrapy_onecaptcha.pages.form_owners import FormOwners
 from scrapy_onecaptcha.pages.markup import END_TAG, MAX_BYTES, Markup, without_marks
 from scrapy_onecaptcha.pages.selectors import matches
@@ -71,7 +71,8 @@ class Page:
         base: what its relative links are joined to.
         encoding: what its forms are sent in, as Python names it.
         owners: its forms, and their controls.
-        cut: the form that goes on behind what is read of the page, if there is one.
+        is_cut: whether the page goes on behind what is read of it.
+        cut: the form that goes on there, if there is one.
     """
 
     root: Node
@@ -79,6 +80,7 @@ class Page:
     base: str
     encoding: str
     owners: FormOwners
+    is_cut: bool = False
     cut: Node | None = None
 
 
@@ -92,7 +94,7 @@ def is_html(response: Response) -> bool:
         return False
     # Scripts and plain text are text responses too; only what names no type at all
     # is sniffed, as a browser does.
-    kind = (response.headers.get("Content-Type") or b"").lower()
+    kind = media_type(response)
     return b"html" in kind or (not kind and response.body.lstrip()[:1] == b"<")
 
 
@@ -114,7 +116,7 @@ def parse_steps(response: TextResponse) -> Steps[Page | None]:
     owners = FormOwners.of(root)
     etree.strip_tags(root, END_TAG)  # few enough for the texts that it splits
     cut = owners.still_open if is_cut else None
-    return Page(root, url, _base(root, url), encoding, owners, cut)
+    return Page(root, url, _base(root, url), encoding, owners, is_cut, cut)
 
 
 def _remove_inert(root: Node) -> None:

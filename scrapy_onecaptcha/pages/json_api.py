@@ -6,14 +6,14 @@ share: a key that ends in ``sitekey``, an error that says so, a refusing status.
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from dataclasses import dataclass
-from dataclasses import field as data
 from typing import TYPE_CHECKING, Any
 
 from scrapy.http import JsonResponse, TextResponse
 
 from scrapy_onecaptcha.models import valid_sitekey
+from scrapy_onecaptcha.pages.encodings import media_type
 from scrapy_onecaptcha.pages.json_values import last, leaves, parse_json, plain
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ LITTLE_DATA = 8
 _REFUSING = frozenset({400, 401, 403, 405, 409, 412, 418, 422, 423, 428, 429, 503})
 _FIELD = re.compile(r"[\w.\[\]-]{1,100}")
 _OTHER_SERVICE = re.compile(r"re-?captcha|turnstile|arkose|funcaptcha|geetest|friendly")
-# Where a sitekey stands that is there whatever was asked for.
+# Places of a sitekey that do not depend on the request.
 _CONFIGURATION = re.compile(r"config|settings|options|feature|environment|^env$|public")
 _REQUIRED = re.compile(
     r"h?-?captcha[\w\s.:-]{0,40}(?:required|needed|missing|invalid|failed|incorrect|fail)"
@@ -54,7 +54,7 @@ _VOCABULARY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """What a reply says of hCaptcha.
 
@@ -66,17 +66,17 @@ class Demand:
             header as ``header:`` and its name.
         along: what else goes back with the token, by name.
         required: whether the reply says that a captcha is wanted.
-        configured: whether its sitekey stands in what configures a site.
+        configured: whether its sitekey is part of a site's configuration.
         others: how many values have nothing to do with it.
         validated: whether it is a validator's complaint about a field, rather than a
             demand: a client that sent its form without a token gets one.
     """
 
     sitekey: str | None
-    rqdata: str | None = data(default=None, repr=False)
+    rqdata: str | None = dataclasses.field(default=None, repr=False)
     invisible: bool = False
     field: str | None = None
-    along: tuple[tuple[str, str], ...] = data(default=(), repr=False)
+    along: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
     required: bool = False
     configured: bool = False
     others: int = 0
@@ -84,8 +84,8 @@ class Demand:
 
 
 def is_json(response: TextResponse) -> bool:
-    """Say whether *response* is JSON, be it by its type or by what it holds."""
-    kind = (response.headers.get("Content-Type") or b"").lower()
+    """Say whether *response* is JSON, by its type or by its content."""
+    kind = media_type(response)
     if isinstance(response, JsonResponse) or b"json" in kind:
         return True
     body = response.body
@@ -146,7 +146,7 @@ def weigh_demand(demand: Demand, response: Response) -> tuple[int, tuple[str, ..
             f"It holds little else ({others} values).",
         ),
         (-GATE, others > LITTLE_DATA, f"It is full of other data ({others} values)."),
-        (-GATE, demand.configured, "Its sitekey stands in a configuration."),
+        (-GATE, demand.configured, "Its sitekey is in a configuration."),
         (
             -2,
             not (refused or demand.required) and _asks_for_it(response.url),

@@ -33,22 +33,29 @@ _MARK = f"<{END_TAG}></{END_TAG}>"
 _END_OF_FORM = re.compile(r"/form[\s/>]", re.IGNORECASE)
 # Two characters are the least that an attribute takes.
 _SHORT_TAG = 2 * MAX_ATTRIBUTES
+# The blanks of HTML: what Python takes for one besides would move the quotes.
+_BLANK = r" \t\n\r\f"
 # One attribute as the HTML tokenizer sees it. The lookahead with its backreference
 # is an atomic group: nothing is ever tried twice.
 _ATTRIBUTE = (
-    r"(?=([\s/]*[^\s/>][^\s/>=]*"
-    r"(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>\"'][^\s>]*)?)?))\N"
+    rf"(?=([{_BLANK}/]*[^{_BLANK}/>][^{_BLANK}/>=]*"
+    rf"(?:[{_BLANK}]*=[{_BLANK}]*"
+    rf"(?:\"[^\"]*\"|'[^']*'|[^{_BLANK}>\"'][^{_BLANK}>]*)?)?))\N"
 )
 _TAG = re.compile(
-    rf"(<[a-zA-Z][^\s/>]*(?:{_ATTRIBUTE.replace('N', '2')}){{0,{MAX_ATTRIBUTES}}})"
+    rf"(<[a-zA-Z][^{_BLANK}/>]*"
+    rf"(?:{_ATTRIBUTE.replace('N', '2')}){{0,{MAX_ATTRIBUTES}}})"
     rf"((?:{_ATTRIBUTE.replace('N', '4')})*)"
 )
 # Most tags, which need no closer look.
-_SIMPLE = re.compile(r"""\w+(?: [\w-]+(?:="[^"<>='`]*")?){0,16} ?/?>""")
+_SIMPLE = re.compile(
+    rf"""[a-zA-Z0-9]+(?:[{_BLANK}]+[a-zA-Z0-9_-]+(?:=(?:"[^"<>]*"|'[^'<>]*'"""
+    rf"""|[^{_BLANK}"'<>=`/]+))?){{0,16}}[{_BLANK}]*/?>"""
+)
 # A quoted value without what could be the start of another one.
-_NO_QUOTE = r"[^{0}=]*(?:=(?!\s*[\"'])[^{0}=]*)*"
+_NO_QUOTE = rf"[^{{0}}=]*(?:=(?![{_BLANK}]*[\"'])[^{{0}}=]*)*"
 _QUOTED = re.compile(
-    rf"=\s*(?:\"{_NO_QUOTE.format(chr(34))}\"|'{_NO_QUOTE.format(chr(39))}')"
+    rf"=[{_BLANK}]*(?:\"{_NO_QUOTE.format(chr(34))}\"|'{_NO_QUOTE.format(chr(39))}')"
 )
 
 

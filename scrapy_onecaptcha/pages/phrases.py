@@ -8,20 +8,20 @@ from __future__ import annotations
 import re
 
 __all__ = [
-    "ACTING",
-    "ACTS",
-    "ADDRESS",
-    "ASK",
-    "CHECKING",
-    "NOTICE",
-    "ONWARD",
-    "PERSON",
-    "WAITS",
-    "WORDS",
+    "CHECKS_AND_WAITS",
+    "CHECK_PATHS",
+    "EMAIL_WORDS",
+    "FOOTER_NOTICES",
+    "GATE_HEADINGS",
+    "HUMAN_CHECKS",
+    "ONWARD_BUTTONS",
+    "PURPOSE_BUTTONS",
+    "PURPOSE_PATHS",
+    "WAIT_NOTICES",
 ]
 
 # What a title or heading says that plainly asks for a person,
-_PERSON = (
+_HUMAN_CHECKS = (
     r"you(?:'re| are) (?:a |not a )?(?:human|robot|bot)|not a (?:ro)?bot"
     r"|(?:bot|robot|browser|human|security|captcha)[ -](?:check|detect|verif|challenge)"
     r"|verif\w+ (?:your browser|(?:that )?you\b|required)"
@@ -52,25 +52,27 @@ _PERSON = (
     r"|ロボットでは|人間である|認証|로봇이 아닙니다|보안 확인"
 )
 # what only puts off, as a shop or a file host may do as well,
-_WAITS = (
+_WAIT_NOTICES = (
     r"just a moment|attention required|one more step|nur einen (?:moment|augenblick)"
     r"|un momento|un attimo|s[óo] um (?:instante|momento)|un instant\b|请稍候"
     r"|لحظة من فضلك|รอสักครู่|잠시만|少々お待ち"
 )
-_ASKS = f"{_PERSON}|{_WAITS}"
+_CHECKS_AND_WAITS = f"{_HUMAN_CHECKS}|{_WAIT_NOTICES}"
 # and what refuses, which needs no captcha.
-_REFUSES = (
+_REFUSALS = (
     r"access (?:is |has been )?(?:denied|blocked|restricted)|been blocked"
     r"|unusual (?:traffic|activity)|too many requests|forbidden"
 )
-PERSON = re.compile(_PERSON, re.IGNORECASE | re.MULTILINE)
-WAITS = re.compile(_WAITS, re.IGNORECASE)
-ASK = re.compile(_ASKS, re.IGNORECASE | re.MULTILINE)
-WORDS = re.compile(f"{_ASKS}|{_REFUSES}", re.IGNORECASE | re.MULTILINE)
+HUMAN_CHECKS = re.compile(_HUMAN_CHECKS, re.IGNORECASE | re.MULTILINE)
+WAIT_NOTICES = re.compile(_WAIT_NOTICES, re.IGNORECASE)
+CHECKS_AND_WAITS = re.compile(_CHECKS_AND_WAITS, re.IGNORECASE | re.MULTILINE)
+GATE_HEADINGS = re.compile(
+    f"{_CHECKS_AND_WAITS}|{_REFUSALS}", re.IGNORECASE | re.MULTILINE
+)
 # A notice in the footer of every page.
-NOTICE = re.compile(r"protected by \S{0,20}captcha", re.IGNORECASE)
+FOOTER_NOTICES = re.compile(r"protected by \S{0,20}captcha", re.IGNORECASE)
 # A button that only goes on, as a gate's does,
-ONWARD = re.compile(
+ONWARD_BUTTONS = re.compile(
     r"\bcontinue\b(?! (?:reading|shopping|with))|\bproceed\b|\bgo on\b|\blet me in\b"
     r"|\b(?:verify|unlock|unblock)\b|\bhuman\b|robot|^enter(?: (?:the )?site)?$"
     r"|\bweiter\b|fortfahren|\bcontinuer\b|\bcontinuar\b|prosseguir|\bcontinua\b"
@@ -80,7 +82,7 @@ ONWARD = re.compile(
     re.IGNORECASE,
 )
 # and one that does something with what the page holds.
-ACTS = re.compile(
+PURPOSE_BUTTONS = re.compile(
     r"\b(?:down|up)load\b|^like\b|\bvote\b|\bclaim\b|subscri|\bsign ?up\b|\bregister\b"
     r"|\blog ?in\b|\bsign in\b|\breply\b|\bcomment\b|\bbuy\b|\border\b|\breport\b"
     r"|\breveal\b|^show\b|\btrial\b|\bdonate\b|\bfollow\b|\bre(?:set|send)\b|\be-?mail\b"
@@ -96,16 +98,16 @@ ACTS = re.compile(
     re.IGNORECASE,
 )
 # The same of a form by where it is sent, which is often English,
-ACTING = re.compile(
+PURPOSE_PATHS = re.compile(
     r"/(?:log-?in|sign-?in|sessions?|register|sign-?up|oauth2?|subscri\w+|newsletter"
     r"|votes?|likes?|comments?|reply|downloads?|claim|orders?|checkout|resend"
     r"|unsubscri\w+)(?:[/.?#]|$)",
     re.IGNORECASE,
 )
-CHECKING = re.compile(
+CHECK_PATHS = re.compile(
     r"captcha|challenge|verif|human|bot|check(?!out)|unlock|unblock|/(?:enter|eintritt|zutritt|entrar|age)\b|/[_.]"
     r"|cdn-cgi",
     re.IGNORECASE,
 )
 # and of a page by its headings: it is the visitor's address that is to be verified.
-ADDRESS = re.compile(r"\be-?mail\b|メール|邮箱|郵箱|이메일|почт", re.IGNORECASE)
+EMAIL_WORDS = re.compile(r"\be-?mail\b|メール|邮箱|郵箱|이메일|почт", re.IGNORECASE)

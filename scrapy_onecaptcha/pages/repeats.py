@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from scrapy_onecaptcha._values import HEADER, is_settable
 from scrapy_onecaptcha.models import JSON, URLENCODED, Form
+from scrapy_onecaptcha.pages.encodings import media_type
 from scrapy_onecaptcha.pages.json_values import MAX_JSON, leaves, parse_json, put
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _enctype(request: Request | None, method: str) -> str | None:
         return URLENCODED
     if len(request.body) > MAX_JSON:
         return None
-    kind = (request.headers.get("Content-Type") or b"").lower()
+    kind = media_type(request)
     if not request.body:
         return URLENCODED if kind.startswith(URLENCODED.encode()) else JSON
     if isinstance(parse_json(request.body), dict):

@@ -21,16 +21,15 @@ from scrapy_onecaptcha.pages.controls import (
 )
 from scrapy_onecaptcha.pages.html import join, text_of
 from scrapy_onecaptcha.pages.phrases import (
-    ACTING,
-    ACTS,
-    ADDRESS,
-    ASK,
-    CHECKING,
-    NOTICE,
-    ONWARD,
-    PERSON,
-    WAITS,
-    WORDS,
+    CHECK_PATHS,
+    CHECKS_AND_WAITS,
+    EMAIL_WORDS,
+    FOOTER_NOTICES,
+    GATE_HEADINGS,
+    HUMAN_CHECKS,
+    PURPOSE_BUTTONS,
+    PURPOSE_PATHS,
+    WAIT_NOTICES,
 )
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class Signs:
         called: whether a script sends the token off by itself.
         prose: its visible text without that of its links, in characters.
         button: what the button of the widget's form says.
-        closed: whether the widget stands in a dialog that is closed.
+        closed: whether the widget is in a dialog that is closed.
         asks: whether it speaks of a captcha, or asks for a person.
         acts: what says that the form is for something else than going on.
         things: whether it has figures, films or lists of facts, or frames of others.
@@ -154,17 +153,6 @@ class Signs:
         return not told and self.prose > LITTLE_TEXT and self.links > FEW_LINKS
 
     @property
-    def is_said(self) -> bool:
-        """Whether more than its shape speaks for a gate."""
-        return bool(
-            self.status in GATE_STATUSES
-            or self.led_from
-            or self.lacks
-            or ((self.words or self.asks) and not self.is_article)
-            or (ONWARD.search(self.button) and not self.acts)
-        )
-
-    @property
     def refused(self) -> bool:
         """Whether the page itself says that it is no ordinary one."""
         return self.words is not None or self.status in GATE_STATUSES
@@ -181,13 +169,13 @@ def survey(response: Response, page: Page, expect: str | None) -> Signs:
     text = " ".join(" ".join(_texts(page.root)).split())
     linked = " ".join(_linked(page.root))
     headings = _headings(page, _HEADINGS)
-    words = WORDS.search(headings)
+    words = GATE_HEADINGS.search(headings)
     # What is to be verified may be an address, rather than the visitor.
-    is_address = ADDRESS.search(_headings(page, _FIRST_HEADINGS))
-    said = None if is_address else PERSON.search(headings)
-    waits = WAITS.search(headings)
-    brief = NOTICE.sub("", text) if len(text) <= LITTLE_TEXT else ""
-    asks = "captcha" in brief.lower() or ASK.search(f"{headings} {brief}")
+    is_address = EMAIL_WORDS.search(_headings(page, _FIRST_HEADINGS))
+    said = None if is_address else HUMAN_CHECKS.search(headings)
+    waits = WAIT_NOTICES.search(headings)
+    brief = FOOTER_NOTICES.sub("", text) if len(text) <= LITTLE_TEXT else ""
+    asks = "captcha" in brief.lower() or CHECKS_AND_WAITS.search(f"{headings} {brief}")
     return Signs(
         asked=(),
         has_form=False,
@@ -197,7 +185,8 @@ def survey(response: Response, page: Page, expect: str | None) -> Signs:
         led_from=_led_from(response),
         status=response.status,
         words=words[0] if words else None,
-        lacks=expect,
+        # What is not seen in the part that is read may stand behind it.
+        lacks=None if page.is_cut else expect,
         prose=_length(text) - _length(" ".join(linked.split())),
         asks=bool(asks),
         says=said[0] if said else "",
@@ -314,23 +303,23 @@ def _button(form: Node, page: Page) -> str:
 
 def _acts(button: str, form: Node | None, page: Page) -> str:
     """Return what says that *form* does something with what the page holds."""
-    if ACTS.search(button):
+    if PURPOSE_BUTTONS.search(button):
         return button
-    if address := ADDRESS.search(_headings(page, _FIRST_HEADINGS)):
+    if address := EMAIL_WORDS.search(_headings(page, _FIRST_HEADINGS)):
         return address[0]
     action = join(page.base, form.get("action") or "") if form is not None else None
     path = _place(action or "")[1][:2000]
-    # What was asked for may have any name, and its gate may stand in its place.
-    if path == _place(page.url)[1] or CHECKING.search(path):
+    # What was asked for may have any name, and its gate may have the same address.
+    if path == _place(page.url)[1] or CHECK_PATHS.search(path):
         return ""
-    return path[:60] if ACTING.search(path) else ""
+    return path[:60] if PURPOSE_PATHS.search(path) else ""
 
 
 def _elsewhere(form: Node | None, page: Page) -> str:
     """Return the path that *form* is sent to, if it is a place of its own."""
     action = join(page.base, form.get("action") or "") if form is not None else None
     path = _place(action or page.url)[1][:2000]
-    if path == _place(page.url)[1] or CHECKING.search(path):
+    if path == _place(page.url)[1] or CHECK_PATHS.search(path):
         return ""
     return path[:60]
 
@@ -355,7 +344,7 @@ def _fields_outside(page: Page, forms: list[Node]) -> list[Node]:
     return [
         element
         for element in islice(_fields(page), MAX_FIELDS)
-        # A lone box or switch is no form: the page's colours, say.
+        # A lone box or switch is no form; it may be for the page's colours.
         if type_of(element) not in ("checkbox", "radio", "range", "color")
         and not is_search(element)
         and is_asked(element, page)

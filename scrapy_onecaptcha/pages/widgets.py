@@ -257,7 +257,7 @@ def _lone_key(named: NamedElements, scripts: InlineScripts) -> str | None:
 def _completed(
     widget: Widget, lone: str | None, rqdata: str | None, data: Data
 ) -> Widget:
-    """Fill in what stands elsewhere in the page."""
+    """Fill in what the page has elsewhere."""
     key = widget.sitekey if valid_sitekey(widget.sitekey) else lone or widget.sitekey
     rqdata = widget.rqdata or rqdata or rqdata_of(data, valid_sitekey(key))
     return replace(widget, sitekey=key, rqdata=rqdata)

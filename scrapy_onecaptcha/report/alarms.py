@@ -1,4 +1,4 @@
-"""What of a crawl's captchas somebody should look at, judged by its stats."""
+"""Alarms: problems of a crawl that a person should look at, judged by its stats."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The report as one HTML page: no script, nothing from elsewhere.
 
 The standard library makes it. Each element is an object, so that no text of a page
-becomes markup because somebody forgot to escape it, and reading a report takes no
+becomes markup because an escape was forgotten, and reading a report takes no
 package that the crawl does without.
 """
 

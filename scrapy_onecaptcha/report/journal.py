@@ -1,7 +1,7 @@
 """Follows each paid task from its creation to its verdict, and writes it down.
 
 Each task has an `Entry` here. When its verdict is known the entry becomes a line of the
-ledger, if there is one, and whoever listens is told.
+ledger, if there is one, and the handlers of the signals are called.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Journal:
     Args:
         run: names the crawl.
         spider: its name.
-        secret: keys the hashes of sessions, so that nobody finds out by trying what a
-            session was, its proxy's password say.
+        secret: keys the hashes of sessions, so that a session, with its proxy's
+            password for example, cannot be found by trying.
         now: seconds of a clock that never goes back.
         today: seconds since 1970.
         ledger: takes the lines, if there is one.

@@ -1,7 +1,7 @@
 """The ledger: a file of JSON lines, one for each paid task. Its writer and its reader.
 
-Several processes may append to one file: each line is written by one call, at the end
-of the file wherever that is by then.
+Several processes may append to one file: each line is written by one call, at the
+current end of the file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Line:
 
     Attributes:
         offset: where its number of opened pages begins.
-        opened: that number, as it stands there.
+        opened: that number, as it is written there.
     """
 
     offset: int
@@ -63,7 +63,7 @@ class Ledger:
         self._file = os.open(
             path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY, 0o666
         )
-        # To overwrite a number, for what is written to the other one goes to its end.
+        # To overwrite a number, because writes to the other one go to its end.
         self._patches = self._open_patches()
         self._torn = self._ends_torn()
         self._lost = 0
@@ -90,9 +90,9 @@ class Ledger:
     def update(self, entry: Line, opened: int) -> Line:
         """Write how many pages were opened by now into a line that is there already.
 
-        So that a task has one line, which is there as soon as its verdict is known,
-        and still tells in the end what its clearance was good for. A line that is not
-        where it was (the file was truncated) is left alone.
+        A task thus has one line, which is there as soon as its verdict is known and
+        gives, in the end, the number of pages that its clearance opened. A line that
+        is not where it was (the file was truncated) is left alone.
         """
         shown = shown_opened(opened)
         if self._patches is None or shown == entry.opened:

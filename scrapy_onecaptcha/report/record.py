@@ -55,7 +55,7 @@ FINE = frozenset({"accepted", "handed_over"})
 CODES: Mapping[str, str] = MappingProxyType(
     {
         "page_error": "Look at the page by hand: it answered with an error after its "
-        "token, so that nobody knows whether that was accepted.",
+        "token, so it is not known whether the site accepted that.",
     }
 )
 
@@ -146,7 +146,7 @@ KEYS = ("v", *(field.name for field in fields(Record)))
 
 
 def shown_opened(opened: int) -> str:
-    """Return a number of pages as it stands in a line."""
+    """Return a number of pages as it is written in a line."""
     return f"{min(opened, MAX_OPENED):<{OPENED_WIDTH}d}"
 
 
@@ -191,7 +191,7 @@ class Parser:
         """Return the record of *line*; keys that are missing or unknown do not matter.
 
         Raises:
-            ValueError: it is none; says why.
+            ValueError: it is not a line of a ledger; says why.
         """
         # As our own writer puts it, what is the same in most lines is at their end.
         head, found, tail = line.partition(_SPLIT)

@@ -118,7 +118,7 @@ class Ledger:
             ``section``, ``too-early``.
         hits: number of answers by site, path and kind.
         counts: further events by site: ``orders``, ``links``, ``verified``…
-        token_requests: number of requests to sites in which a token was seen, be it in
+        token_requests: number of requests to sites in which a token was seen, in
             the URL, a header or the body.
     """
 

@@ -104,7 +104,7 @@ class Sending:
         url: absolute, without a fragment.
         enctype: media type of the body, without parameters; ``None`` without a body.
         content_type: the whole ``Content-Type`` that a browser would send along; of
-            multipart, what stands before its boundary.
+            multipart, the part before its boundary.
         fields: names and values of a form, or of an URL-encoded or multipart body; of
             the query where there is no body. ``None`` where the body is something else.
         body: as text, where it is no list of fields.

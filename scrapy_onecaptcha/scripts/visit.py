@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DRY_TOKENS", "read"]
 
-#: Stand in for a token before one is paid for; of the shape that the service's have.
+#: In place of a token before one is paid for; of the shape that the service's have.
 DRY_TOKENS = ("P1_dry.token-0123456789_abcdef", "P1_dry.other-9876543210_fedcba")
 DRY_RESP_KEY = "E1_dry"
 

@@ -161,7 +161,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def _from_json(data: Mapping[str, object]) -> Cookie | None:
-    """Return a cookie, or ``None`` for what is none of ours."""
+    """Return a cookie, or ``None`` for data of another format."""
     if data.keys() != _TYPES.keys():
         return None
     if not all(isinstance(data[name], types) for name, types in _TYPES.items()):

@@ -49,15 +49,16 @@ class GuardedStore:
     """Passes calls on to a store, and decides what its faults mean.
 
     Without the store no task is created: `take` and `reserve` wait for it, and raise
-    `StoreUnavailable` at last. What else is lost on the way costs no money: a task that
-    is not given back stays counted, and a lease that is not freed ends by itself.
+    `StoreUnavailable` in the end. Other calls may get lost, which costs no money: a
+    task that is not given back stays counted, and a lease that is not freed ends
+    by itself.
 
     Args:
         store: that may fail.
         clock: measures the wait.
         timeout: seconds that `take` and `reserve` wait.
         on_fault: ``"local"``: this process goes on by itself meanwhile.
-        local: stands in for the store then.
+        local: replaces the store then.
         random: returns a number from 0 to 1.
     """
 

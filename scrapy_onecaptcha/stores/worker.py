@@ -55,7 +55,7 @@ class Worker:
     def _work(self, function: Callable[[], _T], done: Deferred[_T]) -> None:
         try:
             outcome = function()
-        except Exception as error:  # noqa: BLE001  (whoever awaits it gets it)
+        except Exception as error:  # noqa: BLE001  (the caller that awaits it gets it)
             self._return(_fail, done, error)
         else:
             self._return(_fire, done, outcome)

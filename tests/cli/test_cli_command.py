@@ -286,7 +286,7 @@ def test_a_failure_as_json() -> None:
     "named", [{}, {OURS: 585}, {OneCaptchaMiddleware: 600}, {OURS: None}]
 )
 def test_a_looker_stands_where_the_middleware_would(named: dict[Any, Any]) -> None:
-    """Whoever looks must not pay: an add-on leaves alone what is named already."""
+    """Looking must not pay: an add-on leaves alone what is named already."""
     settings = Settings({"DOWNLOADER_MIDDLEWARES": {**named, "a.b.Other": 1}})
     with pytest.raises(ModuleNotFoundError):
         put_in_place(settings)

@@ -137,7 +137,7 @@ def interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 @contextmanager
 def silent() -> Iterator[tuple[str, socket.socket]]:
-    """Listen and never answer; `accept` tells that somebody has come."""
+    """Listen and never answer; `accept` tells that a client has come."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -220,7 +220,7 @@ def test_a_service_without_a_balance(tmp_path: Path) -> None:
     with sandbox("--site", "plain", "--fault", "getBalance=http:404,*") as bare:
         told = run(tmp_path, bare, "balance")
     assert (told.returncode, told.stdout) == (0, "")
-    assert told.stderr.startswith("This service tells nobody a balance: ")
+    assert told.stderr.startswith("This service does not tell its balances: ")
 
 
 def test_a_token_for_a_page(project: Path, servers: Servers) -> None:
@@ -483,7 +483,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 class Person:
-    """Somebody at a terminal, on which a tool runs."""
+    """A person at a terminal, on which a tool runs."""
 
     def __init__(self, folder: Path, servers: Servers, *arguments: str) -> None:
         self._screen, keyboard = pty.openpty()

@@ -54,6 +54,7 @@ def test_page_headers_and_reading_are_kept(tmp_path: Path) -> None:
         headers={
             "Content-Type": "text/html",
             "Set-Cookie": ["session=s3cret; Path=/", "b=s3cret"],
+            "Location": "/u/20481/next?name=ann#ann",
             "Link": "<https://shop.example/u?name=ann>; rel=canonical",
         },
         request=request,
@@ -66,6 +67,8 @@ def test_page_headers_and_reading_are_kept(tmp_path: Path) -> None:
     headers = (place / "headers.txt").read_text(encoding="utf-8")
     assert headers.startswith("HTTP 403\n")
     assert "Set-Cookie: session=removed" in headers
+    assert "Content-Type: text/html\n" in headers
+    assert "Location: /u/removed/next?name=removed\n" in headers
     reading = json.loads((place / "reading.json").read_text(encoding="utf-8"))
     assert (reading["verdict"], reading["status"]) == ("gate", 403)
     assert reading["evidence"]

@@ -106,7 +106,7 @@ def test_it_explains_what_it_sees_in_files(tmp_path: Path) -> None:
     assert "  so: a crawl has one task solved for page.invalid" in gate
     assert "  verdict: widget, solvable\n" in widget
     assert "    The form asks its visitor for username, email" in widget
-    assert "  so: a crawl hands the page on and pays nothing." in widget
+    assert "  so: a crawl passes the page on and pays nothing." in widget
     assert "ONECAPTCHA_EXPECT" in widget
     assert "  verdict: none\n" in mention
     assert "It mentions hCaptcha, but only where a browser shows no widget" in mention
@@ -190,7 +190,7 @@ def test_urls_are_fetched_as_a_crawl_would_and_nothing_is_solved(
     assert (led["verdict"], led["url"]) == ("widget", f"{site}/form")
     assert led["led_from"] == [f"{site}/led"]
     assert any("was led here" in sentence for sentence in led["evidence"])
-    # The middleware stands before what follows a <meta> refresh.
+    # The middleware comes before the one that follows a <meta> refresh.
     assert (refresh["verdict"], refresh["url"]) == ("gate", f"{site}/refresh")
     assert (none["verdict"], none["status"]) == ("none", 404)
     asked = sorted(seen)

@@ -46,7 +46,7 @@ WARNINGS = ("-W", "error", "-W", "ignore:unclosed file:ResourceWarning")
 #: Seconds after which a crawl that has not ended is taken for one that hangs.
 HANGS = 40.0
 
-# No proxy of this machine stands between us and loopback.
+# No proxy of this machine may come between us and loopback.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _LEVEL = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[([^]]+)\] ([A-Z]+): (.*)$")
 _TOKEN = re.compile(r"P1_[A-Za-z0-9_.%=-]{100,}")

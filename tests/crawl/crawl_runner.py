@@ -27,6 +27,7 @@ import tldextract
 from scrapy import Request, Spider, signals
 from scrapy.crawler import CrawlerProcess
 from scrapy.exceptions import ScrapyDeprecationWarning
+from scrapy.http import JsonResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -153,6 +154,8 @@ def _of_response(response: Response) -> dict[str, Any]:
     assert request is not None
 
     def text(css: str) -> str | None:
+        if isinstance(response, JsonResponse):
+            return response.text if css == "pre.body" else None
         found = response.css(f"{css}::text").get()
         return None if found is None else str(found)
 

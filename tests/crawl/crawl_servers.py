@@ -11,9 +11,10 @@ name. ``robots`` is the text of robots.txt, or
 ``true`` for one that is gated like every other page. ``headers`` are added to all of
 its pages. A site opens for good, to all,
 once its ``/_open`` is asked for. With ``extras`` it has the pages of `crawl_content` as
-well, behind its gate. ``/_visits`` tells who has been there. A proxy lets in its users,
-to all sites. ``quick`` is a second service with the same tasks and tokens, for a second
-run. It ends when its standard input does.
+well, behind its gate; with ``apis`` it has those of `crawl_apis` instead. ``/_visits``
+tells who has been there. A proxy lets in its users, to all sites. ``quick`` is a second
+service with the same tasks and tokens, for a second run. It ends when its standard
+input does.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from crawl_apis import Apis
 from crawl_content import Extras
 from twisted.internet import reactor as installed
 
@@ -111,7 +113,7 @@ def _of_visit(visit: Visit) -> dict[str, Any]:
 
 
 class Proxy:
-    """A proxy that lets in whom it knows; its sites take each of them for an address.
+    """A proxy for known users; its sites take each of them for an address.
 
     Args:
         name: of the proxy.
@@ -152,6 +154,8 @@ def main() -> None:
     for name, site in wanted.items():
         if site.get("extras"):
             sites[name] = with_extras(name, kinds[name], sandbox, reactor.seconds)
+        if site.get("apis"):
+            sites[name] = Apis(name, sandbox.ledger)
         opened = twins.sites[name].answer
         sites[name] = Switchable(sites[name].answer, opened, site)
     second = Service(

@@ -11,7 +11,6 @@ import pytest
 from crawl_harness import Servers, assert_as_asked, crawl, sandbox
 from scrapy import Request
 from scrapy.dupefilters import RFPDupeFilter
-from scrapy.utils.test import get_crawler
 from test_crawl_stopping import SLOW, job, plain
 
 if TYPE_CHECKING:
@@ -37,9 +36,7 @@ def restore(folder: Path, servers: Servers, plan: list[dict[str, Any]]) -> None:
             assert len(old) == len(new)
             content = content.replace(b"127.0.0.1:" + old, b"127.0.0.1:" + new)
         queue.write_bytes(content)
-    seen = RFPDupeFilter.from_crawler(
-        get_crawler(settings_dict={"JOBDIR": str(folder)})
-    )
+    seen = RFPDupeFilter(str(folder))
     for wanted in plan:
         method, body = wanted.get("method", "GET"), wanted.get("body", "")
         seen.request_seen(Request(wanted["url"], method=method, body=body))
@@ -60,6 +57,10 @@ def test_a_queue_of_the_first_edition_is_read(tmp_path: Path) -> None:
             plan,
             {
                 "JOBDIR": str(tmp_path),
+                # The default of newer versions of Scrapy, which wrote the job.
+                "SCHEDULER_PRIORITY_QUEUE": (
+                    "scrapy.pqueues.DownloaderAwarePriorityQueue"
+                ),
                 "REDIRECT_PRIORITY_ADJUST": 0,
                 "ONECAPTCHA_API_URL": servers.info["quick"],
             },

@@ -56,7 +56,7 @@ def locked(crawl: Crawl, path: Path) -> Iterator[None]:
 
 @contextmanager
 def corrupt(crawl: Crawl, path: Path) -> Iterator[None]:
-    """Put a file in its place that is no database; somebody deletes it in the end."""
+    """Put a file in its place that is no database; it is deleted in the end."""
     for each in path.parent.glob(f"{path.name}*"):
         each.unlink()
     path.touch(0o600)
@@ -94,10 +94,10 @@ def test_a_fault_of_the_disk(
         for each in pages(it["button"], range(6, 9))
     ]
     with crawling(it, plan, settings, hangs=90) as running:
-        running.until(lambda: it.tasks == 1)
+        running.until(lambda: it.tasks == 1, seconds=60)
         with fault(running, path):
-            running.until(lambda: running.says("STORE does not answer"))
-            running.until(lambda: running.says("The ledger /dev/full cannot"))
+            running.until(lambda: running.says("STORE does not answer"), seconds=60)
+            running.until(lambda: running.says("The ledger /dev/full"), seconds=60)
             time.sleep(1)  # more calls fail, of which nothing is said
             assert it.tasks == 1
         result = running.result()

@@ -38,7 +38,7 @@ def page(name: str) -> str:
 
 
 def section(title: str, text: str) -> str:
-    """Return what stands below a heading, up to the next one of any level."""
+    """Return the text below a heading, up to the next one of any level."""
     found = re.search(
         rf"^#+ {re.escape(title)}\n(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL
     )

@@ -38,7 +38,7 @@ OPEN = "\0"
 WORDS = 3
 LOST = "Gated page lost: "
 #: Where one message goes on with another.
-JOINT = "; at last "
+JOINT = "; last reason: "
 
 
 def text_of(node: ast.expr) -> str:
@@ -126,7 +126,7 @@ def test_a_line_of_the_log_can_be_logged(line: str) -> None:
     [
         "Solved the hCaptcha of https://shop.example in 3 s",
         "hCaptcha in total: 1 tasks, 1 passed, 7 points",
-        "No token for the site; at last it was lost",
+        "No token for the site; last reason: it was lost",
     ],
 )
 def test_what_the_code_cannot_say_is_found_out(said: str) -> None:

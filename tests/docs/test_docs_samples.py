@@ -52,7 +52,7 @@ def _the_example_project(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def is_quoted(fence: Fence) -> bool:
-    """Tell whether a sample stands, as it is, in a file of the example project."""
+    """Tell whether a sample is, letter by letter, in a file of the example project."""
     sources = (path.read_text("utf-8") for path in EXAMPLE.rglob("*.py"))
     return any(f"\n{fence.text}" in source for source in sources)
 

@@ -111,9 +111,9 @@ class Row:
         counted: tasks that the crawl counts.
         calls: of createTask and getTaskResult that the service sees; for getBalance
             of that alone.
-        most: whether *calls* are the most there may be, for they depend on time.
+        most: whether *calls* are the most there may be, because they depend on time.
         least_seconds: before which it cannot be over.
-        says: what has to stand in the log.
+        says: text that has to be in the log.
     """
 
     what: str
@@ -245,7 +245,7 @@ def creating() -> Iterator[Row]:
             code=name,
             **nothing,
         )
-    # Of whoever stands before the service, which may have billed.
+    # Of a proxy in front of the service, which may have billed.
     yield from refusals(CREATE, created=0, calls=(1, 0))
     yield Row(
         what="block of 1 s, the page asked for until it comes",
@@ -474,7 +474,7 @@ def passing_faults() -> Iterator[tuple[str, str, bool]]:
 
 
 def exhausted(polls: int, **values: Any) -> dict[str, Any]:
-    """Return what comes of three tasks in vain."""
+    """Return the outcome of three tasks without a page."""
     return {
         "page": "AttemptsExhausted",
         "created": 3,

@@ -99,7 +99,7 @@ class Log(logging.Handler):
         loud: ERROR and CRITICAL lines.
         bad: what must never be logged.
         heard: lines with something that is wanted.
-        told: whom to tell of such a line.
+        told: called with such a line.
     """
 
     def __init__(self, wanted: set[str], key: str) -> None:

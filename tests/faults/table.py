@@ -49,7 +49,7 @@ def page_of(row: Row) -> str:
 
 
 def faults_of(rows: Iterable[Row]) -> str:
-    """Return what goes wrong in *rows*, each with how many faults that stands for."""
+    """Return what goes wrong in *rows*, each with the number of its faults."""
     counts: dict[str, int] = {}
     for row in rows:
         counts[row.what] = counts.get(row.what, 0) + 1

@@ -59,7 +59,7 @@ class Model:
         seconds: that a clearance lasts.
         pages: that a clearance is good for.
         hosts: names that it is found at.
-        gate: where its gate stands: ``place`` (the page's own URL), ``next`` (an
+        gate: where its gate is: ``place`` (the page's own URL), ``next`` (an
             address that names the page), ``memory`` (an address; the session remembers
             the last page that was gated) or ``one`` (one address for all).
         refusal: how often a good token is refused.
@@ -217,6 +217,10 @@ class Model:
             self._once[path] += 1
         elif self.kind == "ip":
             self._by_ip = Grant(self.clock.seconds())
+        elif self.kind == "pass":  # good on every page, in the query
+            name = f"g{next(self._names)}"
+            self.grants[name] = Grant(self.clock.seconds(), self.pages)
+            path = f"{path}?pass={name}"
         elif not own or not self._passes_wall(request):
             headers["Set-Cookie"] = self._new(request)
         if own:
@@ -245,6 +249,9 @@ class Model:
         return found.value if found else None
 
     def _held(self, request: Request) -> Grant | None:
+        if self.kind == "pass":
+            query = parse_qs(urlsplit(request.url).query)
+            return self.grants.get(query.get("pass", [""])[0])
         return self.grants.get(self._cookie(request, "ok") or "")
 
     def _lives(self, grant: Grant, request: Request) -> bool:

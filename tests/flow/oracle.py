@@ -177,7 +177,8 @@ def kinds() -> Iterator[Cell]:
     yield Cell("forever", 200)
     for seconds, pages in ((3.0, 60), (10.0, 120), (30.0, 200), (300.0, 400)):
         yield Cell("seconds", pages, {"seconds": seconds})
-    for good_for, pages in ((1, 30), (2, 40), (5, 60), (20, 100), (50, 300)):
+    by_pages = ((1, 30), (2, 40), (5, 60), (20, 100), (50, 300), (200, 600))
+    for good_for, pages in by_pages:
         name = "pages" if good_for > 1 else "one page"
         yield Cell(name, pages, {"pages": float(good_for)})
     for kind, pages in (
@@ -188,6 +189,7 @@ def kinds() -> Iterator[Cell]:
         ("own", 80),
         ("delayed", 60),
         ("agent", 60),
+        ("pass", 60),
     ):
         yield Cell(kind, pages, {"kind": kind})
     yield Cell("domain", 60, {"kind": "domain", "hosts": 30})

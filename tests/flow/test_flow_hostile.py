@@ -49,7 +49,7 @@ class Slow(Site):
 
 
 class Turncoat(Site):
-    """Shows its gate once; whoever has paid finds an error page."""
+    """Shows its gate once; a client that has paid finds an error page."""
 
     def _page(self, request: Request, agent: str) -> Response:
         if role_of(request) is None:
@@ -361,6 +361,6 @@ def test_a_site_that_grants_and_revokes_at_random_costs_attempts(
         tasks = len(crawl.service.created)
         assert tasks <= most
         assert len(crawl.events) == 40
-        # Each free replay is paid for by somebody's new clearance.
+        # Each free replay is paid for by a new clearance.
         assert len(crawl.sent) <= 40 * (tasks + 2) + tasks * 12
         crawl.finish()

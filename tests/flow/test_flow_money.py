@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scrapy_onecaptcha._twisted import sleep
+from scrapy_onecaptcha.crawl import payment
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     AttemptsExhausted,
@@ -24,6 +26,10 @@ from .test_flow_sharing import paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from twisted.internet.defer import Deferred
+
+    from scrapy_onecaptcha._twisted import Clock
 
     from .virtual import Crawl
 
@@ -158,10 +164,24 @@ def test_an_open_circuit_lets_one_task_probe_after_the_cooldown(
 @pytest.mark.parametrize(
     ("waits", "tasks", "pages"), [(0, 2, 0), (1, 2 + 4, 0), (3, 2 + 8, 4)]
 )
+@pytest.mark.parametrize("early", [0.0, 0.5])
 def test_waiting_requests_sit_out_so_many_cool_downs(
-    crawling: Crawling, waits: int, tasks: int, pages: int
+    crawling: Crawling,
+    monkeypatch: pytest.MonkeyPatch,
+    waits: int,
+    tasks: int,
+    pages: int,
+    early: float,
 ) -> None:
-    """Each cool-down admits one task, and its failure begins the next one."""
+    """Each cool-down admits one task, and its failure begins the next one.
+
+    Timers of event loops may fire a little *early*.
+    """
+
+    def doze(clock: Clock, seconds: float) -> Deferred[None]:
+        return sleep(clock, seconds - early if seconds > 1 else seconds)
+
+    monkeypatch.setattr(payment, "sleep", doze)
     crawl = crawling(
         cooldown=100.0, max_failures=2, max_attempts=20, breaker_waits=waits
     )
@@ -392,3 +412,25 @@ def test_unsolvable_and_out_of_scope_gates_cost_nothing(crawling: Crawling) -> N
     assert [page.url for page in outside] == ["https://elsewhere.example/1"]
     assert crawl.stat("refused/scope") == 1
     crawl.finish()
+
+
+def test_each_end_of_a_clearance_is_told_once_with_what_it_was_good_for(
+    crawling: Crawling, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the next one comes, or, where none does, when the crawl is over."""
+    caplog.set_level("INFO")
+    crawl = crawling(max_tasks=2, concurrency=1)
+    crawl.site(pages=3)
+    crawl.ask(*paths(8))
+    crawl.run()
+    assert len(crawl.pages) == 6
+
+    def told() -> list[str]:
+        return [text for text in caplog.messages if "has ended" in text]
+
+    assert len(told()) == 1
+    crawl.finish()
+    assert len(told()) == 2
+    assert all("opened 3 pages and cost 1 task" in text for text in told())
+    assert crawl.stat("clearances") == 2
+    assert crawl.stat("clearances/pages") == 3

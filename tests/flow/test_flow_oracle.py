@@ -48,6 +48,7 @@ LASTING_KINDS = st.sampled_from(
         {"kind": "delayed"},
         {"kind": "section"},
         {"kind": "agent"},
+        {"kind": "pass"},
         {"kind": "domain", "hosts": 7},
         {"kind": "hosts", "hosts": 5},
         {"kind": "answer"},

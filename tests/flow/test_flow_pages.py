@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 def on_page(response: Response) -> None:
-    """Stand for a spider's callback."""
+    """Be a spider's callback."""
 
 
 def on_error(failure: Any) -> None:
-    """Stand for a spider's errback."""
+    """Be a spider's errback."""
 
 
 @pytest.mark.parametrize("answer", ["redirect", "content", "json"])
@@ -671,7 +671,7 @@ def test_a_leader_that_is_cancelled_hands_over(
 def test_a_refused_get_form_leaves_no_token_in_the_gate(
     crawling: Crawling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its token stands in the URL of the answer, and in the request that brought it."""
+    """Its token is in the URL of the answer, and in the request that brought it."""
     crawl = crawling(max_attempts=2)
     site = crawl.site()
     gate = GATE.replace('method="post"', 'method="get"')

@@ -1,4 +1,4 @@
-"""One solve serves a session; whoever waits is never forgotten."""
+"""One solve serves a session; no waiting request is forgotten."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -181,6 +182,22 @@ def test_the_next_run_pays_nothing() -> None:
         assert crawl.stat("clearances/imported") == min(number, 1)
     assert all(delivered(crawl) == 10 for crawl in world.crawls)
     world.finish()
+
+
+def test_that_a_run_starts_from_a_stored_clearance_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "scrapy_onecaptcha")
+    world = World()
+    for run in range(2):
+        crawl = world.crawl()
+        for jar in "ab":
+            crawl.ask(world.model.url(1), meta={"cookiejar": jar})
+        world.run()
+        said = [m for m in caplog.messages if "a clearance from the store is" in m]
+        assert (len(said), crawl.stat("clearances/imported")) == (run, 2 * run)
+    world.finish()
+    assert world.tasks == 2
 
 
 def test_a_user_agent_goes_along() -> None:

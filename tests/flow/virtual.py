@@ -1,8 +1,8 @@
 """A crawl in virtual time: the real middleware between a model engine and model sites.
 
-No reactor, no socket, no sleeping. `Crawl` stands for Scrapy's engine, as far as a
+No reactor, no socket, no sleeping. `Crawl` plays Scrapy's engine, as far as a
 downloader middleware can see it: places in ``CONCURRENT_REQUESTS``, a scheduler, and
-downloads of a middleware's own. `Site` stands for a gated site and `Service` for the
+downloads of a middleware's own. `Site` plays a gated site and `Service` for the
 solving service; both keep the books that the tests read.
 """
 
@@ -89,7 +89,7 @@ class Service:
     open_most: int = 0
 
     async def create_task(self, task: Task) -> str:
-        """Stand for ``createTask``."""
+        """Play ``createTask``."""
         self.create_calls += 1
         number = self.create_calls
         await sleep(self.clock, self.call_seconds)
@@ -107,7 +107,7 @@ class Service:
         return name
 
     async def get_task_result(self, task_id: str) -> TaskResult | None:
-        """Stand for ``getTaskResult``."""
+        """Play ``getTaskResult``."""
         self.polls += 1
         number = self.polls
         await sleep(self.clock, self.call_seconds)
@@ -127,7 +127,7 @@ class Service:
         return TaskResult(token=token, user_agent=agent, resp_key=self.resp_key)
 
     async def close(self) -> None:
-        """Stand for the client's ``close``."""
+        """Play the client's ``close``."""
 
 
 @dataclass
@@ -142,9 +142,9 @@ class Site:
         latency: seconds of a download.
         fault: what a download with that number raises, if anything.
         gated: whether the URL is gated at all.
-        redirects: whether its gate stands at ``/captcha?next=…``.
+        redirects: whether its gate is at ``/captcha?next=…``.
         answer: what follows a right token: ``redirect``, ``content`` or ``json``.
-        action: of the gate's form; ``{url}`` stands for the gated URL.
+        action: of the gate's form; ``{url}`` is replaced by the gated URL.
     """
 
     clock: Clock
@@ -299,7 +299,7 @@ class _NextCall:
 
 
 class Slot:
-    """Stands for a download slot.
+    """A double of a download slot.
 
     Args:
         clock: the crawl's.
@@ -347,7 +347,7 @@ class Slot:
 
 
 class VirtualEngine(_scrapy.Engine):
-    """Stands for Scrapy's engine, as far as the middleware asks it."""
+    """A double of Scrapy's engine, as far as the middleware asks it."""
 
     def __init__(self, crawl: Crawl, crawler: Any) -> None:
         super().__init__(crawler)
@@ -540,7 +540,7 @@ class Crawl:
     # The engine
 
     def crawl(self, request: Request) -> None:
-        """Stand for ``engine.crawl``, with a dupefilter where *filters* is set."""
+        """Play ``engine.crawl``, with a dupefilter where *filters* is set."""
         self.middleware.request_scheduled(request)
         name = f"{request.method} {request.url}"
         if self.filters and not request.dont_filter and name in self.seen:
@@ -633,7 +633,7 @@ class Crawl:
             self.middleware.request_left_downloader(request)
 
     def _redirected(self, request: Request, response: Response) -> Request | None:
-        """Stand for RedirectMiddleware."""
+        """Play RedirectMiddleware."""
         location = response.headers.get("Location")
         if location is None or request.meta.get("dont_redirect"):
             return None
@@ -647,7 +647,7 @@ class Crawl:
         )
 
     def _download(self, request: Request) -> Deferred[Response]:
-        """Stand for ``engine.download_async``."""
+        """Play ``engine.download_async``."""
 
         async def download(request: Request) -> Response:
             while True:

@@ -1,4 +1,4 @@
 """Whatever comes from outside: replies of the service, pages, settings, addresses.
 
-What these tests have found stands beside them as a case of its own.
+Failures that these tests have found are kept beside them as cases.
 """

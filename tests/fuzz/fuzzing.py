@@ -28,7 +28,7 @@ MAX_MESSAGE = 2000  # characters
 
 
 class Hangs(BaseException):
-    """No ``Exception``, lest some handler in the package takes it for a fault."""
+    """No ``Exception``, or some handler in the package might take it for a fault."""
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def fuzzed(examples: int, *, shrink: bool = True) -> Callable[[Decorated], Decor
 
 
 def is_one_line(text: str) -> bool:
-    """Tell whether *text* may stand in a log: it forges no line and floods none."""
+    """Tell whether *text* may be in a log: it forges no line and floods none."""
     return bool(text) and text.isprintable() and len(text) <= MAX_MESSAGE
 
 

@@ -133,7 +133,7 @@ Reply = Any
 
 @dataclass
 class Http:
-    """Stands for treq: gives the *replies* in turn, the last one for ever."""
+    """A double of treq: gives the *replies* in turn, the last one for ever."""
 
     replies: list[Reply]
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)

@@ -1,6 +1,6 @@
 """The worst pages of the size that is read: they end, too.
 
-Each is one unit again and again; the ones that once took minutes, or would, stand
+Each is one unit again and again; the ones that once took minutes, or would, come
 first. A page of its size takes a fraction of a second, or two at the most, where the
 time grows with its square it takes minutes: so the bound holds on any machine.
 """

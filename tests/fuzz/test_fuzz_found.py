@@ -1,6 +1,6 @@
 """What was found by the tests beside this one, each as a case of its own.
 
-The pages that took minutes stand in ``test_fuzz_bounds``.
+The pages that took minutes are in ``test_fuzz_bounds``.
 """
 
 from __future__ import annotations

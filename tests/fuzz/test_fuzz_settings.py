@@ -1,4 +1,4 @@
-"""Whatever stands in a setting or in ``meta``: it is taken, or refused by its name."""
+"""Whatever is in a setting or in ``meta``: it is taken, or refused by its name."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SPARE = "ignore:unclosed file <_io.TextIOWrapper name='/dev/null':ResourceWarning"
 PYTHON = [sys.executable, "-W", "error", "-W", SPARE]
 COMMAND = [*PYTHON, "-m", "scrapy_onecaptcha.sandbox"]
-# No proxy of this machine stands between us and loopback.
+# No proxy of this machine may come between us and loopback.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

@@ -81,7 +81,7 @@ def test_an_address_is_remembered_for_a_minute(seconds: float, passes: bool) -> 
     assert is_page(reply, 3, "crowdsec") is passes
     assert is_gate(reply) is not passes
     assert world.ledger.rejections == ({} if passes else {"page-expired": 1})
-    if not passes:  # the token is as good as ever, and the page is fresh now
+    if not passes:  # the token is still good, and the page is fresh now
         assert is_page(browser.submit(form), 3, "crowdsec")
 
 

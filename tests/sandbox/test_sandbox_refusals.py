@@ -46,7 +46,7 @@ class Attempt:
         return self.browser.submit(self.form)
 
     def refused(self) -> list[str]:
-        """Submit; return why the gate stood where it stood."""
+        """Submit; return why the gate did not open."""
         reply = self.submit()
         assert is_gate(reply)
         assert reply.status == (self.world.gate.status if self.world.gate else 0)

@@ -56,7 +56,7 @@ def _no_budget(config: Config, spider: type[Spider] | None) -> Finding:
         setting=f"{PREFIX}MAX_TASKS",
         what=what,
         why="One crawl may buy any number of captchas.",
-        do="Set it to the number that a crawl may pay for, 50 say.",
+        do="Set it to the number that a crawl may pay for, for example 50.",
     )
 
 

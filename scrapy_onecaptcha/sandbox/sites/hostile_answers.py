@@ -34,7 +34,7 @@ def content(visit: HostileVisit) -> Reply:
 
 
 def checked(visit: HostileVisit) -> Reply:
-    """Show the content to whoever has sent the odd fields as they were."""
+    """Show the content to a client that has sent the odd fields as they were."""
     sent = [pair for pair in fields_of(visit.request) if pair[0] != TOKEN.encode()]
     wanted = [(_quoted(name), value.encode()) for name, value in ODD_FIELDS]
     named = [pair for pair in sent if pair[0] != b"g-recaptcha-response"]

@@ -77,7 +77,7 @@ class Login(Spider):
 
 
 class Files(Spider):
-    """Finds files that stand behind a gate."""
+    """Finds files that are behind a gate."""
 
     name = "files"
     allowed_domains = HOSTS

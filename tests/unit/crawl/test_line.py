@@ -181,7 +181,7 @@ def test_a_slow_probe_gets_another_beside_it(desk: Desk) -> None:
     desk.clock.advance(0.2)
     assert gone(runs) == [0, 1]
     desk.answer(runs[0], 1)
-    assert gone(runs) == [0, 1, 2, 3], "the slow one has its page at last"
+    assert gone(runs) == [0, 1, 2, 3], "the slow one has its page now"
 
 
 def test_a_slow_request_does_not_keep_the_next_one_waiting(desk: Desk) -> None:

@@ -33,7 +33,7 @@ SOLUTION = Solution(
 
 
 class Site:
-    """Stands for the crawl's engine, and for the site."""
+    """A double of the crawl's engine, and for the site."""
 
     def __init__(self, **pages: str) -> None:
         self.pages = pages

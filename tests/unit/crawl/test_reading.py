@@ -48,7 +48,7 @@ def page(html: str) -> HtmlResponse:
 
 
 class Turns(Clock):
-    """Counts the turns of the event loop that somebody has asked for."""
+    """Counts the turns of the event loop that were asked for."""
 
     count = 0
 

@@ -344,7 +344,7 @@ def test_a_hop_after_a_form_that_is_sent_by_get_has_no_token() -> None:
 
 @pytest.mark.parametrize("name", ["X-Captcha", "Authorization"])
 def test_no_header_with_the_token_goes_along(name: str) -> None:
-    """Whoever has put it there: a plan of ours, or a user's submitter."""
+    """No matter who has put it there: a plan of ours, or a user's submitter."""
     made = submission()
     made.headers[name] = f"Bearer {TOKEN}"
     sent = hop(made, "https://shop.example/ok", TOKEN)

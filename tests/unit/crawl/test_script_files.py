@@ -21,7 +21,7 @@ CODE = b"var a = 1; // \xc3\xbc"
 
 
 class Site:
-    """Stands for the crawl's engine."""
+    """A double of the crawl's engine."""
 
     def __init__(self, **answers: Response | Exception) -> None:
         self.answers = answers

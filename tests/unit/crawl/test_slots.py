@@ -110,7 +110,7 @@ def test_a_limit_that_is_lifted_meanwhile_stays_lifted() -> None:
 def test_what_somebody_else_sets_is_what_it_ends_at(limit: int) -> None:
     lot = Lot(Downloader())
     with lot.parking.park(), lot.parking.park():
-        lot.downloader.total_concurrency = limit  # somebody throttles the crawl
+        lot.downloader.total_concurrency = limit  # other code throttles the crawl
         with lot.parking.park():
             assert lot.downloader.total_concurrency == limit + 3
     assert lot.downloader.total_concurrency == limit

@@ -14,7 +14,9 @@ from twisted.internet.task import Clock
 from scrapy_onecaptcha.crawl.budget import TRUSTED_FACTOR
 from scrapy_onecaptcha.crawl.session_key import SessionKey
 from scrapy_onecaptcha.crawl.store import account_of, limits_of, open_for
+from scrapy_onecaptcha.stores.base import Busy, Lease
 from tests.unit.helpers import KEY, configure
+from tests.unit.stores.worlds import SESSION, SITEKEY, in_loop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +77,39 @@ def test_a_jobdir_that_cannot_keep_them_is_no_reason_to_stop(
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert "the next run pays again" in record.getMessage()
+
+
+async def taken(store: CrawlStore | None) -> type[Any]:
+    """Return what a process gets that would solve now."""
+    assert store is not None
+    outcome = await store.store.take(SESSION, SITEKEY)
+    await store.store.close()
+    return type(outcome)
+
+
+@in_loop
+async def test_the_next_run_of_a_job_does_not_wait_for_one_that_was_killed(
+    tmp_path: Path,
+) -> None:
+    job = {"JOBDIR": str(tmp_path)}
+    assert await taken(opened(job)) is Lease
+    assert await taken(opened(job)) is Lease
+    # A store that is set may be used by others at the same time.
+    url = f"sqlite:///{tmp_path}/other.db"
+    assert await taken(opened(store=url)) is Lease
+    assert await taken(opened(store=url)) is Busy
+
+
+@in_loop
+async def test_projects_are_kept_apart_unless_a_namespace_joins_them(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    for bot in ("books", "news"):
+        assert await taken(opened({"BOT_NAME": bot}, store=url)) is Lease
+    for bot, outcome in (("books", Lease), ("news", Busy)):
+        joined = opened({"BOT_NAME": bot}, store=url, store_namespace="all")
+        assert await taken(joined) is outcome
 
 
 def test_what_sessions_are_called() -> None:

@@ -26,6 +26,8 @@ URL = "https://shop.example/x"
         ),
         (FORM + KIND.replace('"h"', '"re"'), None),
         (KIND, None),
+        (f"<p>Their form is called challenge-form.</p>{KIND}", None),
+        (f"<div id=challenge-form>{KIND}</div>", None),
         (f"{FORM}<p>cf_captcha_kind is h</p>", None),
         ("<form class=my-challenge-form-2>captcha/nojs/h", None),
     ],

@@ -18,7 +18,7 @@ from scrapy_onecaptcha.models import MAX_RQDATA
 from scrapy_onecaptcha.pages.classifier import weigh
 from scrapy_onecaptcha.pages.detection import detect
 from scrapy_onecaptcha.pages.html import MAX_BYTES, parse
-from scrapy_onecaptcha.pages.markup import MAX_ATTRIBUTES
+from scrapy_onecaptcha.pages.markup import MAX_ATTRIBUTES, MAX_TAGS
 from scrapy_onecaptcha.pages.signs import Signs
 from scrapy_onecaptcha.request_options import RequestOptions
 from tests.corpus.script_pages import JQUERY
@@ -1329,3 +1329,26 @@ def test_several_fields_of_a_form_all_take_the_token() -> None:
     form = read(gate(), options).form
     assert form is not None
     assert form.token_fields == ("token", "copy")
+
+
+@pytest.mark.parametrize("button", ["Show", "Download", "Buy now", "ダウンロード"])
+def test_what_is_expected_and_lacks_makes_a_gate_by_itself(button: str) -> None:
+    links = "<a href=/x>Another page</a> " * 60
+    form = f"<form action=/orders>{WIDGET}<button>{button}</button></form>"
+    html = f"<title>Teas</title>{API}<h1>Teas</h1>{links}<p>{LOREM}</p>"
+    expect = RequestOptions(expect=".price")
+    assert read(f"{html}{form}").kind == "widget"
+    found = read(f"{html}{form}", expect)
+    assert found.kind == "gate"
+    assert found.confidence >= 0.9
+    assert "It lacks the content expected (.price)." in found.evidence
+    # A form that asks for more is passed by no token.
+    asking = form.replace("<button>", "<input name=user><button>")
+    assert read(f"{html}{asking}", expect).kind == "widget"
+
+
+def test_what_is_expected_may_stand_behind_what_is_read_of_a_page() -> None:
+    html = f"<title>Teas</title>{API}<h1>Teas</h1><form>{WIDGET}</form>"
+    more = "<p>Tea <a href=/x>and more</a></p>" * MAX_TAGS
+    found = read(f"{html}{more}<b class=price>1</b>", RequestOptions(expect=".price"))
+    assert found.kind == "widget"

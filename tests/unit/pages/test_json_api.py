@@ -363,6 +363,22 @@ RQTOKEN = {
             id="two headers",
         ),
         pytest.param(
+            ("header:X-Captcha-Key", "header:X-Other", "header:X-Ticket-Rqtoken"),
+            "X-Captcha-Key",
+            (),
+            (("X-Ticket-Rqtoken", "ticket"),),
+            (),
+            id="the header of its name, of two",
+        ),
+        pytest.param(
+            ("captcha_key", "other", "rqtoken"),
+            None,
+            ("captcha_key",),
+            (),
+            (("rqtoken", '"ticket"'),),
+            id="the field of its name, of two",
+        ),
+        pytest.param(
             ("captcha_key", "header:X-Second"),
             None,
             ("captcha_key",),

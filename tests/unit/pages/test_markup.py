@@ -30,6 +30,8 @@ def kept(text: str) -> str:
         pytest.param('<p a="x=" b=">" {}>', id="an address that ends in ="),
         pytest.param("<p a=x\"y b='>' {}>", id="a quote in a bare value"),
         pytest.param('<p a==" b=">" {}>', id="two equals signs"),
+        pytest.param('<p a=x\xa0b=" c=">" {}>', id="a blank that is none in HTML"),
+        pytest.param('<p a=x\x0bb=" c=">" {}>', id="another that is none"),
         pytest.param("<p a=\"'\" b='\"' {}>", id="quotes in quotes"),
     ],
 )

@@ -164,6 +164,16 @@ def test_the_legend_names_what_is_drawn_and_nothing_else() -> None:
         assert [each.text_content() for each in spend.xpath(legend)] == [word]
 
 
+def test_a_task_that_was_not_billed_is_no_spend() -> None:
+    free = record(outcome="failed", code="timeout", points=0.0)
+    spend = figure(parsed(record(points=21.0), free), "Spend over time")
+    (column,) = spend.xpath(".//rect")
+    assert column.get("class") == "accepted"
+    assert "21 points, accepted" in spend.text_content()
+    nothing = figure(parsed(free), "Spend over time")
+    assert nothing.xpath(".//rect | .//li") == []
+
+
 def labels(root: Any, title: str) -> list[str]:
     axis = figure(root, title).xpath(".//div[@class='xs']/span")
     return [each.text_content() for each in axis]

@@ -24,7 +24,7 @@ SUBJECT = Subject(
 
 
 class Setting:
-    """A journal whose time stands still until it is moved."""
+    """A journal whose time does not move until it is moved."""
 
     def __init__(self, path: Path | None, secret: bytes = b"s") -> None:
         self.path = path

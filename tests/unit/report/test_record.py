@@ -118,7 +118,7 @@ def test_times_of_others(time: str) -> None:
 
 
 def test_keys_in_another_order() -> None:
-    """By another tool, say: evidence is not the last."""
+    """By another tool, for example: evidence is not the last."""
     read = told(record())
     line = json.dumps(dict(reversed(read.items()))).encode()
     assert parsed(line) == parsed(record().line())

@@ -117,7 +117,7 @@ def test_it_has_no_secrets_and_no_files(monkeypatch: pytest.MonkeyPatch) -> None
 
 @linux
 def test_while_a_page_runs_its_process_may_not_take_long() -> None:
-    """Whoever watches it may be gone by then."""
+    """Its watcher may be gone by then."""
     child = Child(page_seconds=1)
     line = json.dumps(page("'a'.repeat(5e6).indexOf('a'.repeat(2e6) + 'b')").as_dict())
     assert child._process.stdin is not None

@@ -671,7 +671,7 @@ def test_a_site_that_is_refused_is_not_asked_for_again() -> None:
 
 
 def test_a_site_is_refused_wholly_once_it_was_for_many_sitekeys() -> None:
-    """It may name another one in each of its gates; each would be a call in vain."""
+    """It may name another one in each of its gates; each would be a wasted call."""
     world = World(max_failures=3)
     for _ in range(10):
         world.service.on_create.append(
