@@ -68,7 +68,7 @@ class ScriptTurns:
             self._note(site, failed=reading.stopped is not None)
             return reading
         finally:
-            self._turn.release()  # whoever is next goes on within this call
+            self._turn.release()  # the next one goes on within this call
 
     def close(self) -> None:
         """End what the pool has started; no visit comes after this."""

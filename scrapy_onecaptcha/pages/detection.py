@@ -76,7 +76,7 @@ def steps_with_scripts(
 ) -> Steps[Challenge | None]:
     """Read *response* once more, in steps, now that its scripts were run.
 
-    What the user's own function made of it stands: it is asked once.
+    The verdict of the user's own function is kept: it is asked once.
 
     Args:
         response: the page.

@@ -156,7 +156,7 @@ def _missing(reading: Reading) -> Iterator[str]:
 
 
 def _shown(text: str) -> str:
-    """Return what a page names as it may stand in a sentence of ours."""
+    """Return a name from a page as a sentence of ours may show it."""
     return without_user(plain(text))[:MAX_SHOWN]
 
 

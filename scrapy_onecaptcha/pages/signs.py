@@ -185,7 +185,7 @@ def survey(response: Response, page: Page, expect: str | None) -> Signs:
         led_from=_led_from(response),
         status=response.status,
         words=words[0] if words else None,
-        # What is not seen in the part that is read may stand behind it.
+        # The part of the page that is not read may have what is missing here.
         lacks=None if page.is_cut else expect,
         prose=_length(text) - _length(" ".join(linked.split())),
         asks=bool(asks),

@@ -144,7 +144,10 @@ def _parser() -> argparse.ArgumentParser:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the sandbox's options, without ``--json``."""
     add = parser.add_argument
-    add("--site", action="append", choices=[*GATES, *BY_NAME], help=_SITE)
+    sites = list(dict.fromkeys([*GATES, *BY_NAME]))
+    more = ", ".join(site for site in sites if site not in GATES)
+    said = f"{_SITE}; others: {more}"
+    add("--site", action="append", metavar="SITE", choices=sites, help=said)
     add("--latency", type=_latency, default=1.0, help="seconds: 2, or a range: 1-3")
     add("--failure-rate", type=float, default=0.0, help="share of tasks that fail")
     add("--refused-rate", type=float, default=0.0, help="share of tokens refused")

@@ -29,6 +29,7 @@ __all__ = [
     "CONNECTIONS",
     "IDENTITY",
     "MAX_HEAD",
+    "MAX_HEAD_LINES",
     "MAX_REPLY",
     "HangUp",
     "Http",
@@ -37,12 +38,15 @@ __all__ = [
     "ReplyRefused",
     "post",
     "refuse_encoding",
+    "too_many_lines",
     "too_much_body",
     "too_much_head",
 ]
 
 MAX_REPLY = 64 * 1024  # bytes of a body; a reply with a token has about two thousand
 MAX_HEAD = 128 * 1024  # bytes of a status line and headers
+#: Lines of them. Old Twisted takes a time that grows with the square of their number.
+MAX_HEAD_LINES = 1000
 
 CONNECTIONS = 32  # kept open, and calls made at once; further calls wait
 
@@ -99,6 +103,11 @@ def too_much_body() -> ReplyRefused:
 def too_much_head() -> ReplyRefused:
     """Return the error for headers of more than `MAX_HEAD` bytes."""
     return ReplyRefused(f"answered with more than {MAX_HEAD} bytes of headers")
+
+
+def too_many_lines() -> ReplyRefused:
+    """Return the error for more than `MAX_HEAD_LINES` lines of headers."""
+    return ReplyRefused(f"answered with more than {MAX_HEAD_LINES} lines of headers")
 
 
 def refuse_encoding(values: Iterable[bytes]) -> None:

@@ -23,9 +23,11 @@ from scrapy_onecaptcha.service.http import (
     CONNECTIONS,
     IDENTITY,
     MAX_HEAD,
+    MAX_HEAD_LINES,
     MAX_REPLY,
     ReplyRefused,
     refuse_encoding,
+    too_many_lines,
     too_much_body,
     too_much_head,
 )
@@ -43,6 +45,9 @@ IDLE_SECONDS = (
 CONNECT_SECONDS = 10.0
 #: Bytes of a body on the wire. In chunks of one byte each, 64 KiB take six times that.
 MAX_WIRE = 8 * MAX_REPLY
+#: Bytes that are handed on at once while headers are read, so that few lines of a body
+#: can be taken for theirs.
+HEAD_PIECE = 4096
 
 
 def pooled(reactor: Any, timeout: float) -> tuple[Http, HangUp]:
@@ -161,12 +166,13 @@ class _Bounded(ProtocolWrapper):
     _calls = 0
     _received = 0
     _in_head = True
+    _lines = 0
     _over = False
 
     def writeSequence(self, data: Any) -> None:  # noqa: N802  (Twisted's name)
         """Write the head of a request, with which a call begins."""
         self._calls += 1
-        self._received = 0
+        self._received = self._lines = 0
         self._in_head = True
         super().writeSequence(data)  # type: ignore[no-untyped-call]
 
@@ -195,6 +201,12 @@ class _Bounded(ProtocolWrapper):
             if size <= 0:
                 self._refuse(too_much_head() if self._in_head else too_much_body())
                 return
+            if self._in_head:
+                size = min(size, HEAD_PIECE)
+                self._lines += data.count(b"\n", 0, size)
+                if self._lines > MAX_HEAD_LINES:
+                    self._refuse(too_many_lines())
+                    return
             self._received += size
             self._hand_on(data[:size])
             data = data[size:]

@@ -46,7 +46,12 @@ from scrapy_onecaptcha.models import Proxy
 from scrapy_onecaptcha.service import client as client_module
 from scrapy_onecaptcha.service.client import Client, Task, TaskResult
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, rule, stated_seconds
-from scrapy_onecaptcha.service.http import CONNECTIONS, MAX_HEAD, MAX_REPLY
+from scrapy_onecaptcha.service.http import (
+    CONNECTIONS,
+    MAX_HEAD,
+    MAX_HEAD_LINES,
+    MAX_REPLY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -1243,8 +1248,35 @@ def test_over_network_interim_replies_without_end_are_headers() -> None:
     outcome = outcome_of(client.get_task_result("t"))
     connection = Connection(reactor)
     connection.receive(b"HTTP/1.1 102 Processing\r\n\r\n" * 10_000)
-    assert "bytes of headers" in str(outcome[0])
+    assert "of headers" in str(outcome[0])
     assert connection.socket.aborted
+
+
+def test_over_network_lines_of_headers_are_bounded() -> None:
+    """Twisted 21 takes minutes for as many short ones as the bytes allow."""
+    length = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(PROCESSING)
+    few = length + b"a:b\r\n" * (MAX_HEAD_LINES - 3)
+    assert len(few) + 5 < MAX_HEAD
+    reactor, client = connected()
+    outcome = outcome_of(client.get_task_result("t"))
+    connection = Connection(reactor)
+    for _ in range(2):  # each call has the whole limit
+        connection.receive(few + b"\r\n" + PROCESSING)
+        assert outcome == [None]
+        outcome = outcome_of(client.get_task_result("t"))
+    connection.receive(few + b"a:b\r\n" + b"\r\n" + PROCESSING)
+    assert f"more than {MAX_HEAD_LINES} lines of headers" in str(outcome[0])
+    assert connection.socket.aborted
+
+
+def test_over_network_the_lines_of_a_body_are_not_those_of_headers() -> None:
+    reactor, client = connected()
+    outcome = outcome_of(client.get_task_result("t"))
+    body = b"\n" * (MAX_REPLY - len(PROCESSING)) + PROCESSING
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(body)
+    fill = b"X: " + b"y" * 4000 + b"\r\n"
+    Connection(reactor).receive(head + fill + b"\r\n" + body)
+    assert outcome == [None]
 
 
 def test_over_network_each_call_has_the_whole_limit() -> None:
