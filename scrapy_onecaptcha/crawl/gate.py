@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, stamp_of
@@ -20,6 +20,7 @@ __all__ = [
     "Gate",
     "Gated",
     "Outcome",
+    "as_planned",
     "note_passed",
     "task_of",
     "user_agent_of",
@@ -91,6 +92,19 @@ class Gated:
 
 
 Outcome: TypeAlias = Delivered | Gated
+
+
+def as_planned(fresh: Gate, paid_for: Gate) -> Gate:
+    """Return *fresh*, which has to send its token as the page of *paid_for* would have.
+
+    Scripts may do anything when they run again: what was known of them before the
+    payment is what holds.
+    """
+    form, planned = fresh.challenge.form, paid_for.challenge.form
+    if form is None or planned is None or not planned.shape:
+        return fresh
+    challenge = replace(fresh.challenge, form=replace(form, shape=planned.shape))
+    return replace(fresh, challenge=challenge)
 
 
 def task_of(

@@ -14,6 +14,7 @@ from scrapy_onecaptcha.crawl.budget import PageAttempts
 from scrapy_onecaptcha.crawl.gate import (
     Delivered,
     Gated,
+    as_planned,
     note_passed,
     task_of,
     user_agent_of,
@@ -268,6 +269,7 @@ class Payment:
         self, gate: Gate, solution: Solution, unit: TaskReservation, generation: int
     ) -> Outcome:
         """Send the token, unless the page passes without it by now."""
+        paid_for = gate
         if self._session(gate).generation > generation:
             outcome = await self._site.ask("look")
             if isinstance(outcome, Delivered):
@@ -279,7 +281,7 @@ class Payment:
             if isinstance(outcome, Delivered):
                 return self._gone(gate, outcome, unit)
             gate = outcome.gate
-        before = self._jar(gate)
+        gate, before = as_planned(gate, paid_for), self._jar(gate)
         leave_by = solution.issued_at + self._config.token_max_age
         try:
             came = await self._sender.submit(gate, solution, leave_by)
@@ -290,7 +292,7 @@ class Payment:
             self._report.expired(gate.site, self._clock.seconds() - solution.issued_at)
             return Gated(gate)
         except PageChanged as error:
-            unit.settle("void")
+            unit.settle("void", "unused")
             self._report.unused(gate.site)
             raise SubmissionRefused(error.told(self._site.original.url)) from None
         verdict = await self._judge.judge(gate, came, solution.user_agent)

@@ -385,6 +385,33 @@ def test_a_gate_that_is_gone_meanwhile_is_not_submitted(crawling: Crawling) -> N
     crawl.finish()
 
 
+def test_a_page_that_would_send_elsewhere_by_now_sends_nothing(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling(gate_max_age=5.0)
+    site = crawl.site()
+    plain = site._gate
+
+    def with_script(request: Request) -> Response:
+        gate = plain(request)
+        script = b"<script>document.forms[0].onsubmit = () => true</script></body>"
+        return gate.replace(body=gate.body.replace(b"</body>", script))
+
+    site._gate = with_script  # type: ignore[method-assign]
+    crawl.ask("/0")
+    crawl.advance(6)
+    site.action = "/elsewhere"
+    crawl.run()
+    [error] = crawl.errors
+    assert isinstance(error, SubmissionRefused)
+    told = "planned https://shop.example/0; now https://shop.example/elsewhere"
+    assert told in str(error)
+    assert crawl.stat("refetched") == 1
+    assert not site.submissions
+    assert crawl.stat("tokens/unused") == 1
+    crawl.finish()
+
+
 def test_a_gate_with_another_sitekey_meanwhile_keeps_the_old_form(
     crawling: Crawling,
 ) -> None:

@@ -91,6 +91,9 @@ class Document extends Node {
 
   set title(text) { const title = firstDescendant(this, (element) => element.localName === 'title'); if (title) title.textContent = text; }
 
+  // Each walk up the tree asks for it: it must not be looked for among named elements.
+  get localName() { return undefined; }
+
   get defaultView() { return this === root ? G : null; }
 
   get location() { return location; }

@@ -70,6 +70,7 @@ def test_a_script_is_asked_for_as_a_browser_does() -> None:
     assert request.meta["cookiejar"] == 3
     assert request.meta["proxy"] == "http://proxy.test"
     assert "download_slot" not in request.meta
+    assert request.meta["download_maxsize"] == script_files.MAX_SIZE == 1_000_000
     assert request_meta.role_of(request) == "script"
 
 

@@ -387,6 +387,14 @@ def test_a_password_in_an_address_is_not_said() -> None:
         assert "https://***@shop.test/" in found.seen
 
 
+def test_what_is_sent_for_lack_of_something_is_no_reading() -> None:
+    """With it a browser might have sent something else."""
+    tries = "try { new WebSocket('wss://shop.test/') } catch { %s }"
+    found = gate(page(f"function done(t) {{ {tries % CALL} }}"))
+    assert (found.reason, found.form) == ("scripts_missing", None)
+    assert "WebSocket" in found.seen
+
+
 def test_fetch_to_an_address_that_names_a_user_sends_nothing() -> None:
     script = (
         "fetch('https://u:p@shop.test/', {method: 'POST', body: t}).catch(() => { %s })"
@@ -395,6 +403,18 @@ def test_fetch_to_an_address_that_names_a_user_sends_nothing() -> None:
     form = call(script % CALL)
     assert form is not None
     assert form.url.startswith("https://shop.test/call")
+
+
+def test_a_form_of_many_fields_is_read_in_time() -> None:
+    fields = "".join(f"<input type=hidden name=f{number}>" for number in range(800))
+    widget = f"<div class=h-captcha data-sitekey={KEY} data-callback=done></div>"
+    script = "function done() { document.forms[0].submit() }"
+    form = plan(
+        f"<title>Please complete the captcha</title>{API}<form method=post>{widget}"
+        f"{fields}</form><script>{script}</script>"
+    )
+    assert form is not None
+    assert len(form.fields) == 800
 
 
 def test_scripts_behind_the_end_of_a_page_are_run() -> None:
