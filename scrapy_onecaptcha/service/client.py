@@ -123,6 +123,11 @@ class Client:
             if len(self._secrets) >= MAX_KNOWN:
                 del self._secrets[next(iter(self._secrets))]
             self._secrets[task_id] = secrets
+        if self._echo.sub("", task_id) != task_id:
+            raise Unavailable(
+                "The service answered createTask with a task id that has the account's "
+                "key in it; task ids are logged, so it is not used."
+            )
         return task_id
 
     async def get_task_result(self, task_id: str) -> TaskResult | None:

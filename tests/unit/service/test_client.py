@@ -274,6 +274,13 @@ def test_no_task_id_may_have_been_billed(task_id: Any) -> None:
     assert refusal.value.answered
 
 
+def test_a_task_id_with_the_key_in_it_is_not_used() -> None:
+    with pytest.raises(Unavailable, match="has the account's key in it") as caught:
+        create({"errorId": 0, "taskId": f"t-{KEY.upper()}"})
+    assert not caught.value.answered
+    assert KEY not in str(caught.value).lower()
+
+
 @pytest.mark.parametrize("error_id", [1, [], "x"])
 def test_a_refusal_that_names_a_task_may_have_been_billed(error_id: Any) -> None:
     with pytest.raises(ServiceError) as caught:
