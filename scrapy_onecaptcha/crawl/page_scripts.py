@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy_onecaptcha._logging import get_logger
-from scrapy_onecaptcha._redact import without_user
+from scrapy_onecaptcha._redact import any_spelling, without_user
 from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.crawl.script_files import ScriptFiles
 from scrapy_onecaptcha.models import plain
@@ -120,10 +120,11 @@ class PageScripts:
         sending = reading.sending
         if sending is None or not decides(reading):
             said = (reading.stopped, *reading.errors, *reading.needs, "no error")
-            why = without_user(next(plain(each) for each in said if each))[:200]
+            why = _told(next(each for each in said if each), solution.token)
             raise PageChanged(f"its scripts send no token any longer ({why})")
         if sending.shape != shape:
-            raise PageChanged(_difference(shape, sending.shape))
+            difference = _told(_difference(shape, sending.shape), solution.token)
+            raise PageChanged(f"it would send its token otherwise ({difference})")
         return visit, reading
 
     async def after(self, visit: Visit, answer: Response) -> Reading | None:
@@ -226,5 +227,9 @@ def _difference(planned: tuple[str, ...], now: tuple[str, ...]) -> str:
     """Say in what two requests differ."""
     gone = [each for each in planned if each not in now]
     new = [each for each in now if each not in planned]
-    said = f"planned {', '.join(gone) or 'less'}; now {', '.join(new) or 'less'}"
-    return f"it would send its token otherwise ({without_user(plain(said))[:200]})"
+    return f"planned {', '.join(gone) or 'less'}; now {', '.join(new) or 'less'}"
+
+
+def _told(said: str, token: str) -> str:
+    """Return what a page that had *token* has *said*, as it may be told."""
+    return without_user(any_spelling(token).sub("<token>", plain(said)))[:200]

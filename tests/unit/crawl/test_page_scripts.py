@@ -207,6 +207,24 @@ def test_a_page_that_has_changed_sends_nothing(script: str, said: str) -> None:
     assert SOLUTION.token not in caught.value.told(URL)
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "function cb(t) { throw new Error(t) }",
+        "function cb(t) { throw new Error('x'.repeat(180) + t) }",
+        "function cb(t) { var s = document.createElement('script'); s.text = `throw Error('${'x'.repeat(180) + t}')`; document.head.append(s) }",
+        "function cb(t) { throw encodeURIComponent('/' + t) }",
+        "function cb(t) { fetch('/gone/' + t).then(r => fetch('/v', {method: 'POST', body: t})) }",
+        "function cb(t) { fetch('/v', {method: 'POST', body: new URLSearchParams({['x'.repeat(180) + t.toUpperCase()]: t})}) }",
+    ],
+)  # fmt: skip
+def test_no_part_of_a_token_is_told(script: str) -> None:
+    act = scripts().act(response_of(script), planned(CALL % "x"), SOLUTION)
+    with pytest.raises(PageChanged) as caught:
+        Run(act).value  # noqa: B018
+    assert SOLUTION.token[3:9].lower() not in caught.value.told(URL).lower()
+
+
 def test_what_the_page_makes_of_the_answer() -> None:
     script = "function cb(t) { fetch('/v?t=' + t).then(r => r.json()).then(j => { document.cookie = 'ok=1'; location = j.to }) }"
     ours = scripts()
