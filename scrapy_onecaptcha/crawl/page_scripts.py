@@ -175,25 +175,34 @@ class PageScripts:
         self, response: TextResponse, visit: Visit
     ) -> tuple[Visit, Reading]:
         """Visit a page until it says what it sends, or nothing more can be got."""
+        asked: set[str] = set()
         for _ in range(MAX_ROUNDS):
             reading = await self._pool.visit(visit)
             if reading.stopped is not None or decides(reading):
                 break
-            fuller = await self._fuller(response, visit, reading)
+            fuller = await self._fuller(response, visit, reading, asked)
             if fuller is None:
                 break
             visit = fuller
         return visit, reading
 
     async def _fuller(
-        self, response: TextResponse, visit: Visit, reading: Reading
+        self,
+        response: TextResponse,
+        visit: Visit,
+        reading: Reading,
+        asked: set[str],
     ) -> Visit | None:
-        """Return *visit* with more of what the page needs, or ``None``."""
-        known = dict(visit.external)
-        names = [url for url in reading.missing_scripts if url not in known]
-        files = await self._files.get(
-            response, names, dict(reading.integrity), len(known)
-        )
+        """Return *visit* with more of what the page needs, or ``None``.
+
+        Args:
+            response: the page.
+            visit: the last one.
+            reading: what came of it.
+            asked: scripts that were asked for already; this adds to it.
+        """
+        missing = list(reading.missing_scripts)
+        files = await self._files.get(response, missing, dict(reading.integrity), asked)
         if files:
             return replace(visit, external=(*visit.external, *files.items()))
         answered = dict(visit.answers)

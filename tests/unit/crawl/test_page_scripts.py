@@ -130,6 +130,13 @@ def test_what_cannot_be_had_is_asked_for_once() -> None:
     assert site.asked == ["gone.js"]
 
 
+def test_what_cannot_be_had_is_asked_for_once_whatever_else_is_got() -> None:
+    site = Site(**{"app.js": "fetch('/one')", "one": "1"})
+    more = "<script src=/gone.js></script><script src=/app.js></script>"
+    reading(site, response_of("", more))
+    assert site.asked == ["gone.js", "app.js", "one"]
+
+
 def test_scripts_off_and_no_engine(caplog: pytest.LogCaptureFixture) -> None:
     off = Run(scripts(on=False).run(response_of(""))).value
     assert (off.reading, off.reason) == (None, "scripts_off")
