@@ -43,7 +43,7 @@ class Gate:
         session: that it belonged to when it was met; it may be one with another now.
         stamp: the last clearance that there was when its request left.
         seen_at: when it came, in seconds of the crawl's clock.
-        cookies_set: the session's count of cookies when it came.
+        cookies_set: the number of the last response that had set cookies when it came.
     """
 
     request: Request
