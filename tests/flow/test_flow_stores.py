@@ -18,7 +18,7 @@ from scrapy_onecaptcha.exceptions import (
     TaskFailed,
 )
 from scrapy_onecaptcha.stores.base import LEASE_SECONDS, Limits, StoreFault
-from scrapy_onecaptcha.stores.guard import GuardedStore
+from scrapy_onecaptcha.stores.guard import REST_SECONDS, GuardedStore
 from scrapy_onecaptcha.stores.memory import MemoryRows, MemoryStore
 
 from .models import HOST, Model
@@ -704,6 +704,31 @@ def test_what_was_earned_without_the_store_is_for_all_when_it_is_back() -> None:
     world.ask(two, range(5))
     world.finish()
     assert (delivered(two), world.tasks) == (5, 1)
+
+
+@pytest.mark.parametrize("on_fault", ["fail", "local"])
+def test_a_clearance_that_ended_before_it_could_be_stored(on_fault: str) -> None:
+    """Its publication comes first, and does not take the place of what follows."""
+    world = World(pages=3)
+    one, two = world.crawl(on_fault=on_fault), world.crawl()
+    world.ask(one, range(3))
+    world.advance(2)
+    world.stores[0].is_down = True
+    world.run()
+    assert (delivered(one), world.tasks) == (3, 1)
+    # The store is back right after an attempt to publish, long before the next one.
+    world.advance(REST_SECONDS)
+    calls = len(world.stores[0].asked)
+    while len(world.stores[0].asked) == calls:
+        world.advance(0.05)
+    world.stores[0].is_down = False
+    world.advance(0.05)
+    world.ask(one, range(3, 5))
+    world.advance(8)
+    assert world.tasks == 2
+    world.ask(two, range(1))
+    world.finish()
+    assert (delivered(one), delivered(two), world.tasks) == (5, 1, 2)
 
 
 def test_a_store_that_loses_its_data_costs_no_page() -> None:
