@@ -83,6 +83,8 @@ class GuardedStore:
         self._random = random
         self._failed_at: float | None = None
         self._tried_at = 0.0
+        # The fault for which the stand-in counts.
+        self._local_since: float | None = None
         # Tasks that the store itself does not know of.
         self._of_local: set[Reservation] = set()
 
@@ -183,15 +185,15 @@ class GuardedStore:
     ) -> _T:
         """Make a call to the store, or else do *alone*.
 
-        The stand-in begins each time from what the store has counted.
+        The stand-in begins with each fault from what the store has counted.
         """
-        was_there = self._failed_at is None
         if not self._rests:
             try:
                 return await self._call(make(self._store))
             except StoreFault:
                 pass  # was logged
-        if was_there:
+        if self._local_since != self._failed_at:
+            self._local_since = self._failed_at
             await self._local.clear()
             self._local.seen = self._store.seen
         return await alone()

@@ -275,10 +275,13 @@ def test_on_its_own_it_goes_on_at_once(caplog: pytest.LogCaptureFixture) -> None
     assert stage.shaky.calls == 1
 
 
-def test_on_its_own_it_counts_on_from_what_the_store_said() -> None:
+@pytest.mark.parametrize("first", ["reserve", "ask"])
+def test_on_its_own_it_counts_on_from_what_the_store_said(first: str) -> None:
     stage = Stage(on_fault="local", max_tasks=2)
     assert Run(stage.store.reserve(ONE)).value is None
     stage.down()
+    if first == "ask":  # which meets the fault before money does
+        Run(stage.store.ask("token_per_page", SESSION))
     assert Run(stage.store.reserve(TWO)).value is None
     assert Run(stage.store.reserve(THREE)).value == Refusal(reason="budget", count=2)
 
