@@ -82,6 +82,36 @@ def test_page_headers_and_reading_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("Location", "next?token=s3cret", "next?token=removed"),
+        ("Location", "?token=s3cret", "?token=removed"),
+        ("Location", "next#access_token=s3cret", "next"),
+        ("Location", "s3cret@mail.example", "removed"),
+        ("Location", "https://s3cret:pw@h.example/a b?s3=s3cret c", None),
+        ("Content-Location", "u;a=1?t=s3cret", "u;a=1?t=removed"),
+        ("Refresh", "0; url=next?sid=s3cret", "0; url=next?sid=removed"),
+        ("Refresh", "0; URL = 'next?sid=s3cret'", "0; URL ='next?sid=removed"),
+        ("Refresh", "0;next?sid=s3cret#s3cret", "0;next?sid=removed"),
+        ("Refresh", "5", "5"),
+        ("Link", "<a?b=s3cret>; rel=next, <#s3cret>", "<a?b=removed>; rel=next, <>"),
+        ("X-Original", "next?token=s3cret", "next?token=removed"),
+        ("X-Question", "Who? You? s=1", "Who? You? s=1"),
+    ],
+)
+def test_addresses_that_begin_nowhere(
+    name: str, value: str, kept: str | None, tmp_path: Path
+) -> None:
+    response = HtmlResponse(URL, headers={name: value}, request=Request(URL))
+    place = save(tmp_path, 1, response, {"why": f'href="{value}"'})
+    headers = (place / "headers.txt").read_text(encoding="utf-8")
+    assert "s3cret" not in headers
+    assert kept is None or headers.endswith(f"\n{name}: {kept}\n")
+    if "?" in value and "#" not in value:
+        assert "s3cret" not in (place / "reading.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
     ("kind", "name"),
     [
         ("application/json", "page.json"),
