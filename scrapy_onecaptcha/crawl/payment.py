@@ -25,6 +25,7 @@ from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
 from scrapy_onecaptcha.crawl.sender import TokenSender
 from scrapy_onecaptcha.crawl.verdict import Judge
 from scrapy_onecaptcha.exceptions import (
+    PAGE_CHANGED,
     AttemptsExhausted,
     CircuitOpen,
     ProxyFailed,
@@ -294,7 +295,8 @@ class Payment:
         except PageChanged as error:
             unit.settle("void", "unused")
             self._report.unused(gate.site)
-            raise SubmissionRefused(error.told(self._site.original.url)) from None
+            told = error.told(self._site.original.url)
+            raise SubmissionRefused(told, advice=PAGE_CHANGED) from None
         verdict = await self._judge.judge(gate, came, solution.user_agent)
         return self._conclude(gate, verdict, solution, unit, before)
 
