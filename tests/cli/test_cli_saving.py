@@ -10,7 +10,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse
 
 from scrapy_onecaptcha import detect
-from scrapy_onecaptcha.cli.detect import tell
+from scrapy_onecaptcha.cli.detect import show, tell
 from scrapy_onecaptcha.cli.page_fetch import Look
 from scrapy_onecaptcha.cli.saving import cleaned_url, save
 
@@ -109,6 +109,16 @@ def test_addresses_that_begin_nowhere(
     assert kept is None or headers.endswith(f"\n{name}: {kept}\n")
     if "?" in value and "#" not in value:
         assert "s3cret" not in (place / "reading.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_password_in_a_target_is_not_shown(*, as_json: bool) -> None:
+    url = "https://shop.example/"
+    body = GATE.replace(b"action=/v", b"action=https://ann:s3cr@shop.example/v")
+    response = HtmlResponse(url, status=403, body=body, request=Request(url))
+    shown = show(tell(Look(url, response, detect(response))), as_json=as_json)
+    assert "s3cr@" not in shown
+    assert "https://***@shop.example/v?id=ann" in shown
 
 
 @pytest.mark.parametrize(
