@@ -18,7 +18,12 @@ from scrapy_onecaptcha._twisted import Beat, sleep
 from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.leases import Imported, Lease
-from scrapy_onecaptcha.stores.base import ASK_SECONDS, RENEW_SECONDS, Busy
+from scrapy_onecaptcha.stores.base import (
+    ASK_SECONDS,
+    LEASE_SECONDS,
+    RENEW_SECONDS,
+    Busy,
+)
 from scrapy_onecaptcha.stores.base import Clearance as StoredClearance
 from scrapy_onecaptcha.stores.cookies import (
     CookieKey,
@@ -349,6 +354,12 @@ class StoreLeases:
         for lease, held in list(self._held.items()):
             held.count = 1
             self.give_up(lease)
+        if self._sending and self._store.silent_seconds:
+            logger.info(
+                "The crawl ends when ONECAPTCHA_STORE has got what was earned, in %g s "
+                "at most.",
+                LEASE_SECONDS,
+            )
         while self._sending:
             await self._sent_or_lost(self._sending[0])
 

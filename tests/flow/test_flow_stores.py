@@ -731,6 +731,25 @@ def test_a_clearance_that_ended_before_it_could_be_stored(on_fault: str) -> None
     assert (delivered(one), delivered(two), world.tasks) == (5, 1, 2)
 
 
+@pytest.mark.parametrize("down", [True, False])
+def test_that_the_end_waits_for_the_store_is_said_once(
+    caplog: pytest.LogCaptureFixture, *, down: bool
+) -> None:
+    caplog.set_level(logging.INFO, "scrapy_onecaptcha")
+    world = World()
+    crawl = world.crawl()
+    for jar in "ab":
+        crawl.ask(world.model.url(1), meta={"cookiejar": jar})
+    world.advance(2)
+    world.stores[0].is_down = down
+    world.run()
+    world.finish()
+    told = [said for said in caplog.messages if "The crawl ends when" in said]
+    assert told == down * [
+        "The crawl ends when ONECAPTCHA_STORE has got what was earned, in 30 s at most."
+    ]
+
+
 def test_a_store_that_loses_its_data_costs_no_page() -> None:
     world = World(pages=10)
     one, two = world.crawl(), world.crawl()
