@@ -731,6 +731,26 @@ def test_a_clearance_that_ended_before_it_could_be_stored(on_fault: str) -> None
     assert (delivered(one), delivered(two), world.tasks) == (5, 1, 2)
 
 
+def test_a_crawl_that_stops_while_a_clearance_waits_to_be_stored() -> None:
+    world = World(pages=3)
+    crawl = world.crawl()
+    world.ask(crawl, range(3))
+    world.advance(2)
+    world.stores[0].is_down = True
+    world.run()
+    world.ask(crawl, range(3, 5))
+    world.advance(3)  # they meet a gate, and wait
+    assert (delivered(crawl), world.tasks) == (3, 1)
+    crawl.stop()
+    world.advance(1)
+    assert crawl.is_idle
+    world.stores[0].is_down = False
+    world.finish()
+    (entry,) = _show(world)
+    assert entry.clearance is not None
+    assert (delivered(crawl), world.tasks) == (3, 1)
+
+
 @pytest.mark.parametrize("down", [True, False])
 def test_that_the_end_waits_for_the_store_is_said_once(
     caplog: pytest.LogCaptureFixture, *, down: bool
