@@ -34,8 +34,12 @@ _ESCAPE = re.compile(
     r"|&(?:\#(?P<decimal>[0-9]+)|\#x(?P<hex>[0-9a-f]+)|(?P<name>quot|amp|apos|lt|gt));?",
     re.IGNORECASE,
 )
-# Browsers take a backslash for a slash.
-_USER_INFO = re.compile(r"(?<=[/\\]{2})[^/\\?#\s\"'<>]*@")
+# A part of a URL between its slashes, and what may be its user and password.
+_PART = re.compile(r"[^/\\?#\s\"'<>]+")
+# Browsers take a backslash for a slash, and need neither behind these.
+_BEFORE_USER = re.compile(r"[/\\]{2}\Z|(?:https?|wss?|ftp):[/\\]?\Z", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:https?|wss?|ftp):", re.IGNORECASE)
+_LONGEST = len("https:/")
 _ENTITIES = {"quot": '"', "amp": "&", "apos": "'", "lt": "<", "gt": ">"}
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _MAX_DIGITS = 7
@@ -74,7 +78,19 @@ def bare(error: _Error) -> _Error:
 
 def without_user(text: str) -> str:
     """Return *text* with "***" for the user and password of each URL in it."""
-    return _USER_INFO.sub("***@", text)
+    return _PART.sub(_part_without_user, text)
+
+
+def _part_without_user(part: re.Match[str]) -> str:
+    """Return *part* of a text, its user hidden where a URL may begin before it."""
+    text, start = part[0], part.start()
+    end = text.rfind("@")
+    if end < 0:
+        return text
+    if _BEFORE_USER.search(part.string[max(0, start - _LONGEST) : start]):
+        return f"***{text[end:]}"
+    scheme = _SCHEME.search(text, 0, end)
+    return f"{text[: scheme.end()]}***{text[end:]}" if scheme else text
 
 
 class Spelling:

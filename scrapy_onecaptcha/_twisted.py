@@ -120,6 +120,7 @@ class Semaphore:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._taken = 0
+        self._ahead: deque[Deferred[None]] = deque()
         self._waiting: deque[Deferred[None]] = deque()
         self._serving = False
 
@@ -141,12 +142,17 @@ class Semaphore:
     @property
     def waiting(self) -> int:
         """How many callers wait for a permit."""
-        return len(self._waiting)
+        return len(self._ahead) + len(self._waiting)
 
-    async def take(self) -> None:
-        """Take a permit; wait for one where none is free."""
-        turn: Deferred[None] = Deferred(self._waiting.remove)
-        self._waiting.append(turn)
+    async def take(self, *, ahead: bool = False) -> None:
+        """Take a permit; wait for one where none is free.
+
+        Args:
+            ahead: whether to go before those who wait and do not say this.
+        """
+        queue = self._ahead if ahead else self._waiting
+        turn: Deferred[None] = Deferred(queue.remove)
+        queue.append(turn)
         self._serve()
         await turn
 
@@ -160,8 +166,8 @@ class Semaphore:
             return  # the loop below goes on with the others
         self._serving = True
         try:
-            while self._waiting and self._taken < self._limit:
+            while self.waiting and self._taken < self._limit:
                 self._taken += 1
-                self._waiting.popleft().callback(None)
+                (self._ahead or self._waiting).popleft().callback(None)
         finally:
             self._serving = False

@@ -94,6 +94,7 @@ class _Gateless:
         except (IgnoreRequest, OSError, ValueError):
             return False  # too large once decompressed, or broken: Scrapy says so
         page.request = request
+        # Scrapy wants the answer now: even a large page cannot be read in turns.
         challenge = detect_once(page, options)
         return challenge is not None and challenge.kind == "gate"
 

@@ -83,6 +83,7 @@ class Arrivals:
         self._report = site.report
         self._scope = site.scope
         self._sessions = site.sessions
+        self._arrived = site.arrived
         self._addresses = site.addresses
 
     def arrive(
@@ -100,9 +101,13 @@ class Arrivals:
         except Exception:
             self.fail(request)  # the user's own code has failed
             raise
-        if glance.rest is not None:
-            return self._read_in_turns(request, response, options, glance.rest)
-        return self._take(request, response, options, glance.challenge)
+        challenge, rest = glance.challenge, glance.rest
+        if rest is not None or (challenge is not None and challenge.kind == "gate"):
+            self._sessions.open(self._sessions.key_of(request))
+        self._arrived.note(request, response)
+        if rest is not None:
+            return self._read_in_turns(request, response, options, rest)
+        return self._take(request, response, options, challenge)
 
     async def _read_in_turns(
         self,
@@ -161,16 +166,9 @@ class Arrivals:
     def _note(
         self, request: Request, response: Response, *, gated: bool, own: bool
     ) -> None:
-        """Note what *response* shows of its session, if that has ever met a gate."""
-        sessions = self._sessions
-        session = (
-            sessions.open(sessions.key_of(request)) if gated else sessions.of(request)
-        )
-        if session is None:
-            return
-        if "Set-Cookie" in response.headers:
-            session.cookies_set += 1
-        if own or is_robots(request):
+        """Note what *response* shows of its session, if that is open."""
+        session = self._sessions.of(request)
+        if session is None or own or is_robots(request):
             return  # its sender judges it
         session.line.saw(gate=gated)
         if not request_meta.is_evidence(request, response):

@@ -10,6 +10,7 @@ from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.addresses import GateAddresses
 from scrapy_onecaptcha.crawl.arrivals import NO_COOKIES, Arrivals
+from scrapy_onecaptcha.crawl.arrived import Arrived
 from scrapy_onecaptcha.crawl.bookkeeping import make_journal, tell_end
 from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.crawl.departures import Departures
@@ -152,6 +153,7 @@ class Coordinator:
             engine=engine,
             scope=self.scope,
             sessions=self.sessions,
+            arrived=Arrived(self.sessions, clock),
             addresses=addresses,
             report=self.report,
             reader=self._reader,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_onecaptcha.crawl.sessions import Session
-    from scrapy_onecaptcha.models import Challenge
+    from scrapy_onecaptcha.models import Challenge, Form
 
 __all__ = [
     "Delivered",
@@ -43,7 +43,7 @@ class Gate:
         session: that it belonged to when it was met; it may be one with another now.
         stamp: the last clearance that there was when its request left.
         seen_at: when it came, in seconds of the crawl's clock.
-        cookies_set: the session's count of cookies when it came.
+        cookies_set: the number of the last response that had set cookies when it came.
     """
 
     request: Request
@@ -98,13 +98,21 @@ def as_planned(fresh: Gate, paid_for: Gate) -> Gate:
     """Return *fresh*, which has to send its token as the page of *paid_for* would have.
 
     Scripts may do anything when they run again: what was known of them before the
-    payment is what holds.
+    payment is what holds. Where that was a plain form, and the scripts of *fresh* would
+    send the token elsewhere, it goes by that form.
     """
     form, planned = fresh.challenge.form, paid_for.challenge.form
-    if form is None or planned is None or not planned.shape:
+    if form is None or planned is None:
         return fresh
+    if not planned.shape:
+        return fresh if not form.shape or _same_target(form, planned) else paid_for
     challenge = replace(fresh.challenge, form=replace(form, shape=planned.shape))
     return replace(fresh, challenge=challenge)
+
+
+def _same_target(form: Form, planned: Form) -> bool:
+    targets = [(one.method, one.url.partition("?")[0]) for one in (form, planned)]
+    return targets[0] == targets[1]
 
 
 def task_of(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy_onecaptcha._logging import get_logger
-from scrapy_onecaptcha._redact import without_user
+from scrapy_onecaptcha._redact import any_spelling, without_user
 from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.crawl.script_files import ScriptFiles
 from scrapy_onecaptcha.models import plain
@@ -120,10 +120,11 @@ class PageScripts:
         sending = reading.sending
         if sending is None or not decides(reading):
             said = (reading.stopped, *reading.errors, *reading.needs, "no error")
-            why = without_user(next(plain(each) for each in said if each))[:200]
+            why = _told(next(each for each in said if each), solution.token)
             raise PageChanged(f"its scripts send no token any longer ({why})")
         if sending.shape != shape:
-            raise PageChanged(_difference(shape, sending.shape))
+            difference = _told(_difference(shape, sending.shape), solution.token)
+            raise PageChanged(f"it would send its token otherwise ({difference})")
         return visit, reading
 
     async def after(self, visit: Visit, answer: Response) -> Reading | None:
@@ -174,25 +175,34 @@ class PageScripts:
         self, response: TextResponse, visit: Visit
     ) -> tuple[Visit, Reading]:
         """Visit a page until it says what it sends, or nothing more can be got."""
+        asked: set[str] = set()
         for _ in range(MAX_ROUNDS):
             reading = await self._pool.visit(visit)
             if reading.stopped is not None or decides(reading):
                 break
-            fuller = await self._fuller(response, visit, reading)
+            fuller = await self._fuller(response, visit, reading, asked)
             if fuller is None:
                 break
             visit = fuller
         return visit, reading
 
     async def _fuller(
-        self, response: TextResponse, visit: Visit, reading: Reading
+        self,
+        response: TextResponse,
+        visit: Visit,
+        reading: Reading,
+        asked: set[str],
     ) -> Visit | None:
-        """Return *visit* with more of what the page needs, or ``None``."""
-        known = dict(visit.external)
-        names = [url for url in reading.missing_scripts if url not in known]
-        files = await self._files.get(
-            response, names, dict(reading.integrity), len(known)
-        )
+        """Return *visit* with more of what the page needs, or ``None``.
+
+        Args:
+            response: the page.
+            visit: the last one.
+            reading: what came of it.
+            asked: scripts that were asked for already; this adds to it.
+        """
+        missing = list(reading.missing_scripts)
+        files = await self._files.get(response, missing, dict(reading.integrity), asked)
         if files:
             return replace(visit, external=(*visit.external, *files.items()))
         answered = dict(visit.answers)
@@ -226,5 +236,9 @@ def _difference(planned: tuple[str, ...], now: tuple[str, ...]) -> str:
     """Say in what two requests differ."""
     gone = [each for each in planned if each not in now]
     new = [each for each in now if each not in planned]
-    said = f"planned {', '.join(gone) or 'less'}; now {', '.join(new) or 'less'}"
-    return f"it would send its token otherwise ({without_user(plain(said))[:200]})"
+    return f"planned {', '.join(gone) or 'less'}; now {', '.join(new) or 'less'}"
+
+
+def _told(said: str, token: str) -> str:
+    """Return what a page that had *token* has *said*, as it may be told."""
+    return without_user(any_spelling(token).sub("<token>", plain(said)))[:200]

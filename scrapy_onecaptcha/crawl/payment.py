@@ -315,7 +315,7 @@ class Payment:
         return (
             self._clock.seconds() - gate.seen_at > self._config.gate_max_age
             or solution.user_agent != user_agent_of(gate.request)
-            or gate.cookies_set != self._session(gate).cookies_set
+            or gate.cookies_set < self._session(gate).cookies_set
         )
 
     # What came of it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -53,6 +54,36 @@ LIBRARY_HOSTS = (
 _ALGORITHMS = ("sha512", "sha384", "sha256")
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A script as its server gave it.
+
+    Attributes:
+        code: its text.
+        digests: of its bytes, in base64, by algorithm.
+    """
+
+    code: str
+    digests: Mapping[str, str]
+
+    @classmethod
+    def of(cls, response: Response) -> _File:
+        digests = {
+            name: base64.b64encode(hashlib.new(name, response.body).digest()).decode()
+            for name in _ALGORITHMS
+        }
+        return cls(_text(response), digests)
+
+    def is_intact(self, integrity: str) -> bool:
+        """Hold it against the digests that a page names, as a browser does."""
+        named = [each.partition("?")[0].partition("-") for each in integrity.split()]
+        known = {name for name, _, _ in named}.intersection(_ALGORITHMS)
+        if not known:
+            return True
+        strongest = next(name for name in _ALGORITHMS if name in known)
+        return (strongest, "-", self.digests[strongest]) in named
+
+
 class ScriptFiles:
     """Fetches by the crawl's own downloader, and keeps scripts for the crawl.
 
@@ -65,14 +96,14 @@ class ScriptFiles:
     def __init__(self, engine: Engine, hosts: tuple[str, ...] | None) -> None:
         self._engine = engine
         self._hosts = hosts
-        self._kept: Recent[str, str | None] = Recent(MAX_KEPT)
+        self._kept: Recent[str, _File] = Recent(MAX_KEPT)
 
     async def get(
         self,
         page: TextResponse,
         urls: list[str],
         integrity: Mapping[str, str],
-        known: int,
+        asked: set[str],
     ) -> dict[str, str]:
         """Return the code of those of *urls* that may be fetched.
 
@@ -80,17 +111,23 @@ class ScriptFiles:
             page: names them.
             urls: absolute.
             integrity: what the page says of their contents.
-            known: how many files of the page there are already.
+            asked: those that the page has asked for already; this adds to it.
         """
         found: dict[str, str] = {}
         for url in urls:
-            if known + len(found) >= MAX_FILES or not self._allows(page.url, url):
+            if url in asked or not self._allows(page.url, url):
                 continue
-            if url not in self._kept:
-                self._kept[url] = await self._code(page, url, integrity.get(url, ""))
-            code = self._kept.get(url)
-            if code is not None:
-                found[url] = code
+            if len(asked) >= MAX_FILES:
+                break
+            asked.add(url)
+            file = self._kept.get(url) or await self._file(page, url)
+            if file is None:
+                continue
+            # For this page: another may say something else of the same file.
+            if file.is_intact(integrity.get(url, "")):
+                found[url] = file.code
+            else:
+                logger.info("%s is not what %s says it is (integrity)", url, page.url)
         return found
 
     async def answer(self, page: TextResponse, url: str) -> Answer | None:
@@ -123,14 +160,13 @@ class ScriptFiles:
         same = registrable_domain(host) == registrable_domain(own)
         return same or host in LIBRARY_HOSTS
 
-    async def _code(self, page: TextResponse, url: str, integrity: str) -> str | None:
+    async def _file(self, page: TextResponse, url: str) -> _File | None:
+        """Fetch a script, and keep it; a failure may be that of this try alone."""
         response = await self._fetch(page, url, "*/*")
         if response is None or not 200 <= response.status < 300:  # noqa: PLR2004
             return None
-        if not _is_intact(response.body, integrity):
-            logger.info("%s is not what its page says it is (integrity)", url)
-            return None
-        return _text(response)
+        file = self._kept[url] = _File.of(response)
+        return file
 
     async def _fetch(
         self, page: TextResponse, url: str, accept: str
@@ -177,18 +213,3 @@ def _text(response: Response) -> str:
     if isinstance(response, TextResponse):
         return response.text
     return response.body.decode("utf-8", "replace")
-
-
-def _is_intact(body: bytes, integrity: str) -> bool:
-    """Hold *body* against the digests that a page names, as a browser does."""
-    digests = [each.partition("?")[0].partition("-") for each in integrity.split()]
-    known = [
-        algorithm
-        for algorithm in _ALGORITHMS
-        if algorithm in dict.fromkeys(d[0] for d in digests)
-    ]
-    if not known:
-        return True
-    strongest = known[0]
-    computed = base64.b64encode(hashlib.new(strongest, body).digest()).decode()
-    return any(digest == computed for name, _, digest in digests if name == strongest)

@@ -58,7 +58,8 @@ class ScriptTurns:
             NoEngine: there is no usable engine; the text says why.
         """
         site = "{0.scheme}://{0.netloc}".format(urlsplit(visit.url))
-        await self._turn.take()
+        # A token grows old: it goes before what nothing was paid for.
+        await self._turn.take(ahead=bool(visit.token))
         try:
             # What was paid for is tried in any case.
             refused = None if visit.token else self._refusal(site)

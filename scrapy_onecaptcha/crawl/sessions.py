@@ -44,8 +44,8 @@ class Session:
         user_agent: the one that the clearance is bound to; every request carries it.
         url_pass: query parameters that open its pages, if the site grants that.
         useless_passes: names of query parameters that were tried and open nothing.
-        cookies_set: how many responses have set cookies; a form that was read before
-            may belong to a cookie that is gone.
+        cookies_set: the number of the last response that has set cookies; a form that
+            came before may belong to a cookie that is gone.
         cost: tasks since its last clearance.
         used_at: when it was last looked up, in seconds of the crawl's clock.
         merged_into: the session that it has become one with, if any.

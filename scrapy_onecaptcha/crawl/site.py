@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.addresses import GateAddresses
+    from scrapy_onecaptcha.crawl.arrived import Arrival, Arrived
     from scrapy_onecaptcha.crawl.gate import Outcome
     from scrapy_onecaptcha.crawl.page_scripts import PageScripts
     from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
     from scrapy_onecaptcha.crawl.reading import Reader
     from scrapy_onecaptcha.crawl.request_meta import Role
     from scrapy_onecaptcha.crawl.scope import Scope
-    from scrapy_onecaptcha.crawl.session_key import SessionKey
     from scrapy_onecaptcha.crawl.sessions import Sessions
     from scrapy_onecaptcha.crawl.submission import Submitter
     from scrapy_onecaptcha.models import Challenge
@@ -47,19 +47,6 @@ logger = get_logger(__name__)
 CLIENT_ERROR = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """When a response came.
-
-    Attributes:
-        seconds: the time, in seconds of the crawl's clock.
-        cookies_set: the counts of cookies, by session.
-    """
-
-    seconds: float
-    cookies_set: Mapping[SessionKey, int]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteContext:
     """What all site clients of a crawl share.
@@ -68,6 +55,7 @@ class SiteContext:
         engine: the crawl's.
         scope: where a token may go.
         sessions: of the crawl.
+        arrived: knows when responses came.
         addresses: which URLs are no page of their site.
         report: is told what happens.
         reader: reads responses.
@@ -81,6 +69,7 @@ class SiteContext:
     engine: Engine
     scope: Scope
     sessions: Sessions
+    arrived: Arrived
     addresses: GateAddresses
     report: Report
     reader: Reader
@@ -123,11 +112,10 @@ class SiteClient:
         request: Request,
         response: Response,
         challenge: Challenge,
-        arrival: Arrival | None = None,
+        arrival: Arrival,
     ) -> Gate:
-        """Return *response* as a gate, met at *arrival*, by default now."""
+        """Return *response* as a gate, met at *arrival*."""
         context = self._context
-        arrival = arrival or self._arrival(request)
         asked = self._asked
         at_address = context.addresses.met(asked, response.url)
         elsewhere = urlsplit(response.url).netloc != urlsplit(asked.url).netloc
@@ -140,15 +128,9 @@ class SiteClient:
             session=session,
             stamp=request_meta.stamp_of(request),
             seen_at=arrival.seconds,
-            cookies_set=arrival.cookies_set.get(session.key, 0),
+            cookies_set=arrival.cookies_set,
         )
         return self.gate
-
-    def _arrival(self, request: Request) -> Arrival:
-        """Return when a response to *request* comes, which is now."""
-        sessions = map(self._context.sessions.of, (request, self._asked))
-        counts = {one.key: one.cookies_set for one in sessions if one is not None}
-        return Arrival(self._context.clock.seconds(), counts)
 
     # The page, without a token
 
@@ -280,8 +262,7 @@ class SiteClient:
 
     async def read(self, request: Request, response: Response) -> Outcome:
         """Return whether *response* is a gate, with its reading, or delivered."""
-        # While its scripts run, another response may set the cookie of its form anew.
-        arrival = self._arrival(request)
+        arrival = self._context.arrived.at(request)
         challenge = await self._context.reader.read(response, self.options)
         if challenge is None or challenge.kind != "gate":
             return Delivered(response)

@@ -113,6 +113,7 @@ class Judge:
         """
         assert came.answer is not None  # noqa: S101  (else it is no repeat)
         answer = came.answer
+        arrival = self._context.arrived.at(answer.request or came.request)
         if not came.redirected:
             answer = answer.replace(url=gate.response.url, request=gate.request)
         known = replace(self._site.options, sitekey=gate.challenge.sitekey)
@@ -120,7 +121,7 @@ class Judge:
         if challenge is None or challenge.kind != "gate":
             return Delivered(answer, in_answer=True)
         if challenge.solvable and not came.redirected:
-            return Gated(self._site.meet(gate.request, answer, challenge))
+            return Gated(self._site.meet(gate.request, answer, challenge, arrival))
         self._site.gate = gate  # a mere "invalid" does not say again what it wants
         return Gated(gate)
 

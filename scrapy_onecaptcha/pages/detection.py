@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.models import Form
     from scrapy_onecaptcha.pages.html import Page
     from scrapy_onecaptcha.pages.steps import Steps
-    from scrapy_onecaptcha.pages.widgets import Captcha
 
 __all__ = ["detect", "detect_with", "detection_steps", "steps_with_scripts"]
 
@@ -189,7 +188,11 @@ def _page_steps(
         yield
         if (yield from has_steps(response, options.expect)):
             return _content(challenge, options.expect) if captcha.widgets else None
-    return _verdict(response, challenge, captcha, is_gate=is_gate, options=options)
+    # The content may be in what is not read of it.
+    lacks = bool(options.expect) and not page.is_cut
+    if not (is_gate or captcha.widgets or (options.gate and lacks)):
+        return None
+    return _verdict(response, challenge, is_gate=is_gate, options=options)
 
 
 def _of_cloudflare(challenge: Challenge, marker: str) -> Challenge:
@@ -287,14 +290,11 @@ def _without_key(response: TextResponse, options: RequestOptions) -> Challenge |
 def _verdict(
     response: TextResponse,
     challenge: Challenge,
-    captcha: Captcha,
     *,
     is_gate: bool,
     options: RequestOptions,
-) -> Challenge | None:
+) -> Challenge:
     """Let the user's options overrule the evidence."""
-    if not (is_gate or captcha.widgets or (options.gate and options.expect)):
-        return None
     if options.gate is not None:
         challenge = replace(challenge, confidence=1.0)
         return as_kind(challenge, options.gate, f"The user says gate={options.gate}.")

@@ -37,6 +37,10 @@ __all__ = ["Plan", "make_plan"]
 # Forms of one page that are looked at.
 MAX_FORMS = 32
 
+END_OF_SCRIPT = b"</script"
+# Bytes that are looked through at once: of a page that is large a copy would be, too.
+PIECE = 1 << 20
+
 NOT_RUN = Scripts(
     reason="scripts_not_run",
     sentence="What it sends is known once its scripts are run.",
@@ -97,9 +101,20 @@ def make_plan(
         return _by_scripts(page, element, scripts.reading)
     if page.cut is not None:
         return Plan(element=page.cut)  # its scripts would send a part of it
-    behind = response.body.find(b"</script", MAX_BYTES) >= 0
+    behind = _has_scripts_behind(response.body)
     return _unread(
         captcha, element, form if alone else None, BEHIND if behind else scripts
+    )
+
+
+def _has_scripts_behind(body: bytes) -> bool:
+    """Tell whether a script ends behind what is read of *body*, in any encoding."""
+    if len(body) <= MAX_BYTES:
+        return False
+    overlap = 2 * len(END_OF_SCRIPT)  # as UTF-16 has it
+    return any(
+        END_OF_SCRIPT in body[at : at + PIECE + overlap].replace(b"\0", b"").lower()
+        for at in range(MAX_BYTES - overlap, len(body), PIECE)
     )
 
 

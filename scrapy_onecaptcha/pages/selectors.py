@@ -1,11 +1,14 @@
-"""CSS selectors, matched in time that grows with the page only.
+"""CSS selectors whose combinators and places take time that grows with the page only.
 
 libxml2 takes cubic time for ``div div`` on nested elements: 2,000 of them took seconds.
-Here the parts of a selector are looked up one by one, and joined in Python.
+Here the parts of a selector are looked up one by one, and joined in Python; siblings
+are counted once for ``:first-child`` and the like. What looks into elements, ``:has()``
+and ``:contains()``, still takes time that grows with what they hold.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from cssselect import parse
@@ -19,6 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["matches"]
 
 _TRANSLATOR = HTMLTranslator()
+# How the translator writes a place among siblings: for each of them libxml2 would go
+# over all the others. In a literal it means nothing.
+_COUNT = re.compile(
+    r"""'[^']*'|"[^"]*"|"""
+    r"count\((?P<side>preceding|following)-sibling::(?P<name>\*|[\w-]+)\)"
+)
+_PLACE = "place"
 
 
 def matches(root: Any, css: str) -> bool:
@@ -53,10 +63,45 @@ def _select(root: Any, tree: Any) -> list[Any]:
 
 
 def _evaluate(element: Any, path: str) -> list[Any]:
+    places = {(None, _PLACE): _Places().count}
     try:
-        return list(element.xpath(path))
+        return list(element.xpath(_COUNT.sub(_as_place, path), extensions=places))
     except etree.XPathError as error:
         raise ValueError(f"{error} in {path}") from error
+
+
+def _as_place(found: re.Match[str]) -> str:
+    """Return the XPath for what was *found* by `_COUNT`; literals stay as they are."""
+    if found["side"] is None:
+        return found[0]
+    return f"{_PLACE}('{found['side']}', '{found['name']}')"
+
+
+class _Places:
+    """Counts an element's siblings, those of each parent once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], dict[Any, int]] = {}
+
+    def count(self, context: Any, side: str, name: str) -> int:
+        """Return how many siblings of that *name* the element has on that *side*.
+
+        Args:
+            context: of XPath, which has the element.
+            side: ``preceding`` or ``following``.
+            name: of the siblings; ``*`` for any.
+        """
+        element = context.context_node
+        known = self._known.setdefault((side, name), {})
+        if element not in known:
+            parent = element.getparent()
+            family = [element] if parent is None else parent.iterchildren("*")
+            in_order = list(family) if side == "preceding" else list(family)[::-1]
+            so_far = 0
+            for each in in_order:
+                known[each] = so_far
+                so_far += name in ("*", each.tag)
+        return known[element]
 
 
 def _within(left: Iterable[Any], right: Iterable[Any]) -> list[Any]:

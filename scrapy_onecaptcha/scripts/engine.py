@@ -36,6 +36,8 @@ MEMORY_LIMIT = 64 << 20  # bytes
 STACK_LIMIT = 768 << 10  # bytes
 # Promise reactions and the like between two calls of the host.
 MAX_JOBS = 5_000
+# Characters of an error: a whole token in it, so that its reader finds it.
+MAX_MESSAGE = 10_000
 
 INSTALL = "pip install 'scrapy-onecaptcha[scripts]'"
 _NOT_INSTALLED = f"No script engine is installed: {INSTALL}"
@@ -150,7 +152,7 @@ class Engine:
         try:
             return call(*arguments)
         except self._error as error:
-            message = str(error).strip().partition("\n")[0][:200]
+            message = str(error).strip().partition("\n")[0][:MAX_MESSAGE]
             if message.startswith("InternalError: interrupted"):
                 raise Stopped("its scripts take too long") from None
             if "out of memory" in message or self._is_full():

@@ -91,8 +91,9 @@ class ScriptPool:
             self._kept.move_to_end(digest)
             return self._kept[digest]
         reading = await self._deferred(visit)
-        # One with a real token in it is good for a single request, and not kept.
-        if not visit.token:
+        # One with a real token in it is good for a single request; what was stopped may
+        # come to its end on a machine that has less to do.
+        if not visit.token and reading.stopped is None:
             self._kept[digest] = reading
         return reading
 

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scrapy_onecaptcha._redact import any_spelling
 from scrapy_onecaptcha.scripts.engine import Engine, ScriptFailed, Stopped
 from scrapy_onecaptcha.scripts.models import Reading, Sending, Widget
 from scrapy_onecaptcha.scripts.sendings import make_sending, same_but_for
@@ -38,6 +39,8 @@ AFTER_ANSWER = 5_000
 MAX_STEPS = 2_000
 MAX_CLICKS = 4
 MAX_NEEDS = 12
+# Characters of an error of theirs.
+MAX_ERROR = 200
 
 _API = re.compile(
     r"""["'](?:https?:)?(//[^"']*hcaptcha\.com/1/(?:secure-)?api\.js[^"']*)""",
@@ -71,7 +74,8 @@ def read(
     except Stopped as error:
         return Reading(stopped=str(error))
     except ScriptFailed as error:
-        return Reading(stopped=f"its scripts break the runtime ({error})")
+        said = _told(visit, str(error))
+        return Reading(stopped=f"its scripts break the runtime ({said})")
     return _reading(visit, first, _sending(visit, first, second))
 
 
@@ -127,7 +131,7 @@ class _Run:
             missing_scripts=found["missingScripts"],
             integrity=found["integrity"],
             lacking=found["lacking"],
-            errors=found["errors"],
+            errors=[_told(self._visit, error) for error in found["errors"]],
             api=found["apiLoaded"],
             clicks=self._clicks,
             token=self._token,
@@ -320,6 +324,13 @@ def _reading(visit: Visit, run: _Result, sending: Sending | None) -> Reading:
         pressed=tuple(run.clicks),
         api=run.api,
     )
+
+
+def _told(visit: Visit, error: str) -> str:
+    """Return *error* as it may be told: shortened, and without a real token."""
+    if visit.token:
+        error = any_spelling(visit.token).sub("<token>", error)
+    return error[:MAX_ERROR]
 
 
 def _widget(seen: dict[str, Any]) -> Widget:

@@ -46,6 +46,23 @@ def test_first_come_first_served() -> None:
     assert (places.taken, places.waiting) == (0, 0)
 
 
+def test_those_ahead_go_before_the_others() -> None:
+    places = filled(1)
+    runs, served = queue(places, 2)
+
+    async def take_ahead(name: int) -> None:
+        await places.take(ahead=True)
+        served.append(name)
+
+    runs += [Run(take_ahead(name)) for name in (10, 11, 12)]
+    assert places.waiting == 5
+    runs[3].cancel()
+    for _ in range(4):
+        places.release()
+    assert served == [10, 12, 0, 1]
+    assert (places.taken, places.waiting) == (1, 0)
+
+
 def test_nobody_overtakes_those_who_wait() -> None:
     places = filled(1)
     _, served = queue(places, 1)

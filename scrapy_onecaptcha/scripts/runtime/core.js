@@ -145,7 +145,8 @@ function fail(error) {
   } catch {
     text = 'an error that cannot be shown';
   }
-  note(visit.errors, substring(text, 0, 200));
+  // A whole token fits, so that the reader of this finds it.
+  note(visit.errors, substring(text, 0, 10000));
 }
 
 // The platform has this, and this runtime has not: the reading must say so.

@@ -7,9 +7,9 @@ from scrapy import Request
 from scrapy.http import HtmlResponse
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha.crawl.gate import Gate, task_of, user_agent_of
+from scrapy_onecaptcha.crawl.gate import Gate, as_planned, task_of, user_agent_of
 from scrapy_onecaptcha.crawl.sessions import Sessions, session_key
-from scrapy_onecaptcha.models import Challenge, parse_proxy
+from scrapy_onecaptcha.models import Challenge, Form, parse_proxy
 from scrapy_onecaptcha.service.client import Task
 from tests.unit.helpers import AGENT, SITE, SITEKEY
 
@@ -69,3 +69,30 @@ def test_the_user_agent_that_was_sent(agent: str) -> None:
 
 def test_no_user_agent() -> None:
     assert user_agent_of(Request(URL)) is None
+
+
+def form_at(path: str, *shape: str, method: str = "POST") -> Form:
+    return Form(url=f"{SITE}{path}", method=method, token_fields=("t",), shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("planned", "fresh", "sent"),
+    [
+        (form_at("/a"), form_at("/a?n=2"), form_at("/a?n=2")),
+        (form_at("/a?n=1"), form_at("/a?n=2", "POST"), form_at("/a?n=2", "POST")),
+        (form_at("/a", "POST"), form_at("/b", "GET"), form_at("/b", "POST")),
+        (form_at("/a", "POST"), form_at("/a"), form_at("/a", "POST")),
+        (form_at("/a"), form_at("/b", "POST"), form_at("/a")),
+        (form_at("/a"), form_at("/a", "PUT", method="PUT"), form_at("/a")),
+    ],
+)
+def test_a_fresh_page_sends_its_token_as_was_planned(
+    planned: Form, fresh: Form, sent: Form
+) -> None:
+    """Its scripts are no plan: they run for the first time after the payment."""
+    old, new = (
+        met(Challenge(kind="gate", url=URL, sitekey=SITEKEY, form=form))
+        for form in (planned, fresh)
+    )
+    assert as_planned(new, old).challenge.form == sent
+    assert as_planned(old, old) == old

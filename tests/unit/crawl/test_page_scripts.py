@@ -130,6 +130,13 @@ def test_what_cannot_be_had_is_asked_for_once() -> None:
     assert site.asked == ["gone.js"]
 
 
+def test_what_cannot_be_had_is_asked_for_once_whatever_else_is_got() -> None:
+    site = Site(**{"app.js": "fetch('/one')", "one": "1"})
+    more = "<script src=/gone.js></script><script src=/app.js></script>"
+    reading(site, response_of("", more))
+    assert site.asked == ["gone.js", "app.js", "one"]
+
+
 def test_scripts_off_and_no_engine(caplog: pytest.LogCaptureFixture) -> None:
     off = Run(scripts(on=False).run(response_of(""))).value
     assert (off.reading, off.reason) == (None, "scripts_off")
@@ -205,6 +212,24 @@ def test_a_page_that_has_changed_sends_nothing(script: str, said: str) -> None:
     with pytest.raises(PageChanged, match=said) as caught:
         Run(act).value  # noqa: B018
     assert SOLUTION.token not in caught.value.told(URL)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "function cb(t) { throw new Error(t) }",
+        "function cb(t) { throw new Error('x'.repeat(180) + t) }",
+        "function cb(t) { var s = document.createElement('script'); s.text = `throw Error('${'x'.repeat(180) + t}')`; document.head.append(s) }",
+        "function cb(t) { throw encodeURIComponent('/' + t) }",
+        "function cb(t) { fetch('/gone/' + t).then(r => fetch('/v', {method: 'POST', body: t})) }",
+        "function cb(t) { fetch('/v', {method: 'POST', body: new URLSearchParams({['x'.repeat(180) + t.toUpperCase()]: t})}) }",
+    ],
+)  # fmt: skip
+def test_no_part_of_a_token_is_told(script: str) -> None:
+    act = scripts().act(response_of(script), planned(CALL % "x"), SOLUTION)
+    with pytest.raises(PageChanged) as caught:
+        Run(act).value  # noqa: B018
+    assert SOLUTION.token[3:9].lower() not in caught.value.told(URL).lower()
 
 
 def test_what_the_page_makes_of_the_answer() -> None:

@@ -51,11 +51,11 @@ def got(
     *urls: str,
     hosts: tuple[str, ...] | None = None,
     integrity: dict[str, str] | None = None,
-    known: int = 0,
+    asked: set[str] | None = None,
 ) -> dict[str, str]:
     engine: Any = site
     files = ScriptFiles(engine, hosts)
-    return Run(files.get(page(), [*urls], integrity or {}, known)).value
+    return Run(files.get(page(), [*urls], integrity or {}, asked or set())).value
 
 
 def test_a_script_is_asked_for_as_a_browser_does() -> None:
@@ -107,7 +107,10 @@ def test_not_more_files_than_a_page_gets() -> None:
     site = Site()
     urls = [f"https://shop.example.com/{number}.js" for number in range(20)]
     assert len(got(site, *urls)) == MAX_FILES
-    assert len(got(site, *urls, known=6)) == 2
+    assert len(got(site, *urls, asked=set(urls[:6]))) == 2
+    site = Site(**{f"{number}.js": ConnectionError("gone") for number in range(20)})
+    assert got(site, *urls) == {}
+    assert len(site.requests) == MAX_FILES
 
 
 @pytest.mark.parametrize(
@@ -150,12 +153,31 @@ def test_scripts_are_kept_for_the_crawl(monkeypatch: pytest.MonkeyPatch) -> None
     files = ScriptFiles(site, None)
 
     def ask(name: str) -> None:
-        Run(files.get(page(), [f"https://shop.example.com/{name}"], {}, 0)).value  # noqa: B018
+        Run(files.get(page(), [f"https://shop.example.com/{name}"], {}, set())).value  # noqa: B018
 
-    for name in ("a.js", "a.js", "gone.js", "gone.js", "b.js", "a.js"):
+    for name in ("a.js", "a.js", "gone.js", "gone.js", "b.js", "a.js", "c.js", "a.js"):
         ask(name)
     asked = [request.url.rpartition("/")[2] for request in site.requests]
-    assert asked == ["a.js", "gone.js", "b.js", "a.js"]
+    assert asked == ["a.js", "gone.js", "gone.js", "b.js", "c.js", "a.js"]
+
+
+def test_what_one_page_could_not_use_is_asked_for_again_by_the_next() -> None:
+    site: Any = Site(**{"b.js": ConnectionError("gone")})
+    files = ScriptFiles(site, None)
+
+    def ask(name: str, integrity: str = "") -> bool:
+        url = f"https://shop.example.com/{name}"
+        run = Run(files.get(page(), [url], {url: integrity}, set()))
+        return bool(run.value)
+
+    assert not ask("a.js", "sha256-wrong")
+    assert ask("a.js")  # another page, which says nothing of its contents
+    assert ask("a.js", digest("sha384"))
+    assert not ask("a.js", "sha512-wrong")  # though it is kept
+    assert len(site.requests) == 1
+    assert not ask("b.js")
+    del site.answers["b.js"]
+    assert ask("b.js")
 
 
 def test_the_answer_to_a_get_of_the_page() -> None:

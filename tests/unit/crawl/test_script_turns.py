@@ -96,6 +96,19 @@ def test_what_was_paid_for_is_tried(turns: ScriptTurns, pool: Pool) -> None:
     assert paid.value is FINE
 
 
+def test_what_was_paid_for_does_not_wait_behind_what_was_not(
+    turns: ScriptTurns, pool: Pool
+) -> None:
+    for path in ("a.test/", "b.test/", "c.test/"):
+        ask(turns, path)
+    for path in ("paid.test/1", "paid.test/2"):
+        ask(turns, path, token="P1_token")
+    for _ in range(5):
+        pool.end(FINE)
+    order = [url.removeprefix("https://") for url in pool.visits]
+    assert order == ["a.test/", "paid.test/1", "paid.test/2", "b.test/", "c.test/"]
+
+
 def test_no_engine_is_no_failure_of_the_site(turns: ScriptTurns, pool: Pool) -> None:
     runs = [ask(turns, "shop.test/") for _ in range(3)]
     for run in runs:

@@ -1347,6 +1347,17 @@ def test_what_is_expected_and_lacks_makes_a_gate_by_itself(button: str) -> None:
     assert read(f"{html}{asking}", expect).kind == "widget"
 
 
+@pytest.mark.parametrize("size", [1_040_000, 900_000])
+def test_your_word_needs_all_of_a_page_without_a_captcha(size: int) -> None:
+    html = f"<h1>Prices</h1>{' ' * size}<p class=cost>1</p>"
+    hints = RequestOptions(gate=True, expect=".price", sitekey=KEY, field="t")
+    found = detect(response_of(f"{html}<b class=price>1</b>"), hints)
+    assert found is None, "its content may be in what is not read"
+    found = detect(response_of(html), hints)
+    assert (found is not None) is (size < 1_000_000)
+    assert read(f"{gate()}{html}", hints).kind == "gate"
+
+
 def test_what_is_expected_may_stand_behind_what_is_read_of_a_page() -> None:
     html = f"<title>Teas</title>{API}<h1>Teas</h1><form>{WIDGET}</form>"
     more = "<p>Tea <a href=/x>and more</a></p>" * MAX_TAGS

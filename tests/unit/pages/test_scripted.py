@@ -457,6 +457,33 @@ def test_what_is_not_read_of_a_large_page_is_not_guessed(
     assert (found.solvable, found.reason) == (reason is None, reason)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("end", ["</script>", "</SCRIPT>"])
+@pytest.mark.parametrize("at", [-14, -4, 0, (1 << 20) - 14, (1 << 20) - 4, 3 << 20])
+def test_scripts_behind_what_is_read_are_noticed(
+    at: int, end: str, encoding: str
+) -> None:
+    widget = f"<div class=h-captcha data-sitekey={KEY} data-callback=done></div>"
+    html = (
+        f"<html><title>Please complete the captcha</title>{API}<form method=post>"
+        f"{widget}<button>Go</button></form><script>function done() {{ "
+        "document.forms[0].submit() }</script><script>/*"
+    )
+    bom = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
+    body = bom + html.encode(encoding)
+    width = len(" ".encode(encoding))
+    blanks = (MAX_BYTES + at * width - len(body)) // width
+    body += f"{' ' * blanks}{end}<p>".encode(encoding)
+    headers = {"Content-Type": "text/html; charset=utf-8"} if not bom else {}
+    response = HtmlResponse(URL, body=body, headers=headers)
+    found = detect(response)
+    assert found is not None
+    if len(body) > MAX_BYTES:
+        assert (found.solvable, found.reason) == (False, "scripts_missing")
+    else:
+        assert found.reason != "scripts_missing"
+
+
 def test_a_widget_needs_scripts_for_its_key_only() -> None:
     login = f"{API}<title>Log in</title><form>{LOGIN}<div class=h-captcha data-sitekey={KEY}></div></form>"
     challenge = detect(response_of(f"{login}<script>go()</script>"))

@@ -51,6 +51,35 @@ def test_other_selectors_match_as_they_do_in_scrapy(css: str) -> None:
     assert matches(page.root, css) is bool(page.css(css))
 
 
+NTH = ("1", "2", "3", "4", "odd", "even", "2n+3", "-n+2", "3n", "n+4", "-2n+3", "n")
+KINDS = ("child", "of-type")
+PLACES = [
+    *(f"{side}-{kind}" for side in ("first", "last", "only") for kind in KINDS),
+    *(f"nth-{kind}({n})" for kind in KINDS for n in NTH),
+    *(f"nth-last-{kind}({n})" for kind in KINDS for n in NTH),
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("tag", ["p", "li", "html", "hr"])
+def test_places_among_siblings_match_as_they_do_in_scrapy(tag: str, place: str) -> None:
+    page = Selector(HTML.replace("<p", "<!-- a comment --><p"))
+    for css in (
+        f"{tag}:{place}",
+        f"{tag}:not(:nth-child(2)):{place}",
+        f".b ~ {tag}:{place} > *",
+    ):
+        assert matches(page.root, css) is bool(page.css(css)), css
+
+
+def test_what_looks_like_a_place_in_a_value_is_none() -> None:
+    first = "<p title='count(preceding-sibling::*)'>"
+    page = Selector(f'{first}<b title="count(following-sibling::b)\'">')
+    for value in ("count(preceding-sibling::*)", "count(following-sibling::b)\\'"):
+        css = f"[title='{value}']:first-child"
+        assert matches(page.root, css) is bool(page.css(css)) is True
+
+
 @pytest.mark.parametrize("css", ["div[", "p::nothing", "p:nothing"])
 def test_what_is_no_selector_is_refused(css: str) -> None:
     with pytest.raises(SelectorError):
@@ -70,3 +99,16 @@ def test_many_elements_take_no_longer_than_their_number(piece: str, css: str) ->
     page = Selector(piece * 9_000)
     with ends(2.0):  # Scrapy's take minutes
         assert matches(page.root, css) is (css == "div div" and piece == "<div>")
+
+
+@pytest.mark.parametrize(
+    "css",
+    [
+        *("p:first-child b", "p:last-child b", "p:nth-child(3n+1) + b"),
+        *("p:nth-last-of-type(7) b", "p:not(p:only-of-type) b"),
+    ],
+)
+def test_many_siblings_are_counted_once(css: str) -> None:
+    page = Selector("<p></p>" * 60_000)
+    with ends(4.0):  # Scrapy's take half a minute
+        assert not matches(page.root, css)

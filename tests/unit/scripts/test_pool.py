@@ -102,6 +102,15 @@ def test_a_visit_with_a_real_token_is_never_kept() -> None:
     assert not pool._kept
 
 
+def test_a_visit_that_came_to_no_end_is_not_kept() -> None:
+    pool, made = make_pool()
+    page = Visit(html="kills", url="https://shop.test/")
+    for _ in range(2):
+        assert run(pool.visit(page)).stopped is not None
+    assert [child.visits for child in made] == [[page.url]] * 2
+    pool.close()
+
+
 def test_readings_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_KEPT", 2)
     pool, made = make_pool()
