@@ -73,6 +73,17 @@ class GateFlow:
             self._session(gate).line.move()  # this one may not join it again
             created = self._payment.attempts > attempts
             return await self._proxies.ask(gate, error, created=created)
+        finally:
+            self._leave(gate)
+
+    def _leave(self, gate: Gate) -> None:
+        """Move the line of *gate*, where the next one belongs to another session.
+
+        That one waited for this request to join it again, which it will not.
+        """
+        now, line = self._site.gate, self._session(gate).line
+        if now is not None and self._session(now).line is not line:
+            line.move()
 
     async def _step(self, gate: Gate) -> Outcome:
         """Wait until something may be done about *gate*, and do it."""

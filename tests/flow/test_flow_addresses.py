@@ -358,6 +358,44 @@ def test_where_two_pages_were_led_into_a_gate_no_order_is_placed_again(
     crawl.finish()
 
 
+def test_a_gate_that_another_scheme_shows_keeps_no_line_waiting(
+    crawling: Crawling,
+) -> None:
+    """Its probe goes on in the other session: the next one is let go."""
+
+    class Schemes(Model):
+        """Asks for a captcha on each scheme, and leads from the one to the other."""
+
+        def _passes_wall(self, request: Request) -> bool:
+            return bool(self._cookie(request, urlsplit(request.url).scheme))
+
+        def _answer(self, request: Request) -> Response:
+            parts = urlsplit(request.url)
+            fields = parse_qs(request.body.decode())
+            token = fields.get("h-captcha-response", [""])[0]
+            if token:
+                self.submissions[token] += 1
+                if token not in self.service.tokens:
+                    return self._gate(request)
+                return led(request, request.url, f"{parts.scheme}=1; Path=/")
+            if not self._passes_wall(request):
+                return self._gate(request)
+            if parts.scheme == "http" and parts.path != "/0":
+                return led(request, f"https://{HOST}{parts.path}")
+            return self._page(request)
+
+    crawl = crawling(concurrency=8, per_domain=8)
+    add(crawl, Schemes)
+    crawl.ask(f"http://{HOST}/0")
+    crawl.advance(2)
+    crawl.ask(*(f"http://{HOST}/{number}" for number in range(1, 6)))
+    crawl.run_exactly(3000)
+    assert crawl.is_idle
+    assert sorted(crawl.pages) == numbers(6)
+    assert len(crawl.service.created) == 2
+    crawl.finish()
+
+
 # The page comes from a request without a token
 
 
