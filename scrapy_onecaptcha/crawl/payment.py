@@ -160,7 +160,7 @@ class Payment:
 
     async def attempt(self, gate: Gate) -> Outcome:
         """Pay for one token, and use it."""
-        self.made = True
+        made, self.made = self.made, True
         if gate.challenge.rqdata and self._is_rqdata_spent(gate):
             renewed = await self._renew(gate)
             if not isinstance(renewed, Gated) or renewed.gate.sitekey != gate.sitekey:
@@ -176,8 +176,9 @@ class Payment:
             session.user_agent = lease.user_agent or session.user_agent
             session.url_pass = lease.url_pass or session.url_pass
             self._report.count("clearances/imported")
+            tell_end(self._report, gate.site, session.clearances.current)
             self._sessions.grant(session, None, lease.cookies, imported=True)
-            self.made = False
+            self.made = made
             return Gated(gate)  # which is older than that
         self._has_earned = False
         try:
