@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -63,6 +62,9 @@ Jar: TypeAlias = dict[tuple[str, str, str], tuple[Any, Any]]
 
 #: Gates that are fetched anew for nothing, beside one for each task.
 MAX_RENEWALS = 2
+
+#: Seconds by which processes may differ on when one cool-down ends.
+SAME_END = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,11 +237,13 @@ class Payment:
         if self._breaker_waits >= self._config.breaker_waits:
             raise error
         self._breaker_waits += 1
-        left, before = self._context.policy.cooldown_left(gate.site), math.inf
-        # A timer may fire a moment too early; what grows again is another cool-down.
-        while 0 < left < before:
+        policy = self._context.policy
+        end = policy.cooldown_end(gate.site)
+        # A timer may fire a moment too early; a later end is another cool-down's.
+        while policy.cooldown_end(gate.site) < end + SAME_END and (
+            left := policy.cooldown_left(gate.site)
+        ):
             await self._pause(left)
-            left, before = self._context.policy.cooldown_left(gate.site), left
 
     async def _pause(self, seconds: float) -> None:
         async def pause() -> None:
