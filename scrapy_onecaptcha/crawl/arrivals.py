@@ -313,10 +313,11 @@ class Arrivals:
 
 
 def _to_look_at(request: Request, response: Response) -> Response:
-    """Return *response*, without its query where that may hold a token.
+    """Return *response*, without what may hold a token: the URLs of a submission.
 
-    What was read is kept for as long as the request is, with the URL that it is of.
+    What is read of a request's response is kept for as long as that request is.
     """
     if request_meta.role_of(request) != "submission":
         return response
-    return response.replace(url=urlsplit(response.url)._replace(query="").geturl())
+    url = urlsplit(response.url)._replace(query="").geturl()
+    return response.replace(url=url, request=None)

@@ -117,16 +117,22 @@ class Client:
         """
         secrets = _secrets(task)
         task_id = await self._call(
-            "createTask", read_task_id, secrets=secrets, task=task.payload()
+            "createTask", self._read_task_id, secrets=secrets, task=task.payload()
         )
         if secrets:
             if len(self._secrets) >= MAX_KNOWN:
                 del self._secrets[next(iter(self._secrets))]
             self._secrets[task_id] = secrets
-        if self._echo.sub("", task_id) != task_id:
-            raise Unavailable(
+        return task_id
+
+    def _read_task_id(self, reply: dict[str, Any]) -> str:
+        task_id = read_task_id(reply)
+        if self._echo.search(task_id):
+            raise ServiceError(
                 "The service answered createTask with a task id that has the account's "
-                "key in it; task ids are logged, so it is not used."
+                "key in it. Task ids are logged, so it is not used. Report it to the "
+                "service.",
+                code="KEY_IN_TASK_ID",
             )
         return task_id
 

@@ -18,7 +18,14 @@ from scrapy_onecaptcha import Addon, OneCaptchaMiddleware
 from scrapy_onecaptcha._version import __version__
 from scrapy_onecaptcha.addon import ORDER
 from scrapy_onecaptcha.cli import balance
-from scrapy_onecaptcha.cli.page_fetch import Look, Looker, LookSpider, put_in_place
+from scrapy_onecaptcha.cli.page_fetch import (
+    MISSING_ROBOTS_ORDER,
+    Look,
+    Looker,
+    LookSpider,
+    MissingRobots,
+    put_in_place,
+)
 from scrapy_onecaptcha.cli.purchase import Answer
 from scrapy_onecaptcha.cli.service import has_no_balance, price, read_config
 from scrapy_onecaptcha.cli.terminal import LINE, TICK, Terminal
@@ -295,6 +302,7 @@ def test_a_looker_stands_where_the_middleware_would(named: dict[Any, Any]) -> No
     Addon().update_settings(settings)
     placed = settings.getdict("DOWNLOADER_MIDDLEWARES")
     assert placed.pop(Looker) == ORDER
+    assert placed.pop(MissingRobots) == MISSING_ROBOTS_ORDER
     (ours,) = placed.items()
     assert (load_object(ours[0]), ours[1]) == (OneCaptchaMiddleware, None)
 
