@@ -200,7 +200,7 @@ def test_waiting_requests_sit_out_so_many_cool_downs(
 def test_a_failure_while_a_cool_down_is_sat_out_begins_another_one(
     crawling: Crawling,
 ) -> None:
-    """Of another process, say; that one is counted, too, however late it begins."""
+    """Another process may have met it. However late, that cool-down is counted."""
     crawl = crawling(cooldown=100.0, max_failures=2, max_attempts=20, breaker_waits=1)
     crawl.site(accepts=lambda _: False)
     crawl.ask("/0")
