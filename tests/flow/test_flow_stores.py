@@ -10,6 +10,7 @@ import pytest
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
+from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl.store import CrawlStore
 from scrapy_onecaptcha.exceptions import (
     BudgetExceeded,
@@ -198,6 +199,53 @@ def test_that_a_run_starts_from_a_stored_clearance_is_said_once(
         assert (len(said), crawl.stat("clearances/imported")) == (run, 2 * run)
     world.finish()
     assert world.tasks == 2
+
+
+def test_the_end_of_a_clearance_is_told_when_a_stored_one_follows(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "scrapy_onecaptcha")
+    world = World()
+    one = world.crawl()
+    world.ask(one, range(5))
+    world.run()
+    for grant in world.model.grants.values():
+        grant.revoked = True
+    two = world.crawl()
+    world.ask(two, range(5))
+    world.run()
+    assert not [text for text in caplog.messages if "opened 5 pages" in text]
+    world.ask(one, range(5, 10))
+    world.run()
+    assert [text for text in caplog.messages if "opened 5 pages" in text]
+    assert one.stat("clearances/imported") == 1
+    world.finish()
+    assert world.tasks == 2
+
+
+def test_a_page_that_was_paid_for_in_vain_is_not_one_that_was_shared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    crawls = [world.crawl() for _ in range(2)]
+    leases, calls = crawls[0].coordinator._leases, itertools.count()
+    take = leases.take
+
+    async def give_way(gate: Any) -> Any:
+        await sleep(crawls[0].clock, 10.0 * next(calls))
+        return await take(gate)
+
+    monkeypatch.setattr(leases, "take", give_way)
+    crawls[0].service.outcome = lambda number: TaskFailed("no") if number == 1 else None
+    for crawl in crawls:
+        world.ask(crawl, range(1))
+        world.advance(2)
+    world.run()
+    assert [delivered(crawl) for crawl in crawls] == [1, 1]
+    assert world.tasks == 2
+    assert [crawl.stat("clearances/imported") for crawl in crawls] == [1, 0]
+    assert [crawl.stat("shared") for crawl in crawls] == [0, 0]
+    world.finish()
 
 
 def test_a_user_agent_goes_along() -> None:
