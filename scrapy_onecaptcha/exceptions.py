@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.models import Challenge
 
+#: What to do about a page that changes between a task and its submission.
+PAGE_CHANGED = "If the page does that each time, send the token by a submitter."
+
 __all__ = [
     "AccountError",
     "AttemptsExhausted",
@@ -73,7 +76,7 @@ class OneCaptchaError(IgnoreRequest):  # type: ignore[misc,unused-ignore]
     """
 
     reason: ClassVar[str] = "error"
-    advice: ClassVar[str] = "Look for the reason in the lines above."
+    advice: str = "Look for the reason in the lines above."
 
     def __init__(
         self,
@@ -81,12 +84,15 @@ class OneCaptchaError(IgnoreRequest):  # type: ignore[misc,unused-ignore]
         *,
         response: Response | None = None,
         challenge: Challenge | None = None,
+        advice: str = "",
     ) -> None:
         # A page or a reply may be quoted in it, and it is going to be logged.
         super().__init__(printable(message))
         self.response = response
         self.challenge = challenge
         self.code = ""
+        if advice:
+            self.advice = advice
 
 
 class UnsolvableGate(OneCaptchaError):

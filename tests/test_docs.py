@@ -366,7 +366,7 @@ def scrapy(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[st
 
 @pytest.mark.crawl
 def test_what_is_seen_from_the_command_line(tmp_path: Path) -> None:
-    (sample,) = samples(SEEN, TOOLS_PAGE, "sh")
+    (sample,) = samples("detect", TOOLS_PAGE, "sh")
     (tmp_path / "page.html").write_bytes(GATE)
     commands = [shlex.split(line) for line in sample.splitlines()]
     assert [command[:3] for command in commands] == [

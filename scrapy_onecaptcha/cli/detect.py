@@ -17,6 +17,7 @@ from parsel import Selector
 from scrapy.exceptions import UsageError
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
+from scrapy_onecaptcha._redact import without_user
 from scrapy_onecaptcha.cli.base import DONE, WRONG_USAGE, Tool
 from scrapy_onecaptcha.cli.page_fetch import Look, fetch, is_url
 from scrapy_onecaptcha.cli.runner import run
@@ -232,7 +233,7 @@ def _submission(form: Form | None) -> dict[str, Any] | None:
     return {
         "kind": form.kind,
         "method": form.method,
-        "url": form.url,
+        "url": without_user(form.url),
         "enctype": form.enctype if form.method != "GET" else None,
         "encoding": form.encoding,
         "headers": [*map(list, form.headers), *headers],

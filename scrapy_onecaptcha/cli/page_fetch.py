@@ -137,6 +137,7 @@ class MissingRobots:
         """Return an empty robots.txt."""
         if not is_robots(request) or isinstance(exception, IgnoreRequest):
             return None
+        request.meta["dont_cache"] = True  # nobody has said that there is none
         return Response(request.url, status=404, request=request)
 
 

@@ -26,8 +26,15 @@ __all__ = ["cleaned_url", "save"]
 REMOVED = "removed"
 # Of a part of a path that is no word: an address, an account, a key.
 _PERSONAL = re.compile(r".*@.*|.*%40.*|.*\d{4,}.*|[\w-]{25,}", re.IGNORECASE)
-# Also without a host, as after a redirect.
-_URL = re.compile(r"(?:https?:/)?/[^\s\"'<>)\]}]+")
+# In a text: also without a host, as after a redirect, and the query of any other.
+_URL = re.compile(r"(?:(?:https?:/)?/|\?)[^\s\"'<>)\]}]+")
+# Headers that are made to hold an address, of any form, and where it is in them.
+_ADDRESSES = {
+    b"location": re.compile(r".+"),
+    b"content-location": re.compile(r".+"),
+    b"refresh": re.compile(r"(?<=[;,=])(?!\s*url\s*=).+", re.IGNORECASE),
+    b"link": re.compile(r"(?<=<)[^>]+"),
+}
 _SUFFIXES = {b"json": ".json", b"xml": ".xml", b"plain": ".txt", b"html": ".html"}
 # Of a directory's name.
 MAX_HOST = 80
@@ -93,6 +100,9 @@ def _headers(response: Response) -> list[str]:
             text = value.decode("latin-1")
             if name.lower() == b"set-cookie":
                 text = f"{text.partition('=')[0]}={REMOVED}"
+            address = _ADDRESSES.get(name.lower())
+            if address:
+                text = address.sub(lambda found: cleaned_url(found[0]), text)
             lines.append(f"{name.decode('latin-1')}: {_cleaned_text(text)}")
     return lines
 

@@ -25,11 +25,19 @@ MAX_ADDRESSES = 1000
 
 
 class GateAddresses:
-    """Learns which URLs are gate addresses."""
+    """Learns which URLs are gate addresses.
+
+    An address that names what was asked for, or whose path says what it is, is certain.
+    That two requests were led to a URL and gated there is a mere guess: pages have
+    second names, and ``/p/7`` may lead to ``/product?id=7``. It holds until the URL
+    shows content to who asks as the spider asked; it never has an order sent twice.
+    """
 
     def __init__(self) -> None:
+        self._certain: Recent[str, None] = Recent(MAX_ADDRESSES)
         self._led_from: Recent[str, str] = Recent(MAX_ADDRESSES)
-        self._known: Recent[str, None] = Recent(MAX_ADDRESSES)
+        self._guessed: Recent[str, None] = Recent(MAX_ADDRESSES)
+        self._pages: Recent[str, None] = Recent(MAX_ADDRESSES)
 
     def met(self, asked: Request, gated: str) -> bool:
         """Note a gate at *gated*; tell whether that is a gate address.
@@ -38,29 +46,34 @@ class GateAddresses:
             asked: what the spider asked for.
             gated: where it was led.
         """
-        bare = _bare(gated)
-        if bare == _bare(asked.url) and not names(gated, asked.url):
+        bare, named = _bare(gated), names(gated, asked.url)
+        if bare == _bare(asked.url) and not named:
             return False  # no redirect, or one to the same page
-        if bare in self._known:
+        if self.is_certain(gated):
             return True
-        if bare not in self._led_from:
-            self._led_from[bare] = asked.url
-        if (
-            names(gated, asked.url)
-            or says_so(gated)
-            or self._led_others(bare, asked.url, asked.method)
-        ):
-            self._known[bare] = None
+        if named or says_so(gated):
+            self._certain[bare] = None
             return True
-        return False
+        name = self._name(gated)
+        if name not in self._led_from:
+            self._led_from[name] = asked.url
+        elif self._led_from[name] != asked.url:
+            self._guessed[name] = None
+        return self._led_others(gated, asked.url, asked.method)
+
+    def is_certain(self, url: str) -> bool:
+        """Tell whether *url* is a gate address, and cannot be a page."""
+        return _bare(url) in self._certain
 
     def is_known(self, url: str) -> bool:
         """Tell whether a gate was met at *url*, which is a gate address."""
-        return _bare(url) in self._known
+        name = self._name(url)
+        guessed = name in self._guessed and name not in self._pages
+        return guessed or self.is_certain(url)
 
     def led_through(self, chain: Iterable[str]) -> bool:
         """Tell whether *chain* went through a gate address, wherever it ends."""
-        return any(_bare(url) in self._known for url in [*chain][1:])
+        return any(map(self.is_known, [*chain][1:]))
 
     def strayed(self, asked: str, chain: Iterable[str], method: str = "GET") -> bool:
         """Tell whether *chain*, which *asked* has led along, ends at nobody's page.
@@ -74,19 +87,45 @@ class GateAddresses:
             method: of what the spider asked for.
         """
         urls = list(chain)
-        if not self._led_from or len(urls) < 2 or _same(asked, urls[-1]):  # noqa: PLR2004
+        if len(urls) < 2 or _same(asked, urls[-1]):  # noqa: PLR2004
             return False
+        if not self._led_from and not self._certain:
+            return False  # most crawls, most of the time
         start = _bare(asked)
         return any(
-            bare != start
-            and (bare in self._known or self._led_others(bare, asked, method))
-            for bare in map(_bare, urls[1:])
+            _bare(url) != start
+            and (self.is_certain(url) or self._led_others(url, asked, method))
+            for url in urls[1:]
         )
 
-    def _led_others(self, bare: str, asked: str, method: str) -> bool:
-        """Tell whether another request was led to *bare* and met a gate there."""
+    def shows_content(self, chain: Iterable[str]) -> bool:
+        """Note that *chain* ends at content, again; tell whether that is a page.
+
+        Then no URL on it is guessed to be a gate address any more. Its path shows
+        pages: from now on only the same query tells a gate from them.
+        """
+        urls = [*chain][1:]
+        if any(map(self.is_certain, urls)):
+            return False
+        for url in urls:
+            for name in (_bare(url), _whole(url)):
+                self._pages[name] = None
+                self._led_from.pop(name, None)
+                self._guessed.pop(name, None)
+        return True
+
+    def _led_others(self, url: str, asked: str, method: str) -> bool:
+        """Tell whether another request was led to *url* and met a gate there."""
+        name = self._name(url)
         # A request that must not be sent twice is not judged by this alone.
-        return method == "GET" and self._led_from.get(bare, asked) != asked
+        if method != "GET" or name in self._pages:
+            return False
+        return name in self._guessed or self._led_from.get(name, asked) != asked
+
+    def _name(self, url: str) -> str:
+        """Return what *url* goes by: its query is part of it where others are pages."""
+        bare = _bare(url)
+        return _whole(url) if bare in self._pages else bare
 
 
 def chain_of(request: Request) -> list[str]:
@@ -98,5 +137,9 @@ def _bare(url: str) -> str:
     return urlunsplit(urlsplit(url)._replace(query="", fragment=""))
 
 
+def _whole(url: str) -> str:
+    return url.partition("#")[0]
+
+
 def _same(first: str, second: str) -> bool:
-    return first.partition("#")[0] == second.partition("#")[0]
+    return _whole(first) == _whole(second)

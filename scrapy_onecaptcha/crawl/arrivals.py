@@ -13,7 +13,7 @@ from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.addresses import chain_of
 from scrapy_onecaptcha.crawl.endings import restore, spare
 from scrapy_onecaptcha.crawl.flow import GateFlow
-from scrapy_onecaptcha.crawl.gate import Delivered, Gated
+from scrapy_onecaptcha.crawl.gate import Delivered, Gated, note_passed
 from scrapy_onecaptcha.crawl.rules import is_robots
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.crawl.site import SiteClient
@@ -226,7 +226,11 @@ class Arrivals:
 
         async def ask_again(lend: Lend) -> Response:
             lend()
-            return await flow.page(await site.ask())
+            outcome = await site.ask()
+            session = self._sessions.of(request)
+            if isinstance(outcome, Delivered) and session is not None:
+                note_passed(session, outcome)
+            return await flow.page(outcome)
 
         return self._run(request, site, ask_again)
 

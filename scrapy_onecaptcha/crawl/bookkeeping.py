@@ -65,8 +65,9 @@ def subject_of(challenge: Challenge, key: SessionKey) -> Subject:
 def tell_end(report: Report, site: str, clearance: Clearance | None) -> None:
     """Tell what *clearance* of *site* was good for, if it has ended.
 
-    Called when the next one is granted or the crawl is over: before that, a page may
-    still pass and show that the gate was not the end.
+    Called when the next one is granted, when its session becomes one with another, or
+    when the crawl is over: before that, a page may still pass and show that the gate
+    was not the end.
     """
     if clearance is not None and clearance.ended_at is not None:
         report.clearance_ended(

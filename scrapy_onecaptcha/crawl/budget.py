@@ -318,13 +318,17 @@ class Policy:
             self.settle(site, "void")
             raise
 
-    def cooldown_left(self, site: str) -> float:
-        """Return the seconds until the next task of *site* is tried."""
-        shared = self.shared.cooldown_left(site) if self.shared else 0.0
+    def cooldown_end(self, site: str) -> float:
+        """Return when the next task of *site* is tried, by the clock of the crawl."""
+        shared = self.shared.cooldown_end(site) if self.shared else 0.0
         state = self._sites.get(site)
         if state is None:
             return shared
-        return max(shared, state.failed_at + self._config.cooldown - self._now())
+        return max(shared, state.failed_at + self._config.cooldown)
+
+    def cooldown_left(self, site: str) -> float:
+        """Return the seconds until then, or 0."""
+        return max(0.0, self.cooldown_end(site) - self._now())
 
     def _closed(self, state: _Site) -> bool:
         limit = self._config.max_failures

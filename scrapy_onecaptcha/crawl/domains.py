@@ -106,6 +106,21 @@ class Domain:
         if state == _Sitekey():
             self._sitekeys.pop(sitekey, None)
 
+    def merged(self, old: Movable, new: Movable) -> None:
+        """Note that who waited in *old*, or solves for it, belongs to *new* now."""
+        for state in self._sitekeys.values():
+            if state.owner is old:
+                state.owner = new
+            if old in state.asking:
+                del state.asking[old]
+                state.asking[new] = None
+            if old in state.failures:
+                failures = state.failures.pop(old)
+                state.failures[new] = state.failures.get(new, 0) + failures
+        opened = [(g, new if line is old else line, c) for g, line, c in self._opened]
+        self._opened.clear()
+        self._opened.extend(opened)
+
     def _serve(self) -> None:
         if self._serving:
             return  # the loop below goes on with what was added

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha._logging import counted, get_logger, printable
+from scrapy_onecaptcha._redact import without_user
 from scrapy_onecaptcha.models import price
 
 if TYPE_CHECKING:
@@ -174,4 +175,5 @@ def plan_of(challenge: Challenge, *, submitter: bool) -> str:
     if form.header:
         places.append(f"in the header {form.header}")
     where = " and ".join(places)
-    return printable(f"{bought} would be sent by {form.method} to {form.url} {where}")
+    url = without_user(form.url)
+    return printable(f"{bought} would be sent by {form.method} to {url} {where}")

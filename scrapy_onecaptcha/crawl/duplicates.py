@@ -92,7 +92,7 @@ class DroppedRedirects:
         that it led to is asked for.
         """
         again = requests.original(request)
-        if not requests.is_safe(again) and not self._addresses.is_known(request.url):
+        if not requests.is_safe(again) and not self._addresses.is_certain(request.url):
             again = request
         meta = {
             name: value

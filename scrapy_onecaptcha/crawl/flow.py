@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha.crawl.bookkeeping import tell_end
 from scrapy_onecaptcha.crawl.gate import Gated, note_passed
 from scrapy_onecaptcha.crawl.line import Go, Waiting
 from scrapy_onecaptcha.crawl.next_proxy import NextProxy
@@ -17,6 +18,7 @@ from scrapy_onecaptcha.exceptions import ProxyFailed
 if TYPE_CHECKING:
     from scrapy.http import Response
 
+    from scrapy_onecaptcha.crawl.domains import Movable
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
     from scrapy_onecaptcha.crawl.payment import FlowContext
     from scrapy_onecaptcha.crawl.sessions import Session
@@ -73,6 +75,17 @@ class GateFlow:
             self._session(gate).line.move()  # this one may not join it again
             created = self._payment.attempts > attempts
             return await self._proxies.ask(gate, error, created=created)
+        finally:
+            self._leave(gate)
+
+    def _leave(self, gate: Gate) -> None:
+        """Move the line of *gate*, where the next one belongs to another session.
+
+        That one waited for this request to join it again, which it will not.
+        """
+        now, line = self._site.gate, self._session(gate).line
+        if now is not None and self._session(now).line is not line:
+            line.move()
 
     async def _step(self, gate: Gate) -> Outcome:
         """Wait until something may be done about *gate*, and do it."""
@@ -132,11 +145,18 @@ class GateFlow:
                 gated = True
                 return outcome
             if neighbour is not None and outcome.shows_content:
-                self._sessions.merge(self._session(gate), neighbour)
+                self._merge(self._session(gate), neighbour)
             note_passed(self._session(gate), outcome)
             return outcome
         finally:
             line.return_ticket(ticket, gated=gated)
+
+    def _merge(self, session: Session, neighbour: Movable) -> None:
+        """Make *session* one with its neighbour, and tell what it was good for."""
+        own = session.clearances.current
+        if self._sessions.merge(session, neighbour) is not session and own is not None:
+            own.write_down()
+            tell_end(self._context.site.report, session.key.site, own)
 
     async def _recheck(self, gate: Gate) -> Outcome:
         """Ask once more for the page that the last clearance was paid for."""

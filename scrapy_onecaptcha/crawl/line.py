@@ -219,6 +219,7 @@ class Line:
 
     def absorb(self, other: Line) -> None:
         """Take over who waits in *other*, whose session is one with this one."""
+        self.domain.merged(other, self)
         moved, other._waiting = other._waiting, []
         for waiting in moved:
             if waiting.lend and self.phase is not Phase.OPEN:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
 
-__all__ = ["expected", "is_page", "moves_on", "same_page"]
+__all__ = ["expected", "is_page", "moves_on", "same_page", "shows_page"]
 
 NO_CONTENT = 204
 
@@ -46,15 +46,20 @@ def is_page(
             the site's direct answer, which may be a mere verdict on the token.
         expect: CSS selector of the real content, if the user has named one.
     """
+    if not shows_page(answer, expect) or not same_page(original.url, answer.url):
+        return False
+    if expect is not None or redirected:
+        return True
+    return original.method == "GET" and isinstance(answer, HtmlResponse)
+
+
+def shows_page(answer: Response, expect: str | None) -> bool:
+    """Tell whether *answer* shows content, *expect* where the user has named it."""
     if not 200 <= answer.status < 300 or answer.status == NO_CONTENT:  # noqa: PLR2004
         return False
     if not answer.body.strip() or moves_on(answer):
         return False
-    if not same_page(original.url, answer.url):
-        return False
-    if expect is not None:
-        return expected(answer, expect)
-    return redirected or (original.method == "GET" and isinstance(answer, HtmlResponse))
+    return expect is None or expected(answer, expect)
 
 
 def moves_on(answer: Response) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,6 +24,7 @@ from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
 from scrapy_onecaptcha.crawl.sender import TokenSender
 from scrapy_onecaptcha.crawl.verdict import Judge
 from scrapy_onecaptcha.exceptions import (
+    PAGE_CHANGED,
     AttemptsExhausted,
     CircuitOpen,
     ProxyFailed,
@@ -63,6 +63,9 @@ Jar: TypeAlias = dict[tuple[str, str, str], tuple[Any, Any]]
 
 #: Gates that are fetched anew for nothing, beside one for each task.
 MAX_RENEWALS = 2
+
+#: Seconds by which processes may differ on when one cool-down ends.
+SAME_END = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +163,7 @@ class Payment:
 
     async def attempt(self, gate: Gate) -> Outcome:
         """Pay for one token, and use it."""
-        self.made = True
+        made, self.made = self.made, True
         if gate.challenge.rqdata and self._is_rqdata_spent(gate):
             renewed = await self._renew(gate)
             if not isinstance(renewed, Gated) or renewed.gate.sitekey != gate.sitekey:
@@ -176,8 +179,9 @@ class Payment:
             session.user_agent = lease.user_agent or session.user_agent
             session.url_pass = lease.url_pass or session.url_pass
             self._report.count("clearances/imported")
+            tell_end(self._report, gate.site, session.clearances.current)
             self._sessions.grant(session, None, lease.cookies, imported=True)
-            self.made = False
+            self.made = made
             return Gated(gate)  # which is older than that
         self._has_earned = False
         try:
@@ -234,11 +238,13 @@ class Payment:
         if self._breaker_waits >= self._config.breaker_waits:
             raise error
         self._breaker_waits += 1
-        left, before = self._context.policy.cooldown_left(gate.site), math.inf
-        # A timer may fire a moment too early; what grows again is another cool-down.
-        while 0 < left < before:
+        policy = self._context.policy
+        end = policy.cooldown_end(gate.site)
+        # A timer may fire a moment too early; a later end is another cool-down's.
+        while policy.cooldown_end(gate.site) < end + SAME_END and (
+            left := policy.cooldown_left(gate.site)
+        ):
             await self._pause(left)
-            left, before = self._context.policy.cooldown_left(gate.site), left
 
     async def _pause(self, seconds: float) -> None:
         async def pause() -> None:
@@ -294,7 +300,8 @@ class Payment:
         except PageChanged as error:
             unit.settle("void", "unused")
             self._report.unused(gate.site)
-            raise SubmissionRefused(error.told(self._site.original.url)) from None
+            told = error.told(self._site.original.url)
+            raise SubmissionRefused(told, advice=PAGE_CHANGED) from None
         verdict = await self._judge.judge(gate, came, solution.user_agent)
         return self._conclude(gate, verdict, solution, unit, before)
 

@@ -129,9 +129,9 @@ class SharedBudget:
                 f"{refusal.seconds:.0f} s"
             )
 
-    def cooldown_left(self, site: str) -> float:
-        """Return the seconds until the next task of *site* is tried."""
-        return max(0.0, self._open_until.get(site, 0.0) - self._clock.seconds())
+    def cooldown_end(self, site: str) -> float:
+        """Return when the next task of *site* is tried, by the clock of the crawl."""
+        return self._open_until.get(site, 0.0)
 
     def refund(self, reservation: Reservation) -> None:
         """Take one task back, in the background."""

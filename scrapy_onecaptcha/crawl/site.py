@@ -6,7 +6,7 @@ the site answered: a page, an error, or the gate that is still there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.addresses import chain_of
 from scrapy_onecaptcha.crawl.gate import Delivered, Gate, Gated, user_agent_of
+from scrapy_onecaptcha.crawl.page_match import shows_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,7 +146,7 @@ class SiteClient:
         if (
             requests.is_safe(asked)
             or (led_to.url, led_to.method) == (asked.url, asked.method)
-            or self._context.addresses.is_known(led_to.url)
+            or self._context.addresses.is_certain(led_to.url)
         ):
             return asked
         return led_to
@@ -163,12 +164,33 @@ class SiteClient:
         if self._strayed(outcome.response):
             outcome = await self._ask(self.page_request, role, user_agent)
             if isinstance(outcome, Delivered) and self._strayed(outcome.response):
-                return Gated(self.gate) if self.gate else outcome
+                return self._led_astray(outcome)
             return outcome
         again = await self._ask(
             self._led_to, role, user_agent
         )  # a link that works once
         return again if isinstance(again, Gated) or self._is_page(again) else outcome
+
+    def _led_astray(self, outcome: Delivered) -> Outcome:
+        """Return what it comes to that the page led to nobody's page, and does again.
+
+        Where that is only guessed to be a gate address, it is a page after all. Else
+        the page is gated still: that gate is as new as the request that was led there.
+        """
+        response = outcome.response
+        request = response.request
+        chain = chain_of(request) if request is not None else []
+        addresses = self._context.addresses
+        certain = any(map(addresses.is_certain, chain[1:]))
+        if response.status >= CLIENT_ERROR and not certain:
+            return outcome  # an error is an answer, too
+        is_page = shows_page(response, self.options.expect)
+        if is_page and addresses.shows_content(chain):
+            return outcome
+        if self.gate is None or request is None:
+            return outcome
+        self.gate = replace(self.gate, stamp=request_meta.stamp_of(request))
+        return Gated(self.gate)
 
     async def ask_by_next_proxy(self) -> Outcome:
         """Ask for the page as Scrapy retries a request, by whatever proxy it is given.

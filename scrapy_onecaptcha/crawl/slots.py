@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha._logging import counted, get_logger
+from scrapy_onecaptcha.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,7 @@ class SlotLoans:
     def park(self) -> Iterator[None]:
         """Count one gated request as waiting, and lend its slot."""
         self._parked += 1
-        lent = self._lent < self._limit_gated and self._lend()
+        lent = self._lend_gated()
         self._lent += lent
         try:
             yield
@@ -96,20 +97,30 @@ class SlotLoans:
         self._held_lent += lent
         return lent
 
+    def _lend_gated(self) -> bool:
+        """Lend the slot of a request that has met a gate, within its limit."""
+        if self._lent >= self._limit_gated:
+            self._tell_limit(self._limit_gated, "that have met a gate ", "MAX_PARKED")
+            return False
+        return self._lend()
+
     def _lend(self) -> bool:
         """Lend one slot; tell whether that was done."""
         if self.lent >= self._limit:
-            self._tell_limit()
+            self._tell_limit(self._limit, "", "MAX_HELD")
             return False
         return self._raise()
 
-    def _tell_limit(self) -> None:
+    def _tell_limit(self, limit: int, whose: str, setting: str) -> None:
         if not self._told:
             self._told = True
             logger.info(
-                "Slots of %s are lent while captchas are solved. Further requests "
-                "that wait keep theirs, and the crawl waits (ONECAPTCHA_MAX_HELD).",
-                counted(self._limit, "request"),
+                "Slots of %s %sare lent while captchas are solved. Further requests "
+                "that wait keep theirs, and the crawl waits (%s%s).",
+                counted(limit, "request"),
+                whose,
+                PREFIX,
+                setting,
             )
 
     def _raise(self) -> bool:

@@ -18,7 +18,12 @@ from scrapy_onecaptcha._twisted import Beat, sleep
 from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.leases import Imported, Lease
-from scrapy_onecaptcha.stores.base import ASK_SECONDS, RENEW_SECONDS, Busy
+from scrapy_onecaptcha.stores.base import (
+    ASK_SECONDS,
+    LEASE_SECONDS,
+    RENEW_SECONDS,
+    Busy,
+)
 from scrapy_onecaptcha.stores.base import Clearance as StoredClearance
 from scrapy_onecaptcha.stores.cookies import (
     CookieKey,
@@ -89,6 +94,19 @@ class _Held:
     count: int = 1
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Sending:
+    """What the store is being told of a lease.
+
+    Attributes:
+        lease: that ends by it.
+        waiting: are called when it is told.
+    """
+
+    lease: Lease
+    waiting: list[Deferred[None]] = field(default_factory=list)
+
+
 class StoreLeases:
     """Leases that a store keeps.
 
@@ -126,8 +144,7 @@ class StoreLeases:
         self._memory = memory
         self._known: Recent[SessionKey, _Known] = Recent(MAX_KNOWN)
         self._held: dict[Lease, _Held] = {}
-        self._ending = 0
-        self._ended: list[Deferred[None]] = []
+        self._sending: list[_Sending] = []
         self._has_imported = False
 
     # Taking
@@ -138,6 +155,9 @@ class StoreLeases:
         name = self._name(key)
         if name is None or await self._wants_token_per_page(gate, name):
             return Lease(key=key, sitekey=gate.sitekey)
+        # Until its end is told, the store would give the last lease once more, and the
+        # end of that one would be taken for the end of this one.
+        await self._told(key, gate.sitekey)
         known = self._of(key)
         before = self._older(gate, known)
         outcome = await self._ask(gate, name, known)
@@ -277,7 +297,7 @@ class StoreLeases:
         if held is not None:
             held.count = 1  # what was earned is for all
             self._release(lease)
-            self._send(self._publish(lease, held, user_agent, url_pass))
+            self._send(lease, self._publish(lease, held, user_agent, url_pass))
 
     async def _publish(
         self, lease: Lease, held: _Held, user_agent: str | None, url_pass: UrlPass
@@ -301,30 +321,47 @@ class StoreLeases:
         """End *lease* without a clearance, in the background."""
         held = self._release(lease)
         if held is not None:
-            self._send(self._store.give_up(held.lease))
+            self._send(lease, self._store.give_up(held.lease))
 
-    def _send(self, call: Coroutine[Deferred[Any], Any, None]) -> None:
-        self._ending += 1
-        sending = Deferred.fromCoroutine(call)
-        sending.addErrback(_log_fault)
-        sending.addBoth(lambda _: self._end_one())
+    def _send(self, lease: Lease, call: Coroutine[Deferred[Any], Any, None]) -> None:
+        sending = _Sending(lease=lease)
+        self._sending.append(sending)
+        sent = Deferred.fromCoroutine(call)
+        sent.addErrback(_log_fault)
+        sent.addBoth(lambda _: self._sent(sending))
 
-    def _end_one(self) -> None:
-        self._ending -= 1
-        if not self._ending:
-            waiting, self._ended = self._ended, []
-            for one in waiting:
-                one.callback(None)
+    def _sent(self, sending: _Sending) -> None:
+        self._sending.remove(sending)
+        for one in sending.waiting:
+            one.callback(None)
+
+    async def _told(self, key: SessionKey, sitekey: str) -> None:
+        """Return when the store was told of the ends of all such leases."""
+
+        def is_one(lease: Lease) -> bool:
+            return (lease.key, lease.sitekey) == (key, sitekey)
+
+        while ours := [each for each in self._sending if is_one(each.lease)]:
+            await self._sent_or_lost(ours[0])
+
+    async def _sent_or_lost(self, sending: _Sending) -> None:
+        told: Deferred[None] = Deferred()
+        sending.waiting.append(told)
+        await told
 
     async def close(self) -> None:
         """End all leases, and return when all that was earned is handed on."""
         for lease, held in list(self._held.items()):
             held.count = 1
             self.give_up(lease)
-        if self._ending:
-            ended: Deferred[None] = Deferred()
-            self._ended.append(ended)
-            await ended
+        if self._sending and self._store.silent_seconds:
+            logger.info(
+                "The crawl ends when ONECAPTCHA_STORE has got what was earned, in %g s "
+                "at most.",
+                LEASE_SECONDS,
+            )
+        while self._sending:
+            await self._sent_or_lost(self._sending[0])
 
 
 def _host(key: SessionKey) -> str:

@@ -44,6 +44,9 @@ RETRY_SECONDS = 1.0
 #: Seconds for which a store that failed is not asked for what can do without it.
 REST_SECONDS = 5.0
 
+#: Number of a lease that no other process knows of; the store's begin at 1.
+_OWN = 0
+
 
 class GuardedStore:
     """Passes calls on to a store, and decides what its faults mean.
@@ -58,7 +61,8 @@ class GuardedStore:
         clock: measures the wait.
         timeout: seconds that `take` and `reserve` wait.
         on_fault: ``"local"``: this process goes on by itself meanwhile.
-        local: replaces the store then.
+        local: counts tasks in its place then; leases and clearances are for other
+            processes, which this one cannot reach.
         random: returns a number from 0 to 1.
     """
 
@@ -79,8 +83,10 @@ class GuardedStore:
         self._random = random
         self._failed_at: float | None = None
         self._tried_at = 0.0
-        # Leases and tasks that the store itself does not know of.
-        self._of_local: set[Lease | Reservation] = set()
+        # The fault for which the stand-in counts.
+        self._local_since: float | None = None
+        # Tasks that the store itself does not know of.
+        self._of_local: set[Reservation] = set()
 
     @property
     def seen(self) -> Spent | None:
@@ -174,21 +180,23 @@ class GuardedStore:
                     ) from None
             await sleep(self._clock, pause)
 
-    async def _locally(self, make: Callable[[Store], Call[_T]]) -> tuple[_T, bool]:
-        """Make a call to the store, or else to its stand-in; tell whether it was that.
+    async def _locally(
+        self, make: Callable[[Store], Call[_T]], alone: Callable[[], Call[_T]]
+    ) -> _T:
+        """Make a call to the store, or else do *alone*.
 
-        The stand-in begins each time from what the store has counted.
+        The stand-in begins with each fault from what the store has counted.
         """
-        was_there = self._failed_at is None
         if not self._rests:
             try:
-                return await self._call(make(self._store)), False
+                return await self._call(make(self._store))
             except StoreFault:
                 pass  # was logged
-        if was_there:
+        if self._local_since != self._failed_at:
+            self._local_since = self._failed_at
             await self._local.clear()
             self._local.seen = self._store.seen
-        return await make(self._local), True
+        return await alone()
 
     async def _if_possible(
         self, make: Callable[[Store], Call[_T]], otherwise: _T
@@ -212,10 +220,6 @@ class GuardedStore:
                 if self._clock.seconds() + pause > give_up:
                     return None
             await sleep(self._clock, pause)
-
-    def _home(self, thing: Lease | Reservation) -> Store | None:
-        """Return the stand-in where it is the one that knows *thing*."""
-        return self._local if thing in self._of_local else None
 
     # Money depends on these
 
@@ -246,10 +250,11 @@ class GuardedStore:
 
         if not self._is_local:
             return await self._patiently(make, since)
-        outcome, is_local = await self._locally(make)
-        if is_local and isinstance(outcome, Lease):
-            self._of_local.add(outcome)
-        return outcome
+
+        async def alone() -> Lease:
+            return Lease(session=session, sitekey=sitekey, number=_OWN)
+
+        return await self._locally(make, alone)
 
     async def reserve(self, reservation: Reservation) -> Refusal | None:
         """Count one task before it is created.
@@ -263,16 +268,20 @@ class GuardedStore:
 
         if not self._is_local:
             return await self._patiently(make)
-        outcome, is_local = await self._locally(make)
-        if is_local and outcome is None:
-            self._of_local.add(reservation)
-        return outcome
+
+        async def alone() -> Refusal | None:
+            refusal = await self._local.reserve(reservation)
+            if refusal is None:
+                self._of_local.add(reservation)
+            return refusal
+
+        return await self._locally(make, alone)
 
     # These can be done without
 
     async def renew(self, lease: Lease) -> bool:
         """Extend *lease*; while the store fails it counts as held."""
-        if self._home(lease):
+        if lease.number == _OWN:
             return True
         return await self._if_possible(lambda store: store.renew(lease), True)
 
@@ -280,38 +289,30 @@ class GuardedStore:
         self, lease: Lease, clearance: Clearance, seconds: float
     ) -> Clearance | None:
         """Store *clearance* and free the lease; retry while the store may fail."""
-        local = self._home(lease)
-        if local:
-            self._of_local.discard(lease)
-            return await local.publish(lease, clearance, seconds)
+        if lease.number == _OWN:
+            return None
         return await self._while_leased(
             lambda store: store.publish(lease, clearance, seconds)
         )
 
     async def give_up(self, lease: Lease) -> None:
         """Free *lease* without a clearance."""
-        local = self._home(lease)
-        if local:
-            self._of_local.discard(lease)
-            await local.give_up(lease)
-        else:
+        if lease.number != _OWN:
             await self._if_possible(lambda store: store.give_up(lease), None)
 
     async def refund(self, reservation: Reservation) -> None:
         """Take one task back."""
-        local = self._home(reservation)
-        if local:
+        if reservation in self._of_local:
             self._of_local.discard(reservation)
-            await local.refund(reservation)
+            await self._local.refund(reservation)
         else:
             await self._if_possible(lambda store: store.refund(reservation), None)
 
     async def verdict(self, reservation: Reservation, verdict: Verdict) -> None:
         """Say what a task came to."""
-        local = self._home(reservation)
-        if local:
+        if reservation in self._of_local:
             self._of_local.discard(reservation)
-            await local.verdict(reservation, verdict)
+            await self._local.verdict(reservation, verdict)
         else:
             await self._if_possible(
                 lambda store: store.verdict(reservation, verdict), None

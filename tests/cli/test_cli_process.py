@@ -11,8 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -391,6 +393,37 @@ def test_a_host_that_is_not_there_is_told_in_a_sentence(
     assert done.returncode == 1
     assert f"{url} could not be read: " in done.stderr
     assert "nothing was spent" in done.stderr
+
+
+def test_a_robots_txt_that_did_not_come_is_asked_for_again(project: Path) -> None:
+    """Or a crawl of the project would read in its HTTP cache that there is none."""
+    asked: list[str] = []
+
+    class Forbidding(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"User-agent: *\nDisallow: /")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    cache = ("-s", "HTTPCACHE_ENABLED=1", "-s", f"HTTPCACHE_DIR={project / 'kept'}")
+    server = HTTPServer(("127.0.0.1", 0), Forbidding, bind_and_activate=False)
+    server.server_bind()  # it is there, but does not listen
+    url = "http://{}:{}/".format(*server.server_address)
+    try:
+        first = run(project, None, "detect", url, *cache)
+        server.server_activate()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        second = run(project, None, "detect", url, *cache)
+        server.shutdown()
+    finally:
+        server.server_close()
+    assert "ConnectionRefused" in first.stdout
+    assert "robots.txt" in second.stdout
+    assert asked == ["/robots.txt"]
 
 
 def test_a_project_that_cannot_start_says_why(project: Path, servers: Servers) -> None:

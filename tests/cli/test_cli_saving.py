@@ -10,7 +10,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse
 
 from scrapy_onecaptcha import detect
-from scrapy_onecaptcha.cli.detect import tell
+from scrapy_onecaptcha.cli.detect import show, tell
 from scrapy_onecaptcha.cli.page_fetch import Look
 from scrapy_onecaptcha.cli.saving import cleaned_url, save
 
@@ -79,6 +79,46 @@ def test_page_headers_and_reading_are_kept(tmp_path: Path) -> None:
         assert private not in kept, private
     for file in place.iterdir():
         assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("Location", "next?token=s3cret", "next?token=removed"),
+        ("Location", "?token=s3cret", "?token=removed"),
+        ("Location", "next#access_token=s3cret", "next"),
+        ("Location", "s3cret@mail.example", "removed"),
+        ("Location", "https://s3cret:pw@h.example/a b?s3=s3cret c", None),
+        ("Content-Location", "u;a=1?t=s3cret", "u;a=1?t=removed"),
+        ("Refresh", "0; url=next?sid=s3cret", "0; url=next?sid=removed"),
+        ("Refresh", "0; URL = 'next?sid=s3cret'", "0; URL ='next?sid=removed"),
+        ("Refresh", "0;next?sid=s3cret#s3cret", "0;next?sid=removed"),
+        ("Refresh", "5", "5"),
+        ("Link", "<a?b=s3cret>; rel=next, <#s3cret>", "<a?b=removed>; rel=next, <>"),
+        ("X-Original", "next?token=s3cret", "next?token=removed"),
+        ("X-Question", "Who? You? s=1", "Who? You? s=1"),
+    ],
+)
+def test_addresses_that_begin_nowhere(
+    name: str, value: str, kept: str | None, tmp_path: Path
+) -> None:
+    response = HtmlResponse(URL, headers={name: value}, request=Request(URL))
+    place = save(tmp_path, 1, response, {"why": f'href="{value}"'})
+    headers = (place / "headers.txt").read_text(encoding="utf-8")
+    assert "s3cret" not in headers
+    assert kept is None or headers.endswith(f"\n{name}: {kept}\n")
+    if "?" in value and "#" not in value:
+        assert "s3cret" not in (place / "reading.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_password_in_a_target_is_not_shown(*, as_json: bool) -> None:
+    url = "https://shop.example/"
+    body = GATE.replace(b"action=/v", b"action=https://ann:s3cr@shop.example/v")
+    response = HtmlResponse(url, status=403, body=body, request=Request(url))
+    shown = show(tell(Look(url, response, detect(response))), as_json=as_json)
+    assert "s3cr@" not in shown
+    assert "https://***@shop.example/v?id=ann" in shown
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,188 @@ def test_a_link_that_works_once_delivers_its_page(crawling: Crawling) -> None:
     crawl.finish()
 
 
+# A page's own address is no gate address, though others were led into its gate
+
+
+class Leads(Model):
+    """Leads from one URL to another, which may be gated itself."""
+
+    ways: Callable[[str], str | None]
+    in_place: tuple[str, ...] = ()
+
+    def _answer(self, request: Request) -> Response:
+        parts = urlsplit(request.url)
+        to = self.ways(parts.path)
+        late = parts.path in self.in_place and not self._passes_wall(request)
+        if to is None or late:
+            return super()._answer(request)
+        return led(request, to)
+
+    def _page(self, request: Request) -> Response:
+        response = super()._page(request)
+        return response.replace(body=response.body + request.url.encode())
+
+
+def test_pages_that_are_gone_lead_to_one_page_and_keep_nobody_waiting(
+    crawling: Crawling,
+) -> None:
+    """One met its gate there, the other in place; both end at the start page."""
+    crawl = crawling(concurrency=4, per_domain=4)
+    model = add(crawl, Leads)
+    model.ways = lambda path: "/" if path.startswith("/dead") else None
+    model.in_place = ("/dead2",)
+    crawl.ask("/dead1")
+    crawl.advance(2)
+    crawl.ask("/dead2", *numbers(6))
+    crawl.run_exactly(600)
+    assert crawl.is_idle
+    assert len(crawl.events) == 8
+    assert not crawl.errors
+    assert len(crawl.service.created) == 1
+    assert len(crawl.sent) < 30
+    crawl.finish()
+
+
+def test_a_gate_address_that_never_leads_on_costs_no_more_than_its_attempts(
+    crawling: Crawling,
+) -> None:
+    """Its path says what it is: what it shows to a cleared visitor is no page."""
+
+    class Stays(Model):
+        def _answer(self, request: Request) -> Response:
+            path = urlsplit(request.url).path
+            if b"h-captcha" in request.body:
+                return super()._answer(request)
+            if path == "/captcha" and self._passes_wall(request):
+                return get(request, body=b"<p>You are verified.</p>")
+            if path == "/lost":
+                return led(request, "/captcha")
+            return super()._answer(request)
+
+    crawl = crawling(concurrency=4, per_domain=4)
+    add(crawl, Stays)
+    crawl.ask("/0")
+    crawl.advance(2)
+    crawl.ask("/lost", *numbers(6)[1:])
+    crawl.run_exactly(3600)
+    assert crawl.is_idle
+    assert len(crawl.events) == 7
+    assert sorted(crawl.pages) == numbers(6)
+    assert [type(error).__name__ for error in crawl.errors] == ["AttemptsExhausted"]
+    assert len(crawl.service.created) <= 5
+    assert len(crawl.sent) < 80
+    crawl.finish()
+
+
+@pytest.mark.parametrize("query", ["?id={}", ""])
+def test_tokens_that_open_what_a_redirect_leads_to_are_accepted(
+    crawling: Crawling, query: str
+) -> None:
+    """``/p/7`` leads to ``/product.php?id=7``, or all of them to one page."""
+    crawl = crawling(concurrency=8, per_domain=8)
+    model = add(crawl, Leads)
+    model.ways = lambda path: (
+        f"/product.php{query.format(path[3:])}" if path.startswith("/p/") else None
+    )
+    crawl.ask(*(f"/p/{number}" for number in range(20)))
+    crawl.run_exactly()
+    assert not crawl.errors
+    pages = [event.response for event in crawl.events if event.response is not None]
+    ends = [f"https://{HOST}/product.php{query.format(number)}" for number in range(20)]
+    assert sorted(page.url for page in pages) == sorted(ends)
+    assert all(page.url in page.text for page in pages)
+    assert len(crawl.service.created) == 1
+    assert (crawl.stat("tokens/accepted"), crawl.stat("tokens/rejected")) == (1, 0)
+    assert len(crawl.sent) <= 20 * 4 + 6
+    crawl.finish()
+
+
+def test_what_is_missing_where_a_redirect_leads_to_is_an_answer(
+    crawling: Crawling,
+) -> None:
+    """Two others were led into a gate there; nobody pays for a page that is gone."""
+
+    class Gone(Leads):
+        def _page(self, request: Request) -> Response:
+            if request.url.endswith("?id=9"):
+                return get(request, status=404, body=b"<p>Gone.</p>")
+            return super()._page(request)
+
+    crawl = crawling(concurrency=1)
+    model = add(crawl, Gone, pages=3)
+    model.ways = lambda path: (
+        f"/product.php?id={path[3:]}" if path.startswith("/p/") else None
+    )
+    crawl.ask("/p/9", "/p/9?again", "/p/9?once_more")
+    crawl.run_exactly()
+    statuses = [event.response.status for event in crawl.events if event.response]
+    assert statuses == [404] * 3
+    assert len(crawl.service.created) <= 3
+    crawl.finish()
+
+
+def test_where_two_pages_were_led_into_a_gate_no_order_is_placed_again(
+    crawling: Crawling,
+) -> None:
+    class Thanks(Orders):
+        def _answer(self, request: Request) -> Response:
+            path = urlsplit(request.url).path
+            if path.startswith("/old"):
+                return led(request, "/thanks")
+            response = super()._answer(request)
+            if (response.headers.get("Location") or b"").startswith(b"/thanks"):
+                response.headers["Location"] = "/thanks"
+            return response
+
+    crawl = crawling()
+    model = add(crawl, Thanks)
+    crawl.ask("/old/1", "/old/2", "/old/3")
+    crawl.advance(3)
+    event = post(crawl, "/order")
+    assert model.orders == 1
+    assert not crawl.errors
+    assert event.response is not None
+    crawl.finish()
+
+
+def test_a_gate_that_another_scheme_shows_keeps_no_line_waiting(
+    crawling: Crawling,
+) -> None:
+    """Its probe goes on in the other session: the next one is let go."""
+
+    class Schemes(Model):
+        """Asks for a captcha on each scheme, and leads from the one to the other."""
+
+        def _passes_wall(self, request: Request) -> bool:
+            return bool(self._cookie(request, urlsplit(request.url).scheme))
+
+        def _answer(self, request: Request) -> Response:
+            parts = urlsplit(request.url)
+            fields = parse_qs(request.body.decode())
+            token = fields.get("h-captcha-response", [""])[0]
+            if token:
+                self.submissions[token] += 1
+                if token not in self.service.tokens:
+                    return self._gate(request)
+                return led(request, request.url, f"{parts.scheme}=1; Path=/")
+            if not self._passes_wall(request):
+                return self._gate(request)
+            if parts.scheme == "http" and parts.path != "/0":
+                return led(request, f"https://{HOST}{parts.path}")
+            return self._page(request)
+
+    crawl = crawling(concurrency=8, per_domain=8)
+    add(crawl, Schemes)
+    crawl.ask(f"http://{HOST}/0")
+    crawl.advance(2)
+    crawl.ask(*(f"http://{HOST}/{number}" for number in range(1, 6)))
+    crawl.run_exactly(3000)
+    assert crawl.is_idle
+    assert sorted(crawl.pages) == numbers(6)
+    assert len(crawl.service.created) == 2
+    crawl.finish()
+
+
 # The page comes from a request without a token
 
 

@@ -209,6 +209,34 @@ def test_a_call_that_leads_elsewhere_is_refused_before_anything_is_paid(
     crawl.finish()
 
 
+def test_a_call_that_changes_after_payment_says_what_helps(
+    crawling: Crawling, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No host that is allowed by name does."""
+    crawl = crawling(gate_max_age=1.0)
+    site = calling(crawl)
+    plain = site._gate
+
+    def changing(request: Request) -> Response:
+        page = plain(request)
+        other = b"&lang=en" if site.gates == 1 else b"&other=en"
+        return page.replace(body=page.body.replace(b"&lang=en", other))
+
+    site._gate = changing  # type: ignore[method-assign]
+    crawl.ask("/0")
+    crawl.run()
+    (error,) = crawl.errors
+    assert isinstance(error, SubmissionRefused)
+    assert "its page changed" in str(error)
+    assert "submitter" in error.advice
+    (lost,) = [said for said in caplog.messages if "Gated page lost" in said]
+    assert lost.endswith(error.advice)
+    assert "allow it by name" not in lost
+    assert (crawl.service.create_calls, crawl.stat("tokens/unused")) == (1, 1)
+    assert carriers(crawl) == []
+    crawl.finish()
+
+
 def test_a_call_that_cannot_be_read_costs_nothing(crawling: Crawling) -> None:
     crawl = crawling()
     calling(crawl).target = '" + secret() + "'

@@ -197,6 +197,28 @@ def test_waiting_requests_sit_out_so_many_cool_downs(
     crawl.finish()
 
 
+def test_a_failure_while_a_cool_down_is_sat_out_begins_another_one(
+    crawling: Crawling,
+) -> None:
+    """Another process may have met it. However late, that cool-down is counted."""
+    crawl = crawling(cooldown=100.0, max_failures=2, max_attempts=20, breaker_waits=1)
+    crawl.site(accepts=lambda _: False)
+    crawl.ask("/0")
+    policy = crawl.coordinator.policy
+    site = "https://shop.example"
+    while len(crawl.service.created) < 2 or crawl.service.open_now:
+        crawl.advance(1)
+    crawl.advance(2)
+    (state,) = policy.breakers()
+    crawl.advance(state["seconds"] - 0.2)
+    assert 0 < policy.cooldown_left(site) < 1
+    policy._sites[site].failed_at = crawl.clock.seconds()
+    crawl.run()
+    assert [type(error) for error in crawl.errors] == [CircuitOpen]
+    assert len(crawl.service.created) == 2
+    crawl.finish()
+
+
 def test_a_healthy_site_with_a_pass_rate_of_a_third_is_not_cut_off(
     crawling: Crawling,
 ) -> None:

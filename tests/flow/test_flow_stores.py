@@ -10,6 +10,7 @@ import pytest
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
+from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl.store import CrawlStore
 from scrapy_onecaptcha.exceptions import (
     BudgetExceeded,
@@ -18,7 +19,7 @@ from scrapy_onecaptcha.exceptions import (
     TaskFailed,
 )
 from scrapy_onecaptcha.stores.base import LEASE_SECONDS, Limits, StoreFault
-from scrapy_onecaptcha.stores.guard import GuardedStore
+from scrapy_onecaptcha.stores.guard import REST_SECONDS, GuardedStore
 from scrapy_onecaptcha.stores.memory import MemoryRows, MemoryStore
 
 from .models import HOST, Model
@@ -198,6 +199,53 @@ def test_that_a_run_starts_from_a_stored_clearance_is_said_once(
         assert (len(said), crawl.stat("clearances/imported")) == (run, 2 * run)
     world.finish()
     assert world.tasks == 2
+
+
+def test_the_end_of_a_clearance_is_told_when_a_stored_one_follows(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "scrapy_onecaptcha")
+    world = World()
+    one = world.crawl()
+    world.ask(one, range(5))
+    world.run()
+    for grant in world.model.grants.values():
+        grant.revoked = True
+    two = world.crawl()
+    world.ask(two, range(5))
+    world.run()
+    assert not [text for text in caplog.messages if "opened 5 pages" in text]
+    world.ask(one, range(5, 10))
+    world.run()
+    assert [text for text in caplog.messages if "opened 5 pages" in text]
+    assert one.stat("clearances/imported") == 1
+    world.finish()
+    assert world.tasks == 2
+
+
+def test_a_page_that_was_paid_for_in_vain_is_not_one_that_was_shared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    crawls = [world.crawl() for _ in range(2)]
+    leases, calls = crawls[0].coordinator._leases, itertools.count()
+    take = leases.take
+
+    async def give_way(gate: Any) -> Any:
+        await sleep(crawls[0].clock, 10.0 * next(calls))
+        return await take(gate)
+
+    monkeypatch.setattr(leases, "take", give_way)
+    crawls[0].service.outcome = lambda number: TaskFailed("no") if number == 1 else None
+    for crawl in crawls:
+        world.ask(crawl, range(1))
+        world.advance(2)
+    world.run()
+    assert [delivered(crawl) for crawl in crawls] == [1, 1]
+    assert world.tasks == 2
+    assert [crawl.stat("clearances/imported") for crawl in crawls] == [1, 0]
+    assert [crawl.stat("shared") for crawl in crawls] == [0, 0]
+    world.finish()
 
 
 def test_a_user_agent_goes_along() -> None:
@@ -704,6 +752,70 @@ def test_what_was_earned_without_the_store_is_for_all_when_it_is_back() -> None:
     world.ask(two, range(5))
     world.finish()
     assert (delivered(two), world.tasks) == (5, 1)
+
+
+@pytest.mark.parametrize("on_fault", ["fail", "local"])
+def test_a_clearance_that_ended_before_it_could_be_stored(on_fault: str) -> None:
+    """Its publication comes first, and does not take the place of what follows."""
+    world = World(pages=3)
+    one, two = world.crawl(on_fault=on_fault), world.crawl()
+    world.ask(one, range(3))
+    world.advance(2)
+    world.stores[0].is_down = True
+    world.run()
+    assert (delivered(one), world.tasks) == (3, 1)
+    # The store is back right after an attempt to publish, long before the next one.
+    world.advance(REST_SECONDS)
+    calls = len(world.stores[0].asked)
+    while len(world.stores[0].asked) == calls:
+        world.advance(0.05)
+    world.stores[0].is_down = False
+    world.advance(0.05)
+    world.ask(one, range(3, 5))
+    world.advance(8)
+    assert world.tasks == 2
+    world.ask(two, range(1))
+    world.finish()
+    assert (delivered(one), delivered(two), world.tasks) == (5, 1, 2)
+
+
+def test_a_crawl_that_stops_while_a_clearance_waits_to_be_stored() -> None:
+    world = World(pages=3)
+    crawl = world.crawl()
+    world.ask(crawl, range(3))
+    world.advance(2)
+    world.stores[0].is_down = True
+    world.run()
+    world.ask(crawl, range(3, 5))
+    world.advance(3)  # they meet a gate, and wait
+    assert (delivered(crawl), world.tasks) == (3, 1)
+    crawl.stop()
+    world.advance(1)
+    assert crawl.is_idle
+    world.stores[0].is_down = False
+    world.finish()
+    (entry,) = _show(world)
+    assert entry.clearance is not None
+    assert (delivered(crawl), world.tasks) == (3, 1)
+
+
+@pytest.mark.parametrize("down", [True, False])
+def test_that_the_end_waits_for_the_store_is_said_once(
+    caplog: pytest.LogCaptureFixture, *, down: bool
+) -> None:
+    caplog.set_level(logging.INFO, "scrapy_onecaptcha")
+    world = World()
+    crawl = world.crawl()
+    for jar in "ab":
+        crawl.ask(world.model.url(1), meta={"cookiejar": jar})
+    world.advance(2)
+    world.stores[0].is_down = down
+    world.run()
+    world.finish()
+    told = [said for said in caplog.messages if "The crawl ends when" in said]
+    assert told == down * [
+        "The crawl ends when ONECAPTCHA_STORE has got what was earned, in 30 s at most."
+    ]
 
 
 def test_a_store_that_loses_its_data_costs_no_page() -> None:

@@ -63,6 +63,49 @@ def test_where_another_page_met_a_gate_is_nobodys_page_either() -> None:
     assert not addresses.strayed(f"{SITE}/a", [f"{SITE}/a", f"{SITE}/door"])
 
 
+def test_a_guess_is_given_up_where_content_is_shown() -> None:
+    addresses = GateAddresses()
+    for number in range(2):
+        addresses.met(asked(f"/{number}"), f"{SITE}/show?id={number}")
+    chain = [f"{SITE}/0", f"{SITE}/show?id=0"]
+    assert addresses.strayed(chain[0], chain)
+    assert addresses.is_known(f"{SITE}/show?id=7")
+    assert addresses.shows_content(chain)
+    assert not addresses.strayed(chain[0], chain)
+    assert not addresses.is_known(f"{SITE}/show?id=0")
+    assert not addresses.is_known(f"{SITE}/show?id=7")
+
+
+def test_among_pages_a_gate_is_told_by_its_query() -> None:
+    addresses = GateAddresses()
+    addresses.shows_content([f"{SITE}/0", f"{SITE}/index?id=0"])
+    for number in range(1, 3):
+        assert not addresses.met(asked(f"/{number}"), f"{SITE}/index?id={number}")
+    assert not addresses.is_known(f"{SITE}/index?id=1")
+    assert not addresses.met(asked("/3"), f"{SITE}/index?door")
+    assert addresses.met(asked("/4"), f"{SITE}/index?door")
+    assert addresses.is_known(f"{SITE}/index?door")
+
+
+def test_a_certain_address_shows_nobodys_page_whatever_it_shows() -> None:
+    addresses = GateAddresses()
+    chain = [f"{SITE}/a", f"{SITE}/captcha", f"{SITE}/b"]
+    addresses.met(asked("/a"), chain[1])
+    assert not addresses.shows_content(chain)
+    assert addresses.strayed(chain[0], chain)
+
+
+def test_a_guess_has_no_order_sent_twice() -> None:
+    addresses = GateAddresses()
+    for number in range(3):
+        addresses.met(asked(f"/{number}"), f"{SITE}/thanks")
+    assert addresses.is_known(f"{SITE}/thanks")
+    assert not addresses.is_certain(f"{SITE}/thanks")
+    chain = [f"{SITE}/order", f"{SITE}/thanks"]
+    assert not addresses.met(asked("/order", "POST"), chain[1])
+    assert not addresses.strayed(chain[0], chain, "POST")
+
+
 def test_a_way_through_an_address_is_known_wherever_it_ends() -> None:
     addresses = GateAddresses()
     addresses.met(asked("/a"), f"{SITE}/check?next=/a")
@@ -77,5 +120,5 @@ def test_so_many_addresses_are_remembered() -> None:
     addresses = GateAddresses()
     for number in range(MAX_ADDRESSES + 10):
         addresses.met(asked(f"/{number}"), f"{SITE}/captcha/{number}")
-    assert len(addresses._known) == module.MAX_ADDRESSES
+    assert len(addresses._certain) == module.MAX_ADDRESSES
     assert not addresses.is_known(f"{SITE}/captcha/0")

@@ -25,6 +25,12 @@ def test_no_gate() -> None:
     assert DryRunCounts(7).summary() == ["Dry run: no gate met"]
 
 
+def test_a_plan_shows_no_password() -> None:
+    form = Form(url="https://ann:pw@shop.example/v", token_fields=("token",))
+    plan = plan_of(replace(GATE, form=form), submitter=False)
+    assert "sent by POST to https://***@shop.example/v in token" in plan
+
+
 def test_a_browser_needs_a_token_for_each_session() -> None:
     counts = DryRunCounts(7)
     new = [counts.met(SITE, session, "plan") for session in ("a", "a", "b", "a")]

@@ -75,6 +75,32 @@ def test_two_sessions_that_are_one_have_one_line() -> None:
     assert len(sessions.all()) == 1
 
 
+def test_a_merge_while_one_solves_keeps_no_neighbour_waiting() -> None:
+    """The solve ends in the line that its session has become one with."""
+    sessions = made()
+    one, two, other = (sessions.open(key) for key in keys(3))
+    solving = Run(two.line.wait(Waiting(order=(0, 1), stamp=0, sitekey=SITEKEY)))
+    assert solving.value == (Go.SOLVE, None)
+    sessions.grant(one, None)
+    waits = Run(other.line.wait(Waiting(order=(0, 2), stamp=1, sitekey=SITEKEY)))
+    assert not waits.done
+    merged = sessions.merge(two, one.line)
+    merged.line.solved(SITEKEY, failed=True)
+    assert waits.value == (Go.SOLVE, None)
+
+
+def test_a_merge_keeps_the_place_of_who_asks_for_a_solve() -> None:
+    sessions = made()
+    one, two, other = (sessions.open(key) for key in keys(3))
+    sessions.grant(one, None)
+    solving = Run(other.line.wait(Waiting(order=(0, 1), stamp=1, sitekey=SITEKEY)))
+    assert solving.value == (Go.SOLVE, None)
+    waits = Run(two.line.wait(Waiting(order=(0, 2), stamp=1, sitekey=SITEKEY)))
+    sessions.merge(two, one.line)
+    other.line.solved(SITEKEY, failed=True)
+    assert waits.value == (Go.SOLVE, None)
+
+
 # Sessions without end, as a wildcard in DNS makes them
 
 

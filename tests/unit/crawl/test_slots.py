@@ -163,6 +163,24 @@ def test_no_more_slots_are_lent_than_the_limit_whoever_waits(
     assert "ONECAPTCHA_MAX_HELD" in record.getMessage()
 
 
+@pytest.mark.parametrize(("limit", "gated"), [(4, 2), (2, 2), (512, 0)])
+def test_the_limit_of_gated_ones_is_told_as_well(
+    limit: int, gated: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By default both limits are one, and gated requests come first."""
+    caplog.set_level(logging.INFO)
+    lot = Lot(Downloader(), limit=limit, gated=gated)
+    with ExitStack() as stack:
+        for _ in range(gated):
+            stack.enter_context(lot.parking.park())
+        assert not caplog.records
+        for _ in range(3):
+            stack.enter_context(lot.parking.park())
+    (record,) = caplog.records
+    assert f"Slots of {gated} requests" in record.getMessage()
+    assert "ONECAPTCHA_MAX_PARKED" in record.getMessage()
+
+
 def test_gated_ones_may_have_a_smaller_limit_of_their_own() -> None:
     lot = Lot(Downloader(), gated=1)
     with lot.parking.park(), lot.parking.park(), lot.parking.hold() as held:

@@ -268,17 +268,20 @@ def test_on_its_own_it_goes_on_at_once(caplog: pytest.LogCaptureFixture) -> None
     lease = stage.leased()
     assert Run(stage.store.reserve(ONE)).value is None
     assert Run(stage.store.renew(lease)).value is True
-    assert Run(stage.store.publish(lease, EARNED, 60)).value is not None
+    assert Run(stage.store.publish(lease, EARNED, 60)).value is None  # for nobody else
     Run(stage.store.verdict(ONE, "accepted"))
     (message,) = messages(caplog)
     assert "goes on by itself" in message
     assert stage.shaky.calls == 1
 
 
-def test_on_its_own_it_counts_on_from_what_the_store_said() -> None:
+@pytest.mark.parametrize("first", ["reserve", "ask"])
+def test_on_its_own_it_counts_on_from_what_the_store_said(first: str) -> None:
     stage = Stage(on_fault="local", max_tasks=2)
     assert Run(stage.store.reserve(ONE)).value is None
     stage.down()
+    if first == "ask":  # which meets the fault before money does
+        Run(stage.store.ask("token_per_page", SESSION))
     assert Run(stage.store.reserve(TWO)).value is None
     assert Run(stage.store.reserve(THREE)).value == Refusal(reason="budget", count=2)
 
@@ -296,6 +299,38 @@ def test_it_comes_back_from_its_own() -> None:
     assert Run(stage.store.renew(local)).value is True
     assert Run(stage.store.give_up(local)).value is None
     assert isinstance(Run(stage.other.take(SESSION, OTHER)).value, Lease)
+
+
+def test_a_lease_of_its_own_is_never_taken_for_one_of_the_store() -> None:
+    """Both begin to count, and neither knows of the other."""
+    stage = Stage(on_fault="local")
+    stage.down()
+    local = stage.leased()
+    stage.down(down=False)
+    advance(stage.clock, REST_SECONDS)
+    shared = stage.leased()
+    advance(stage.clock, 20)
+    assert Run(stage.store.renew(shared)).value is True
+    advance(stage.clock, 20)
+    assert isinstance(Run(stage.other.take(SESSION, SITEKEY)).value, Busy)
+    Run(stage.store.give_up(local))
+    stored = Run(stage.store.publish(shared, EARNED, 60)).value
+    assert stored is not None
+    assert Run(stage.other.take(SESSION, SITEKEY)).value == stored
+
+
+def test_a_clearance_of_its_own_hides_none_of_the_store() -> None:
+    """Its generation would be taken for that of another process's clearance."""
+    stage = Stage(on_fault="local")
+    stage.down()
+    assert Run(stage.store.publish(stage.leased(), EARNED, 60)).value is None
+    stage.down(down=False)
+    advance(stage.clock, REST_SECONDS)
+    lease = Run(stage.other.take(SESSION, SITEKEY)).value
+    assert isinstance(lease, Lease)
+    stored = Run(stage.other.publish(lease, EARNED, 60)).value
+    assert stored is not None
+    assert Run(stage.store.take(SESSION, SITEKEY)).value == stored
 
 
 def test_what_was_reserved_alone_is_settled_alone() -> None:
