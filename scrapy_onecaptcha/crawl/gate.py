@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, stamp_of
+from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.service.task import Task, proxy_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "note_passed",
     "task_of",
     "user_agent_of",
+    "why_unsolvable",
 ]
 
 #: Answers that show no content, though they are no gate. A page that is missing
@@ -149,3 +151,9 @@ def note_passed(session: Session, outcome: Delivered) -> None:
         session.line.answered(
             stamp_of(request), response.status, content=outcome.shows_content
         )
+
+
+def why_unsolvable(challenge: Challenge) -> str:
+    """Return the sentence that says why no token can pass the gate of *challenge*."""
+    seen = plain(" ".join(challenge.evidence))
+    return f"No token can pass this gate ({challenge.reason}): {seen}"

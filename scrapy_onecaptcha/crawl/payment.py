@@ -17,6 +17,7 @@ from scrapy_onecaptcha.crawl.gate import (
     note_passed,
     task_of,
     user_agent_of,
+    why_unsolvable,
 )
 from scrapy_onecaptcha.crawl.leases import Imported
 from scrapy_onecaptcha.crawl.page_scripts import PageChanged
@@ -33,7 +34,6 @@ from scrapy_onecaptcha.exceptions import (
     TaskFailed,
     UnsolvableGate,
 )
-from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.pages.html import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.shutdown import Waits
     from scrapy_onecaptcha.crawl.site import SiteClient, SiteContext
     from scrapy_onecaptcha.crawl.verdict import Verdict
-    from scrapy_onecaptcha.models import Challenge, Solution
+    from scrapy_onecaptcha.models import Solution
     from scrapy_onecaptcha.report.journal import Journal
     from scrapy_onecaptcha.service.solver import Solver
     from scrapy_onecaptcha.settings import Config
@@ -126,7 +126,7 @@ class Payment:
         own = self._site.submitter(gate) is not None
         if challenge.sitekey is None or not (challenge.solvable or own):
             self._report.unsolvable(challenge)
-            raise UnsolvableGate(_why(challenge))
+            raise UnsolvableGate(why_unsolvable(challenge))
         if len(gate.response.body) > MAX_BYTES:
             self.drop_body(gate)  # more than anybody reads, for as long as it waits
         self.check_attempts()
@@ -395,8 +395,3 @@ class Payment:
         if session.clearances.unproductive > 1:
             self._report.token_for_each_page(gate.site)
         self._has_earned = True
-
-
-def _why(challenge: Challenge) -> str:
-    seen = plain(" ".join(challenge.evidence))
-    return f"No token can pass this gate ({challenge.reason}): {seen}"
