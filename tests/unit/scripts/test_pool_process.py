@@ -14,6 +14,7 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 PROGRAM = """
+import signal
 import sys
 from twisted.internet.defer import Deferred
 if "asyncio" in sys.argv:
@@ -32,7 +33,15 @@ async def scenario():
 reactor.callWhenRunning(lambda: Deferred.fromCoroutine(scenario()))
 if "closes" in sys.argv:
     reactor.addSystemEventTrigger("before", "shutdown", pool.close)
-reactor.run()
+# Twisted's own handler fails at a second signal that comes before the first has acted.
+stopped_by = []
+def stop(number, frame):
+    if not stopped_by:
+        reactor.callFromThread(reactor.stop)
+    stopped_by.append(number)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, stop)
+reactor.run(installSignalHandlers=False)
 """
 
 
