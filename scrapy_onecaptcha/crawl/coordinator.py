@@ -9,8 +9,8 @@ from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.addresses import GateAddresses
+from scrapy_onecaptcha.crawl.arrival_times import ArrivalTimes
 from scrapy_onecaptcha.crawl.arrivals import NO_COOKIES, Arrivals
-from scrapy_onecaptcha.crawl.arrived import Arrived
 from scrapy_onecaptcha.crawl.bookkeeping import make_journal, tell_end
 from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.crawl.departures import Departures
@@ -153,7 +153,7 @@ class Coordinator:
             engine=engine,
             scope=self.scope,
             sessions=self.sessions,
-            arrived=Arrived(self.sessions, clock),
+            arrived=ArrivalTimes(self.sessions, clock),
             addresses=addresses,
             report=self.report,
             reader=self._reader,

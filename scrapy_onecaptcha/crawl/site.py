@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.addresses import GateAddresses
-    from scrapy_onecaptcha.crawl.arrived import Arrival, Arrived
+    from scrapy_onecaptcha.crawl.arrival_times import Arrival, ArrivalTimes
     from scrapy_onecaptcha.crawl.gate import Outcome
     from scrapy_onecaptcha.crawl.page_scripts import PageScripts
     from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
@@ -70,7 +70,7 @@ class SiteContext:
     engine: Engine
     scope: Scope
     sessions: Sessions
-    arrived: Arrived
+    arrived: ArrivalTimes
     addresses: GateAddresses
     report: Report
     reader: Reader

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.sessions import Sessions
 
-__all__ = ["Arrival", "Arrived"]
+__all__ = ["Arrival", "ArrivalTimes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Arrival:
     cookies_set: int
 
 
-class Arrived:
+class ArrivalTimes:
     """Notes when responses came, and numbers those that set cookies.
 
     Args:
