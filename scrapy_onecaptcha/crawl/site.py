@@ -166,9 +166,8 @@ class SiteClient:
             if isinstance(outcome, Delivered) and self._strayed(outcome.response):
                 return self._led_astray(outcome)
             return outcome
-        again = await self._ask(
-            self._led_to, role, user_agent
-        )  # a link that works once
+        # It may have been a link that works once.
+        again = await self._ask(self._led_to, role, user_agent)
         return again if isinstance(again, Gated) or self._is_page(again) else outcome
 
     def _led_astray(self, outcome: Delivered) -> Outcome:
