@@ -61,6 +61,25 @@ class Gate:
         """Scheme and netloc."""
         return self.session.key.site
 
+    def lacks_cookies(self, unsent: frozenset[tuple[str, str]]) -> bool:
+        """Tell whether others have set cookies since its request left.
+
+        Its form belongs to the cookies that were sent for it and came with it.
+
+        Args:
+            unsent: would be sent now, and was not sent for the gate.
+        """
+        lines = self.response.headers.getlist("Set-Cookie")
+        pairs = (line.decode("latin-1").partition(";")[0] for line in lines)
+        came = {(n.strip(), v.strip()) for n, _, v in (p.partition("=") for p in pairs)}
+        return not unsent <= came
+
+    def takes_token_of(self, old: Gate) -> bool:
+        """Tell whether the token for *old* may go by the form of this one."""
+        paid, fresh = old.challenge, self.challenge
+        same = fresh.sitekey == paid.sitekey and fresh.solvable
+        return same and not paid.rqdata and not fresh.rqdata
+
     @property
     def sitekey(self) -> str:
         """The sitekey; ``""`` where the page shows none."""

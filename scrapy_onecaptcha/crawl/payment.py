@@ -61,8 +61,9 @@ logger = get_logger(__name__)
 #: Values of cookies, and the cookies, by domain, path and name.
 Jar: TypeAlias = dict[tuple[str, str, str], tuple[Any, Any]]
 
-#: Gates that are fetched anew for nothing, beside one for each task.
-MAX_RENEWALS = 2
+#: Gates that are fetched anew for nothing, beside one for each task; and for one token,
+#: since others may set cookies while a refetch is on its way.
+MAX_RENEWALS, MAX_REFETCHES = 2, 3
 
 #: Seconds by which processes may differ on when one cool-down ends.
 SAME_END = 1.0
@@ -101,6 +102,7 @@ class Payment:
         self._report = context.site.report
         self._sessions = context.site.sessions
         self._clock = context.site.clock
+        self._engine = context.site.engine
         self._site = site
         self._sender = TokenSender(site, context.site)
         self._judge = Judge(site, context.site, self._pause)
@@ -281,12 +283,15 @@ class Payment:
             if isinstance(outcome, Delivered):
                 note_passed(self._session(gate), outcome)
                 return self._unused(gate, outcome, unit)
-            gate = outcome.gate if self._fits(gate, outcome.gate) else gate
-        if not gate.challenge.rqdata and self._is_outdated(gate, solution):
+            gate = outcome.gate if outcome.gate.takes_token_of(gate) else gate
+        fresh, refetches = not self._is_outdated(gate, solution), 0
+        while not fresh:
             outcome = await self._site.refetch(gate, solution.user_agent)
             if isinstance(outcome, Delivered):
                 return self._gone(gate, outcome, unit)
-            gate = outcome.gate
+            last, gate, refetches = gate, outcome.gate, refetches + 1
+            done = refetches >= MAX_REFETCHES or gate.response is last.response
+            fresh = done or not self._lacks_cookies(gate)
         gate, before = as_planned(gate, paid_for), self._jar(gate)
         leave_by = solution.issued_at + self._config.token_max_age
         try:
@@ -306,22 +311,20 @@ class Payment:
         return self._conclude(gate, verdict, solution, unit, before)
 
     def _jar(self, gate: Gate) -> Jar:
-        cookies = self._context.site.engine.cookies(gate.request)
+        cookies = self._engine.cookies(gate.request)
         return {name: (cookie.value, cookie) for name, cookie in cookies.items()}
-
-    def _fits(self, gate: Gate, fresh: Gate) -> bool:
-        """Tell whether the token for *gate* may go by the form of *fresh*."""
-        old, new = gate.challenge, fresh.challenge
-        same = new.sitekey == old.sitekey and new.solvable
-        return same and not old.rqdata and not new.rqdata
 
     def _is_outdated(self, gate: Gate, solution: Solution) -> bool:
         """Tell whether the hidden fields of *gate* may not be taken any more."""
-        return (
+        return not gate.challenge.rqdata and (
             self._clock.seconds() - gate.seen_at > self._config.gate_max_age
             or solution.user_agent != user_agent_of(gate.request)
             or gate.cookies_set < self._session(gate).cookies_set
+            or self._lacks_cookies(gate)
         )
+
+    def _lacks_cookies(self, gate: Gate) -> bool:
+        return gate.lacks_cookies(self._engine.unsent_cookies(gate.request))
 
     # What came of it
 
@@ -335,7 +338,7 @@ class Payment:
     def _unused(self, gate: Gate, page: Delivered, unit: TaskReservation) -> Outcome:
         if not page.shows_content:
             return self._in_vain(gate, page, unit)
-        unit.settle("void", "unused")  # the site let it pass without the token
+        unit.settle("void", "unused")  # it passed without the token
         self._report.unused(gate.site)
         return page
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse
@@ -96,3 +98,19 @@ def test_a_fresh_page_sends_its_token_as_was_planned(
     )
     assert as_planned(new, old).challenge.form == sent
     assert as_planned(old, old) == old
+
+
+@pytest.mark.parametrize(
+    ("unsent", "lacks"),
+    [(set(), False), ({("csrf", "1")}, False), ({("csrf", "2")}, True)],
+)
+def test_a_form_belongs_to_the_cookies_that_went_and_came_with_it(
+    unsent: set[tuple[str, str]], lacks: bool
+) -> None:
+    """Others may have set another one while it was on its way."""
+    response = HtmlResponse(
+        "https://shop.test/", headers={"Set-Cookie": "csrf=1; Path=/"}, body=b"<p>"
+    )
+    any_challenge = Challenge(kind="gate", url=URL, sitekey=SITEKEY)
+    gate = replace(met(any_challenge), response=response)
+    assert gate.lacks_cookies(frozenset(unsent)) is lacks
