@@ -67,6 +67,7 @@ class Child:
 
     def __init__(self, page_seconds: float = PAGE_SECONDS) -> None:
         self._page_seconds = page_seconds
+        self._killed = False
         if not sys.executable:
             raise NoEngine("Python does not know its own executable")
         folder = str(Path(__file__).resolve().parent.parent)
@@ -95,6 +96,15 @@ class Child:
         """The number of the process."""
         return self._process.pid
 
+    @property
+    def killed(self) -> bool:
+        """Whether it visits no further page.
+
+        A page may have been answered all the same: its time can end together with its
+        visit, and does where this process was stopped meanwhile and goes on later.
+        """
+        return self._killed
+
     def visit(self, visit: Visit) -> Reading | None:
         """Visit a page, or return ``None`` where that ended the process."""
         line = json.dumps(visit.as_dict()).encode() + b"\n"
@@ -106,6 +116,7 @@ class Child:
 
     def kill(self) -> None:
         """End the process at once; from any thread, and as often as one likes."""
+        self._killed = True
         with contextlib.suppress(OSError):
             self._process.kill()
 
@@ -145,6 +156,7 @@ class Child:
             return None
         finally:
             alarm.cancel()
+            alarm.join()  # It has killed by now, or never will.
 
 
 def _detached() -> dict[str, Any]:

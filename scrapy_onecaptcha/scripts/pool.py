@@ -163,9 +163,10 @@ class ScriptPool:
         if child is None:
             return CLOSED
         reading = child.visit(visit)
+        if reading is None or child.killed:
+            self._end_child()
         if reading is not None:
             return reading
-        self._end_child()
         return CLOSED if self._is_closed() else KILLED
 
     def _living_child(self) -> Child | None:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,23 @@ def test_a_page_that_does_not_end_costs_the_process(script: str) -> None:
     child = Child(page_seconds=0.5)
     assert child.visit(page(script)) is None
     assert child.close() == ""
+
+
+def test_a_time_that_ends_with_the_answer(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where this process was stopped, both are there when it goes on."""
+
+    class EndsAsItIsCancelled(threading.Timer):
+        def cancel(self) -> None:
+            self.interval = 0
+            self.function()
+            super().cancel()
+
+    monkeypatch.setattr(threading, "Timer", EndsAsItIsCancelled)
+    assert not child.killed
+    assert child.visit(page("document.cookie = 'a=1'")) is not None
+    assert child.killed
 
 
 def test_a_child_that_is_gone(child: Child) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,7 @@ from scrapy_onecaptcha.scripts.models import Reading, Visit
 from scrapy_onecaptcha.scripts.pool import CLOSED, KILLED, ScriptPool, visit_once
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 PAGE = Visit(html="<script>document.cookie = 'a=1'</script>", url="https://site.test/")
 OTHER = Visit(html="<p>", url="https://site.test/other")
@@ -31,7 +32,7 @@ class FakeChild:
 
     def __init__(self) -> None:
         self.visits: list[str] = []
-        self.killed = threading.Event()
+        self._killed = threading.Event()
         self.closed = False
         self.pid = 1
         self.made.append(self)
@@ -39,15 +40,19 @@ class FakeChild:
     def visit(self, visit: Visit) -> Reading | None:
         self.visits.append(visit.url)
         if "hung" in visit.html:
-            self.killed.wait(20)
+            self._killed.wait(20)
         return (
             None
-            if self.killed.is_set() or "kills" in visit.html
+            if self._killed.is_set() or "kills" in visit.html
             else Reading(cookies=(visit.url,))
         )
 
+    @property
+    def killed(self) -> bool:
+        return self._killed.is_set()
+
     def kill(self) -> None:
-        self.killed.set()
+        self._killed.set()
 
     def close(self) -> str:
         self.closed = True
@@ -100,6 +105,38 @@ def test_a_visit_with_a_real_token_is_never_kept() -> None:
     pool.close()
     assert len(made[0].visits) == 2
     assert not pool._kept
+
+
+def test_a_child_that_was_killed_as_it_answered_visits_no_other_page() -> None:
+    """So it goes where the crawl is stopped by a signal, and goes on later."""
+    pool, made = make_pool()
+
+    async def scenario() -> None:
+        await pool.visit(PAGE)
+        made[0].visit = _answer_and_die(made[0])  # type: ignore[method-assign,assignment]
+        assert (await pool.visit(OTHER)).cookies == (OTHER.url,)
+        after = await pool.visit(replace(PAGE, url="https://site.test/after"))
+        assert after.cookies == ("https://site.test/after",)
+
+    run(scenario())
+    assert [child.visits for child in made] == [
+        [PAGE.url, OTHER.url],
+        ["https://site.test/after"],
+    ]
+    assert made[0].closed
+    pool.close()
+
+
+def _answer_and_die(child: FakeChild) -> Callable[[Visit], Reading | None]:
+    answer = child.visit
+
+    def visit(visit: Visit) -> Reading | None:
+        try:
+            return answer(visit)
+        finally:
+            child.kill()
+
+    return visit
 
 
 def test_a_visit_that_came_to_no_end_is_not_kept() -> None:
