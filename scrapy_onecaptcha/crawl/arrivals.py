@@ -255,12 +255,12 @@ class Arrivals:
             is_large = len(response.body) > MAX_BYTES
             if not is_large:
                 lend()
-            outcome = await site.read(request, response)
+            reading = site.read(request, response)
+            outcome = await self._departures.until_read(request, reading)
             if isinstance(outcome, Gated):
                 if is_large:
                     lend()
                 self._report.gate(outcome.gate.challenge)
-            self._departures.return_ticket(request, gated=isinstance(outcome, Gated))
             return await flow.page(outcome)
 
         return self._run(request, site, begin)

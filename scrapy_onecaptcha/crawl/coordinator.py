@@ -201,6 +201,7 @@ class Coordinator:
             endings=endings,
             report=self.report,
             arrivals=numbers,
+            shares=config.share_clearance,
             notes_cookies=store is not None,
         )
         self.arrivals = Arrivals(

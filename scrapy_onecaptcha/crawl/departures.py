@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta, requests
+from scrapy_onecaptcha.crawl.gate import Gated
 from scrapy_onecaptcha.crawl.line import Waiting
 from scrapy_onecaptcha.crawl.rules import must_not_wait
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.addresses import GateAddresses
     from scrapy_onecaptcha.crawl.endings import Endings
+    from scrapy_onecaptcha.crawl.gate import Outcome
     from scrapy_onecaptcha.crawl.rules import RequestRules
     from scrapy_onecaptcha.crawl.sessions import Session, Sessions
     from scrapy_onecaptcha.crawl.shutdown import Waits
@@ -46,6 +48,7 @@ class Departures:
         endings: give back what waits then.
         report: is told how many wait.
         arrivals: numbers requests in order of arrival.
+        shares: whether one request's clearance serves others; else none is held.
         notes_cookies: whether to note which requests carry no cookie.
     """
 
@@ -62,6 +65,7 @@ class Departures:
         endings: Endings,
         report: Report,
         arrivals: Iterator[int],
+        shares: bool = True,
         notes_cookies: bool = False,
     ) -> None:
         self._rules = rules
@@ -74,6 +78,7 @@ class Departures:
         self._endings = endings
         self._report = report
         self._arrivals = arrivals
+        self._shares = shares
         self._notes_cookies = notes_cookies
 
     def leave(self, request: Request) -> Awaitable[Request | None] | None:
@@ -82,7 +87,7 @@ class Departures:
             return None
         request_meta.keep_way(request)
         session = self._sessions.of(request)
-        if session is not None and not must_not_wait(request):
+        if session is not None and self._shares and not must_not_wait(request):
             line = session.line
             line.window.set_pace(*self._engine.pace(request))
             if not (line.is_free or line.enter(request)):
@@ -154,6 +159,26 @@ class Departures:
         if session is not None:
             line = session.line
             line.return_ticket(line.window.ticket_of(request), gated=gated)
+
+    async def until_read(
+        self, request: Request, reading: Awaitable[Outcome]
+    ) -> Outcome:
+        """Await what the gate of *request* is, and note then that it has its answer.
+
+        Until then it counts as one that waits, lest all others meet the gate meanwhile.
+        """
+        session = self._sessions.of(request)
+        gated = False
+        if session is not None:
+            session.line.reading += 1
+        try:
+            outcome = await reading
+            gated = isinstance(outcome, Gated)
+        finally:
+            if session is not None:
+                session.line.reading -= 1
+            self.return_ticket(request, gated=gated)
+        return outcome
 
     def without_pass(self, request: Request, response: Response) -> Response:
         """Return *response*, and *request* changed, as if it had carried no pass."""

@@ -95,6 +95,7 @@ class Line:
     Attributes:
         phase: how requests are let go.
         window: those that are on their way.
+        reading: gates of the session that are being read; their requests join next.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Line:
         self.domain = domain
         self.phase = Phase.FREE
         self.window = Window(clock, is_active, self.move)
+        self.reading = 0
         self._clock = clock
         self._most_tasks = most_tasks
         self._memory = memory
@@ -130,7 +132,8 @@ class Line:
         is taken for granted once a whole window of responses in a row were gates.
         """
         return self._gates_in_a_row >= self.window.size and (
-            bool(self._solving) or any(w.stamp is not None for w in self._waiting)
+            bool(self._solving or self.reading)
+            or any(w.stamp is not None for w in self._waiting)
         )
 
     @property

@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 
 from scrapy_onecaptcha.exceptions import TaskFailed
+from tests.blocking_pool import BlockingPool
 
+from . import virtual
 from .models import Model
-from .virtual import OTHER_SITEKEY, SITEKEY, Crawl, lost
+from .virtual import OTHER_SITEKEY, SITEKEY, Crawl, Site, lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from scrapy import Request
+    from scrapy.http import Response
+
+    from scrapy_onecaptcha.scripts.models import Reading, Visit
 
     Crawling = Callable[..., Crawl]
 
@@ -206,6 +214,66 @@ def test_a_walled_session_waits_unsent(crawling: Crawling) -> None:
     assert sorted(crawl.pages) == sorted(paths(60))
     assert len(crawl.service.created) == 1
     crawl.finish()
+
+
+class SlowScripts(BlockingPool):
+    """Scripts of all pages, which wait for a child process."""
+
+    def __init__(self) -> None:
+        self.started: Deferred[None] = Deferred()
+
+    async def visit(self, visit: Visit) -> Reading:
+        if not self.started.called:
+            await self.started
+        return await super().visit(visit)
+
+
+class ScriptedSite(Site):
+    """Gates that have to be run to be read."""
+
+    def _gate(self, request: Request) -> Response:
+        script = b"<script>document.forms[0].onsubmit = () => true</script></body>"
+        gate = super()._gate(request)
+        return gate.replace(body=gate.body.replace(b"</body>", script))
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_a_session_whose_gates_are_being_read_waits_unsent(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch, shares: bool
+) -> None:
+    scripts = SlowScripts()
+    monkeypatch.setattr(virtual, "BlockingPool", lambda: scripts)
+    crawl = crawling(concurrency=4, share_clearance=shares)
+    site = crawl.sites["shop.example"] = ScriptedSite(crawl.clock, crawl.service)
+    crawl.ask(*paths(60))
+    crawl.advance(5)
+    assert site.gates == (8 if shares else 60)
+    scripts.started.callback(None)
+    crawl.run()
+    assert sorted(crawl.pages) == sorted(paths(60))
+    assert len(crawl.service.created) == (1 if shares else 60)
+    crawl.finish()
+
+
+def test_a_gate_that_cannot_be_read_keeps_nobody_waiting(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = SlowScripts()
+    monkeypatch.setattr(virtual, "BlockingPool", lambda: scripts)
+    crawl = crawling(concurrency=4)
+    crawl.sites["shop.example"] = ScriptedSite(crawl.clock, crawl.service)
+    crawl.ask(*paths(20))
+    crawl.advance(5)
+    crawl.ask(*paths(20))
+    monkeypatch.setattr(scripts, "visit", broken)
+    scripts.started.errback(ValueError("Broken."))
+    crawl.run()
+    assert [type(event.error) for event in crawl.events] == [ValueError] * 40
+    crawl.finish()
+
+
+async def broken(visit: Visit) -> Reading:
+    raise ValueError("Broken.")
 
 
 def test_a_walled_session_does_not_hold_other_sessions(crawling: Crawling) -> None:
