@@ -1,0 +1,71 @@
+"""A form is sent with the cookies that it belongs to."""
+
+from __future__ import annotations
+
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.flow.virtual import GATE, SITEKEY, Crawl, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy import Request
+    from scrapy.http import Response
+
+    Crawling = Callable[..., Crawl]
+
+
+class BoundForms(Site):
+    """Its forms are bound to a cookie, and a visitor without one is given a new one."""
+
+    refused = 0
+
+    def _gate(self, request: Request) -> Response:
+        response = super()._gate(request)
+        csrf = _csrf_of(request)
+        if not csrf:
+            csrf = f"c{self.gates}"
+            response.headers["Set-Cookie"] = f"csrf={csrf}; Path=/"
+        body = GATE.format(action=request.url, ticket=csrf, sitekey=SITEKEY)
+        return response.replace(body=body.encode())
+
+    def _submitted(
+        self, request: Request, fields: dict[str, list[str]], agent: str
+    ) -> Response:
+        if fields["ticket"] != [_csrf_of(request)]:
+            self.refused += 1
+            return self._gate(request)
+        return super()._submitted(request, fields, agent)
+
+
+def _csrf_of(request: Request) -> str:
+    header = (request.headers.get("Cookie") or b"").decode()
+    found: Any = SimpleCookie(header).get("csrf")
+    return found.value if found else ""
+
+
+@pytest.mark.parametrize("latency", [3.0, 5.5])
+def test_a_gate_that_waits_in_its_slot_while_others_set_its_cookie(
+    crawling: Crawling, latency: float
+) -> None:
+    """The form that is fetched again is of a cookie that is gone when it comes.
+
+    All requests left for their slot before the first gate came, without a cookie. The
+    gate that is fetched again has the cookie of those that came before it left, and
+    waits behind the others.
+    """
+    crawl = crawling(concurrency=16, per_domain=1, delay=1.0)
+    crawl.service.latency = latency
+    site = BoundForms(crawl.clock, crawl.service)
+    crawl.sites["shop.example"] = site
+    asked = [f"/{n}" for n in range(16)]
+    crawl.ask(*asked)
+    crawl.run()
+    assert sorted(crawl.pages) == sorted(asked)
+    assert site.refused == 0
+    assert len(crawl.service.created) == 1
+    assert crawl.stat("refetched") == 2, "behind the others, and once more after them"
+    crawl.finish()
