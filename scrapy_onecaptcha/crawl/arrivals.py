@@ -104,7 +104,7 @@ class Arrivals:
         challenge, rest = glance.challenge, glance.rest
         if rest is not None or (challenge is not None and challenge.kind == "gate"):
             self._sessions.open(self._sessions.key_of(request))
-        self._arrived.note(request, response)
+            self._arrived.note(request)
         if rest is not None:
             return self._read_in_turns(request, response, options, rest)
         return self._take(request, response, options, challenge)

@@ -153,7 +153,7 @@ class Coordinator:
             engine=engine,
             scope=self.scope,
             sessions=self.sessions,
-            arrived=ArrivalTimes(self.sessions, clock),
+            arrived=ArrivalTimes(engine, clock),
             addresses=addresses,
             report=self.report,
             reader=self._reader,

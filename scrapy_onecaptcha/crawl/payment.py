@@ -291,7 +291,7 @@ class Payment:
                 return self._gone(gate, outcome, unit)
             last, gate, refetches = gate, outcome.gate, refetches + 1
             done = refetches >= MAX_REFETCHES or gate.response is last.response
-            fresh = done or not self._lacks_cookies(gate)
+            fresh = done or self._has_its_cookies(gate)
         gate, before = as_planned(gate, paid_for), self._jar(gate)
         leave_by = solution.issued_at + self._config.token_max_age
         try:
@@ -319,12 +319,11 @@ class Payment:
         return not gate.challenge.rqdata and (
             self._clock.seconds() - gate.seen_at > self._config.gate_max_age
             or solution.user_agent != user_agent_of(gate.request)
-            or gate.cookies_set < self._session(gate).cookies_set
-            or self._lacks_cookies(gate)
+            or not self._has_its_cookies(gate)
         )
 
-    def _lacks_cookies(self, gate: Gate) -> bool:
-        return gate.lacks_cookies(self._engine.unsent_cookies(gate.request))
+    def _has_its_cookies(self, gate: Gate) -> bool:
+        return gate.belongs_to(self._engine.due_cookies(gate.request))
 
     # What came of it
 

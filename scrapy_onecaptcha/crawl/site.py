@@ -129,7 +129,7 @@ class SiteClient:
             session=session,
             stamp=request_meta.stamp_of(request),
             seen_at=arrival.seconds,
-            cookies_set=arrival.cookies_set,
+            cookies=arrival.cookies,
         )
         return self.gate
 

@@ -5,6 +5,7 @@ Run as ``python -m tests.flow.oracle`` it prints the table.
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from collections import Counter
@@ -96,6 +97,8 @@ class Outcome:
         if self.unended:
             found.append("without end")
         window = min(self.cell.per_domain, self.cell.concurrency)
+        if self.cell.delay:
+            window = min(window, 1 + math.ceil(1 / self.cell.delay))
         single = self.cell.name in LASTING
         if single and self.gates > window + 2 + self.bad_tasks * 4:
             found.append("gates")
@@ -155,7 +158,7 @@ def run(cell: Cell) -> Outcome:
             fine = event.response.status == 503 or shown == path
             right, wrong = right + fine, wrong + (not fine)
     rate = max(cell.delay, MEAN_LATENCY / min(cell.concurrency, cell.per_domain))
-    lives = [count for life, count in model.gates_by_life.items() if life]
+    at_ends = [count for grant, count in model.gates_by_grant.items() if grant]
     return Outcome(
         cell=cell,
         tasks=len(service.created),
@@ -165,7 +168,7 @@ def run(cell: Cell) -> Outcome:
         wrong=wrong,
         lost=lost,
         unended=cell.pages - len(crawl.events),
-        gates=max(lives, default=0),
+        gates=max(at_ends, default=0),
         requests=len(crawl.sent),
         seconds=crawl.clock.seconds(),
         open_most=service.open_most,

@@ -32,6 +32,12 @@ class BoundForms(Site):
         body = GATE.format(action=request.url, ticket=csrf, sitekey=SITEKEY)
         return response.replace(body=body.encode())
 
+    def _content(self, request: Request) -> Response:
+        response = super()._content(request)
+        if "/open" in request.url:
+            response.headers["Set-Cookie"] = "csrf=; Path=/; Max-Age=0"
+        return response
+
     def _submitted(
         self, request: Request, fields: dict[str, list[str]], agent: str
     ) -> Response:
@@ -68,4 +74,23 @@ def test_a_gate_that_waits_in_its_slot_while_others_set_its_cookie(
     assert site.refused == 0
     assert len(crawl.service.created) == 1
     assert crawl.stat("refetched") == 2, "behind the others, and once more after them"
+    crawl.finish()
+
+
+def test_a_page_that_deletes_the_cookie_of_a_form_makes_it_old(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling()
+    site = BoundForms(crawl.clock, crawl.service)
+    crawl.sites["shop.example"] = site
+    crawl.ask("/0")
+    crawl.advance(2)
+    crawl.ask("/open")
+    crawl.advance(2)
+    assert len(crawl.pages) == 1
+    crawl.run()
+    assert sorted(crawl.pages) == ["/0", "/open"]
+    assert site.refused == 0
+    assert len(crawl.service.created) == 1
+    assert crawl.stat("refetched") == 1
     crawl.finish()
