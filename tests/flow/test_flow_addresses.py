@@ -462,11 +462,23 @@ def test_a_gate_in_the_answer_is_no_refusal(crawling: Crawling) -> None:
     crawl.finish()
 
 
+class ByCookieAlone(Model):
+    """Answers the token with a cookie, and leads nowhere."""
+
+    def _submitted(self, request: Request, token: str) -> Response:
+        answer = super()._submitted(request, token)
+        if answer.status != 302:
+            return answer
+        cookie = answer.headers["Set-Cookie"]
+        return get(request, {"Set-Cookie": cookie})
+
+
+@pytest.mark.parametrize("model_of", [Model, ByCookieAlone])
 def test_a_clearance_that_works_after_a_moment_is_no_refusal(
-    crawling: Crawling,
+    crawling: Crawling, model_of: type[Model]
 ) -> None:
     crawl = crawling()
-    add(crawl, kind="delayed")
+    add(crawl, model_of, kind="delayed")
     crawl.ask(*numbers(3))
     crawl.run_exactly()
     assert sorted(crawl.pages) == numbers(3)

@@ -99,10 +99,12 @@ def test_a_clearance_that_expires_starts_one_new_solve(crawling: Crawling) -> No
     crawl.ask(*paths(50))
     crawl.run()
     site.clearances.clear()
+    before = site.gates
     crawl.ask(*[f"/again{n}" for n in range(50)])
     crawl.run()
     assert len(crawl.pages) == 100
     assert len(crawl.service.created) == 2
+    assert site.gates - before <= 8 + 2, "a window, and no stampede"
     crawl.finish()
 
 
