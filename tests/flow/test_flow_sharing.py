@@ -312,6 +312,28 @@ def test_no_more_requests_are_taken_than_may_wait(
     crawl.finish()
 
 
+OWN = "scrapy.core.scheduler.Scheduler"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "jobdir", "held"),
+    [(OWN, None, 50), (OWN, "crawls/1", 4 * 4), ("other.Scheduler", None, 4 * 4)],
+)
+def test_of_a_queue_that_is_kept_or_shared_less_is_held(
+    crawling: Crawling, scheduler: str, jobdir: str | None, held: int
+) -> None:
+    """A crash loses little of it, and another process gets its share."""
+    queue = {"SCHEDULER": scheduler, "JOBDIR": jobdir, "CONCURRENT_REQUESTS": 4}
+    crawl = crawling(concurrency=4, max_parked=50, scrapy_settings=queue)
+    crawl.site()
+    crawl.ask(*paths(100))
+    crawl.advance(5)
+    assert 100 - len(crawl._scheduled) == 4 + held
+    crawl.run()
+    assert len(crawl.pages) == 100
+    crawl.finish()
+
+
 def test_held_requests_go_on_when_the_solve_fails(crawling: Crawling) -> None:
     crawl = crawling(concurrency=4, max_failures=1)
     crawl.site(accepts=lambda _: False)
