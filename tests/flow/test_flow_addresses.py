@@ -128,10 +128,16 @@ def test_a_gate_on_another_host_belongs_to_the_asked_site(crawling: Crawling) ->
     crawl = crawling(per_domain=8, allowed_domains=["127.0.0.8", "127.0.0.9"])
     model = BotManager(crawl.clock, crawl.service)
     crawl.sites |= {"127.0.0.8": model, "127.0.0.9": model}
+    crawl.service.user_agent = "solver/1"
     crawl.ask(*(f"https://127.0.0.8/{number}" for number in range(30)))
     crawl.run_exactly()
-    assert sorted(crawl.pages) == sorted(numbers(30))
+    crawl.ask("https://127.0.0.8/30")
+    crawl.run_exactly()
+    assert sorted(crawl.pages) == sorted(numbers(31))
     assert len(crawl.service.created) == 1
+    sites = [one["site"] for one in crawl.middleware.snapshot()["sessions"]]
+    assert sites == ["https://127.0.0.8"]
+    assert crawl.sent[-1].headers["User-Agent"] == b"solver/1", "as it is cleared for"
     crawl.finish()
 
 
