@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.crawl.departures import Departures
     from scrapy_onecaptcha.crawl.endings import Endings
-    from scrapy_onecaptcha.crawl.payment import FlowContext
+    from scrapy_onecaptcha.crawl.flow_context import FlowContext
     from scrapy_onecaptcha.crawl.rules import RequestRules
     from scrapy_onecaptcha.crawl.slots import SlotLoans
     from scrapy_onecaptcha.models import Challenge

@@ -143,11 +143,7 @@ class SiteClient:
         that led to a page of the site, only that page is asked for.
         """
         led_to, asked = self._led_to, self._asked
-        if (
-            requests.is_safe(asked)
-            or (led_to.url, led_to.method) == (asked.url, asked.method)
-            or self._context.addresses.is_certain(led_to.url)
-        ):
+        if requests.is_safe(asked) or self._context.addresses.is_certain(led_to.url):
             return asked
         return led_to
 

@@ -28,8 +28,8 @@ class Broken(Model):
         return super()._page(request)
 
 
-def add(crawl: Crawl, model_of: type[Model], kind: str, **options: str) -> Model:
-    model = model_of(crawl.clock, crawl.service, kind, **options)
+def add(crawl: Crawl, model_of: type[Model], kind: str, gate: str = "place") -> Model:
+    model = model_of(crawl.clock, crawl.service, kind, gate=gate)
     for name in model.names:
         crawl.sites[name] = model
     return model
