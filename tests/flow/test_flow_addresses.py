@@ -468,6 +468,31 @@ def test_a_gate_in_the_answer_is_no_refusal(crawling: Crawling) -> None:
     crawl.finish()
 
 
+class OnlyInTheAnswer(Model):
+    """Shows the page in the answer to the token, and an error from then on."""
+
+    def _answer(self, request: Request) -> Response:
+        if not self.accepted:
+            return super()._answer(request)
+        return get(request, status=403, body=b"<p>You were here.</p>")
+
+    def _submitted(self, request: Request, token: str) -> Response:
+        super()._submitted(request, token)
+        return self._page(request)
+
+
+def test_the_answer_is_the_page_where_the_look_meets_an_error(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling()
+    add(crawl, OnlyInTheAnswer)
+    crawl.ask("/0")
+    crawl.run_exactly()
+    assert crawl.pages == ["/0"]
+    assert crawl.stat("tokens/accepted") == 1
+    crawl.finish()
+
+
 class ByCookieAlone(Model):
     """Answers the token with a cookie, and leads nowhere."""
 
