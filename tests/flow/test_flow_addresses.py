@@ -555,6 +555,26 @@ def test_a_pass_in_the_url_opens_every_page(crawling: Crawling) -> None:
     crawl.finish()
 
 
+class Useless(Model):
+    """Leads on with a query parameter that opens nothing."""
+
+    def _submitted(self, request: Request, token: str) -> Response:
+        return led(request, f"{urlsplit(request.url).path}?ticket={self.dice.random()}")
+
+
+def test_a_parameter_that_opens_nothing_is_tried_once(crawling: Crawling) -> None:
+    crawl = crawling(concurrency=1, max_attempts=2, max_failures=50)
+    add(crawl, Useless)
+    crawl.ask(*numbers(3))
+    crawl.run_exactly()
+    assert not crawl.pages
+    assert len(crawl.service.created) == 6
+    led_to = [r.url for r in crawl.sent if "?ticket=" in r.url and r.method == "GET"]
+    # Each was followed, as a browser does; the first one was tried as well.
+    assert (len(led_to), len(set(led_to))) == (7, 6)
+    crawl.finish()
+
+
 # The User-Agent
 
 

@@ -94,3 +94,33 @@ def test_a_page_that_deletes_the_cookie_of_a_form_makes_it_old(
     assert len(crawl.service.created) == 1
     assert crawl.stat("refetched") == 1
     crawl.finish()
+
+
+class Restless(BoundForms):
+    """Takes its time for gates, while its open pages set the cookie of the forms."""
+
+    async def download(self, request: Request) -> Response:
+        self.latency = 0.1 if "/open" in request.url else 1.0
+        return await super().download(request)
+
+    def _content(self, request: Request) -> Response:
+        response = super()._content(request)
+        if "/open" in request.url:
+            response.headers["Set-Cookie"] = f"csrf=of-{self.downloads}; Path=/"
+        return response
+
+
+def test_a_cookie_that_never_rests_has_no_gate_fetched_without_end(
+    crawling: Crawling,
+) -> None:
+    crawl = crawling(max_attempts=1)
+    site = Restless(crawl.clock, crawl.service)
+    crawl.sites["shop.example"] = site
+    crawl.ask("/0")
+    for number in range(100):
+        crawl.ask(f"/open{number}")
+        crawl.advance(0.3)
+    assert crawl.stat("refetched") == 3
+    assert len(crawl.service.created) == len(site.submissions) + site.refused == 1
+    crawl.run()
+    crawl.finish()

@@ -65,6 +65,19 @@ def test_the_clearance_is_probed_by_one_request_before_the_rest(
     crawl.finish()
 
 
+@pytest.mark.parametrize(("grants", "told"), [("nothing", 1), ("cookie", 0)])
+def test_that_a_site_wants_a_token_for_each_page_is_told_once(
+    crawling: Crawling, caplog: pytest.LogCaptureFixture, grants: str, told: int
+) -> None:
+    caplog.set_level("INFO", "scrapy_onecaptcha")
+    crawl = crawling()
+    crawl.site(grants=grants)
+    crawl.ask(*paths(6))
+    crawl.run()
+    assert caplog.text.count("wants a token for each page") == told
+    crawl.finish()
+
+
 def test_a_site_that_grants_nothing_is_solved_side_by_side(crawling: Crawling) -> None:
     crawl = crawling()
     crawl.site(grants="nothing")

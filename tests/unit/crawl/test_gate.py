@@ -14,7 +14,7 @@ from scrapy_onecaptcha.crawl.gate import Gate, as_planned, task_of, user_agent_o
 from scrapy_onecaptcha.crawl.sessions import Sessions, session_key
 from scrapy_onecaptcha.models import Challenge, Form, parse_proxy
 from scrapy_onecaptcha.service.client import Task
-from tests.unit.helpers import AGENT, SITE, SITEKEY
+from tests.unit.helpers import AGENT, OTHER_SITEKEY, SITE, SITEKEY
 
 URL = f"{SITE}/page"
 
@@ -132,3 +132,22 @@ def test_a_form_belongs_to_the_cookies_that_went_and_came_with_it(
 
 def carrying(cookies: str) -> Request:
     return Request(URL, headers={"Cookie": cookies})
+
+
+PLAIN = Challenge(kind="gate", url=URL, sitekey=SITEKEY, form=form_at("/a"))
+
+
+@pytest.mark.parametrize(
+    ("paid", "later", "takes"),
+    [
+        (PLAIN, PLAIN, True),
+        (PLAIN, replace(PLAIN, sitekey=OTHER_SITEKEY), False),
+        (replace(PLAIN, rqdata="r"), PLAIN, False),
+        (PLAIN, replace(PLAIN, rqdata="r"), False),
+        (PLAIN, replace(PLAIN, solvable=False), False),
+    ],
+)
+def test_a_token_goes_by_the_form_of_a_later_gate_of_its_kind(
+    paid: Challenge, later: Challenge, takes: bool
+) -> None:
+    assert met(later).takes_token_of(met(paid)) is takes
