@@ -169,8 +169,9 @@ class SiteClient:
     def _led_astray(self, outcome: Delivered) -> Outcome:
         """Return what it comes to that the page led to nobody's page, and does again.
 
-        Where that is only guessed to be a gate address, it is a page after all. Else
-        the page is gated still: that gate is as new as the request that was led there.
+        Where that is only guessed to be a gate address, it is a page after all: old
+        URLs may lead to one page as well, and only `expect` tells that from "verified".
+        Else the page is gated still: the gate is as new as what was led there.
         """
         response = outcome.response
         request = response.request

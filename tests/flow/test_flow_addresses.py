@@ -262,24 +262,48 @@ def test_pages_that_are_gone_lead_to_one_page_and_keep_nobody_waiting(
     crawl.finish()
 
 
+class Stays(Model):
+    """Never leads on from one URL, which shows that its visitor is verified."""
+
+    stays_at = "/captcha"
+    status = 200
+
+    def _answer(self, request: Request) -> Response:
+        path = urlsplit(request.url).path
+        if b"h-captcha" in request.body:
+            return super()._answer(request)
+        if path == self.stays_at and self._passes_wall(request):
+            body = b"<p>You are verified.</p>"
+            return get(request, status=self.status, body=body)
+        if path.startswith("/lost"):
+            return led(request, self.stays_at)
+        return super()._answer(request)
+
+
+@pytest.mark.parametrize(("expect", "lost"), [("h1.content", 2), (None, 0)])
+def test_what_a_guessed_address_shows_is_told_by_what_is_expected(
+    crawling: Crawling, expect: str | None, lost: int
+) -> None:
+    """Old URLs may lead to one page as well, so that nothing else tells them apart."""
+    crawl = crawling(concurrency=4, per_domain=4, expect=expect, max_attempts=2)
+    model = add(crawl, Stays)
+    model.stays_at = "/start"
+    crawl.ask("/lost1", "/lost2", "/0")
+    crawl.run_exactly(3600)
+    assert crawl.is_idle
+    assert "/0" in crawl.pages
+    assert len(crawl.errors) == lost
+    crawl.finish()
+
+
+@pytest.mark.parametrize("status", [200, 403, 404])
 def test_a_gate_address_that_never_leads_on_costs_no_more_than_its_attempts(
-    crawling: Crawling,
+    crawling: Crawling, status: int
 ) -> None:
     """Its path says what it is: what it shows to a cleared visitor is no page."""
-
-    class Stays(Model):
-        def _answer(self, request: Request) -> Response:
-            path = urlsplit(request.url).path
-            if b"h-captcha" in request.body:
-                return super()._answer(request)
-            if path == "/captcha" and self._passes_wall(request):
-                return get(request, body=b"<p>You are verified.</p>")
-            if path == "/lost":
-                return led(request, "/captcha")
-            return super()._answer(request)
-
     crawl = crawling(concurrency=4, per_domain=4)
-    add(crawl, Stays)
+    model = add(crawl, Stays)
+    model.status = status
     crawl.ask("/0")
     crawl.advance(2)
     crawl.ask("/lost", *numbers(6)[1:])
