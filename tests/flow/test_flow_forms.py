@@ -60,8 +60,8 @@ def test_a_gate_that_waits_in_its_slot_while_others_set_its_cookie(
     """The form that is fetched again is of a cookie that is gone when it comes.
 
     All requests left for their slot before the first gate came, without a cookie. The
-    gate that is fetched again has the cookie of those that came before it left, and
-    waits behind the others.
+    gate that is fetched again has the cookie of those that were answered by then; while
+    it waits for its turn, the one before it is answered with another.
     """
     crawl = crawling(concurrency=16, per_domain=1, delay=1.0)
     crawl.service.latency = latency
@@ -73,7 +73,7 @@ def test_a_gate_that_waits_in_its_slot_while_others_set_its_cookie(
     assert sorted(crawl.pages) == sorted(asked)
     assert site.refused == 0
     assert len(crawl.service.created) == 1
-    assert crawl.stat("refetched") == 2, "behind the others, and once more after them"
+    assert crawl.stat("refetched") == 2, "once more after that answer"
     crawl.finish()
 
 
