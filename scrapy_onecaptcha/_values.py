@@ -1,6 +1,6 @@
-"""Parsers of what users write into settings and ``meta``; a bad value is named.
+"""Parsers of the values in settings and ``meta``; an error names the bad value.
 
-Beside them what all rooms do with values: hosts within domains, dicts with a bound.
+Also helpers that every room uses: hosts within domains, dicts with a bound.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _Value = TypeVar("_Value")
 
 
 class Recent(OrderedDict[_Key, _Value]):
-    """A dict of the entries that were set last.
+    """A dict that keeps only the entries that were set last.
 
     Args:
         most: how many it holds.
@@ -101,7 +101,7 @@ def shown_as(value: Any) -> str:
 
 
 def masked(text: str) -> str:
-    """Return *text* without what a URL in it may hide, or a key, and not too long."""
+    """Return *text* without keys, queries and credentials, cut to 200 characters."""
     # Each pattern begins where nothing of its own goes before: no text is read twice.
     text = re.sub(
         r"(?<![a-z0-9])(?=[a-z]*[0-9])[a-z0-9]{24,}", "***", text, flags=re.IGNORECASE

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Solve", "task_for"]
 
-#: Characters of rqdata, and of a User-Agent.
+#: Characters of the longest User-Agent.
 MAX_USER_AGENT = 1024
 
 
@@ -73,7 +73,7 @@ class Solve(Tool):
         config = read_config(call.settings)
         if not (call.options.yes or call.terminal.attended):
             raise UsageError(
-                "there is no terminal to ask on whether to pay; say --yes to agree"
+                "there is no terminal to ask on whether to pay; add --yes to agree"
             )
         named = None if call.options.sitekey is None else task_for(call.options)
         answer = run(

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PageAttempts", "Policy", "TaskReservation"]
 
-#: The service's pass rate is 10 to 90 %, so that on a site that does accept tokens a
-#: row of failures is ordinary: its limit is so many times higher.
+#: Sites that accept tokens also refuse some of them, so that a series of refusals is
+#: normal there: the limit of such a site is so many times higher.
 TRUSTED_FACTOR = 4
 
 
@@ -167,7 +167,7 @@ class TaskReservation:
             self.entry.end("abandoned")
 
     def settle(self, verdict: Verdict, outcome: str = "", code: str = "") -> None:
-        """Say what the site made of the token; only the first word counts.
+        """Note the verdict on the task; only the first one counts.
 
         Args:
             verdict: what it means to the rules on money.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALARMS", "Limits", "complaint"]
 
-#: Tasks, tokens or gates from which on a share of them says something.
+#: Tasks or tokens from which on a share or a mean of them says something.
 ENOUGH = 10
 
 

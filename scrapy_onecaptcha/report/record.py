@@ -182,7 +182,7 @@ MAX_CACHED = 1000
 
 
 class Parser:
-    """Reads lines. 100,000 of them take about two seconds."""
+    """Reads lines; 100,000 of them take about two seconds."""
 
     def __init__(self) -> None:
         self._evidence: dict[bytes, tuple[str, ...]] = {}

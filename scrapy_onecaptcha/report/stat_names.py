@@ -37,7 +37,7 @@ STATS: Mapping[str, str] = MappingProxyType(
         "seconds/total": "seconds that tasks took until their tokens, together",
         "seconds/max": "seconds of the slowest of them",
         "polls": "calls of getTaskResult",
-        "points": "points spent, without those of the next",
+        "points": "points spent, without points/unbilled",
         "points/unbilled": "points of failed tasks, which the service does not charge",
         "dry_run/tasks": "tasks that the gates of a dry run would need at least",
     }
