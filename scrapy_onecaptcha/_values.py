@@ -28,7 +28,7 @@ UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _STORE_URL = re.compile(
     r"sqlite:///[^\0-\x1f]*[^/\0-\x1f]|unix://[^/\s]*/[^\s?]+(\?\S*)?|rediss?://[^/?\s]\S*"
 )
-_BARE = 'write the bare domain, "example.com"; its subdomains are included'
+_DOMAIN_HINT = 'write the bare domain, "example.com"; its subdomains are included'
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -213,9 +213,9 @@ def domain(value: Any) -> str:
     try:
         name = name if name.isascii() else name.encode("idna").decode("ascii")
     except UnicodeError:
-        raise _Hint(_BARE) from None
+        raise _Hint(_DOMAIN_HINT) from None
     if not _HOST.fullmatch(name):
-        raise _Hint(_BARE)
+        raise _Hint(_DOMAIN_HINT)
     return name
 
 

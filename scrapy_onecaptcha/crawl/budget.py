@@ -1,4 +1,4 @@
-"""May we pay for this? Attempts, budget, circuit breaker."""
+"""Whether a task may be paid for: attempts, budget, circuit breaker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What leaves: stamped, bound to its User-Agent, and held where it has to wait."""
+"""Requests as they leave: stamped, bound to a User-Agent, held if they have to wait."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOOK_AGAIN = 0.5
 
 
 class Departures:
-    """Lets requests go.
+    """Handles the requests of a crawl before they are sent.
 
     Args:
         rules: say which requests concern us.
@@ -118,7 +118,7 @@ class Departures:
         if "given_back" in noted and not self._engine.is_closing:
             del noted["given_back"]  # by an earlier run
         if self._notes_cookies and "bare" not in noted:
-            noted["bare"] = self._engine.is_bare(request)
+            noted["bare"] = self._engine.has_no_cookies(request)
         user_agent = noted.get("user_agent") or (session and session.user_agent)
         if user_agent:
             request.headers["User-Agent"] = user_agent

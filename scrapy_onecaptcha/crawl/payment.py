@@ -337,12 +337,12 @@ class Payment:
 
     def _unused(self, gate: Gate, page: Delivered, unit: TaskReservation) -> Outcome:
         if not page.shows_content:
-            return self._in_vain(gate, page, unit)
+            return self._failed(gate, page, unit)
         unit.settle("void", "unused")  # it passed without the token
         self._report.unused(gate.site)
         return page
 
-    def _in_vain(self, gate: Gate, page: Delivered, unit: TaskReservation) -> Outcome:
+    def _failed(self, gate: Gate, page: Delivered, unit: TaskReservation) -> Outcome:
         url = self._site.original.url
         self._report.no_content(url, gate.site, page.response.status)
         unit.settle("failed", "failed", "page_error")
@@ -364,7 +364,7 @@ class Payment:
             unit.settle("failed", "rejected")
             return outcome
         if not outcome.shows_content:
-            return self._in_vain(gate, outcome, unit)
+            return self._failed(gate, outcome, unit)
         session = self._session(gate)
         session.user_agent = solution.user_agent
         session.url_pass = verdict.url_pass or session.url_pass

@@ -19,6 +19,7 @@ __all__ = [
     "by_way_of",
     "first_of",
     "forget",
+    "had_no_cookies",
     "is_evidence",
     "keep_way",
     "mark",
@@ -27,7 +28,6 @@ __all__ = [
     "role_of",
     "stamp",
     "stamp_of",
-    "was_bare",
 ]
 
 #: The key of the dict.
@@ -83,7 +83,7 @@ def stamp_of(request: Request) -> int:
     return int(state.get("generation", 0))
 
 
-def was_bare(request: Request) -> bool:
+def had_no_cookies(request: Request) -> bool:
     """Tell whether *request*, or what a redirect made it of, left without a cookie."""
     return bool((request.meta.get(KEY) or {}).get("bare"))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
-import sys
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,13 +21,14 @@ from tests.docs.pages import (
     EXAMPLE,
     ROOT,
     config,
-    environment,
     fences,
+    run_python,
     serving,
     steady,
 )
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from scrapy_onecaptcha.cli.base import Tool
@@ -52,16 +51,7 @@ SPIDERS = {path.stem for path in (EXAMPLE / "bookshop" / "spiders").glob("[a-z]*
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a command in the example project, with this Python's scrapy and pytest."""
-    return subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=EXAMPLE,
-        # The public suffix list that is installed will do: nobody asks the internet.
-        env={**environment(), "TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS": ""},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_python(EXAMPLE, "-m", *command)
 
 
 # Each spider that needs a hand, with it and without

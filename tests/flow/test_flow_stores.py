@@ -223,7 +223,7 @@ def test_the_end_of_a_clearance_is_told_when_a_stored_one_follows(
     assert world.tasks == 2
 
 
-def test_a_page_that_was_paid_for_in_vain_is_not_one_that_was_shared(
+def test_a_page_that_was_paid_for_uselessly_is_not_one_that_was_shared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World()
