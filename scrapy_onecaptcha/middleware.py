@@ -166,7 +166,7 @@ class OneCaptchaMiddleware:
         self._crawl.arrivals.fail(request)
 
     async def solve(self, response: Response) -> Solution:
-        """Have the widget of *response* solved, and return the token for it.
+        """Solve the widget of *response*, and return its token.
 
         For a callback that submits a form of its own, for example a search form. The
         caller has to look whether the site accepts the token.

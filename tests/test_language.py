@@ -25,7 +25,11 @@ RETIRED = re.compile(
     r"|, for (?:it|they|there|nobody|then|what)\b|, say[,;:)]|\b\w+ say\)",
     re.IGNORECASE,
 )
-TEXTS = (*PAGES, ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md")
+FILES = (
+    *("SECURITY.md", "CONTRIBUTING.md", "MANIFEST.in", "Makefile", "setup.cfg"),
+    *("tox.ini", "ruff.toml", ".importlinter", ".pre-commit-config.yaml", ".ci/run"),
+)
+TEXTS = (*PAGES, *(ROOT / name for name in FILES))
 #: Parts of names, which are read as well.
 RETIRED_NAMES = re.compile(
     r"(?:^|_)(?:couriers?|roads?|passages?|detours?|blobs?|walled|in_vain|outgoing)(?:_|$)",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from twisted.internet.defer import Deferred
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
@@ -222,7 +223,7 @@ class PageAttempts:
         """Raise AttemptsExhausted where all are spent."""
         if self.spent >= self.limit:
             raise AttemptsExhausted(
-                f"{self.page} stayed gated after {self.spent} tasks "
+                f"{self.page} stayed gated after {counted(self.spent, 'task')} "
                 "(ONECAPTCHA_MAX_ATTEMPTS)"
             )
 
@@ -341,7 +342,7 @@ class Policy:
         left = state.failed_at + self._config.cooldown - now
         if left > 0:
             raise CircuitOpen(
-                f"{site} failed {state.failures} tasks in a row "
+                f"{site} failed {counted(state.failures, 'task')} in a row "
                 f"(ONECAPTCHA_MAX_FAILURES): the next one is tried in {left:.0f} s"
             )
 
@@ -349,11 +350,13 @@ class Policy:
         """Count one task of *site*; by `TaskReservation.spend`."""
         limit, site_limit = self._config.max_tasks, self._config.max_tasks_per_site
         if limit and self.tasks >= limit:
-            raise BudgetExceeded(f"ONECAPTCHA_MAX_TASKS: all {limit} tasks are spent")
+            raise BudgetExceeded(
+                f"ONECAPTCHA_MAX_TASKS: {counted(limit, 'task')} spent, none left"
+            )
         if site_limit and self._tasks.of(site) >= site_limit:
             raise BudgetExceeded(
-                f"ONECAPTCHA_MAX_TASKS_PER_SITE: all {site_limit} tasks of {site} are "
-                "spent"
+                f"ONECAPTCHA_MAX_TASKS_PER_SITE: {counted(site_limit, 'task')} of "
+                f"{site} spent, none left"
             )
         self._tasks.add(site)
 

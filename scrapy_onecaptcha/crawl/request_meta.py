@@ -25,6 +25,7 @@ __all__ = [
     "mark",
     "pin",
     "reached",
+    "resume",
     "role_of",
     "stamp",
     "stamp_of",
@@ -199,6 +200,13 @@ def by_way_of(request: Request, sent: Request) -> Request:
     if credentials is not None:
         headers[_WAY_HEADER] = credentials
     return request.replace(meta=meta, headers=headers)
+
+
+def resume(request: Request) -> None:
+    """Note that *request*, if an earlier run gave it back, is on its way again."""
+    state = request.meta.get(KEY)
+    if state and "given_back" in state:
+        request.meta[KEY] = {n: v for n, v in state.items() if n != "given_back"}
 
 
 def borrow(request: Request, **meta: Any) -> None:

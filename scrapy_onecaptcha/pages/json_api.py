@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.http import JsonResponse, TextResponse
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.models import valid_sitekey
 from scrapy_onecaptcha.pages.encodings import media_type
 from scrapy_onecaptcha.pages.json_values import last, leaves, parse_json, plain
@@ -152,7 +153,7 @@ def weigh_demand(demand: Demand, response: Response) -> tuple[int, tuple[str, ..
         (
             1,
             refused and 0 < others <= LITTLE_DATA,
-            f"It holds little else ({others} values).",
+            f"It holds little else ({counted(others, 'value')}).",
         ),
         (-GATE, others > LITTLE_DATA, f"It is full of other data ({others} values)."),
         (-GATE, demand.configured, "Its sitekey is in a configuration."),
