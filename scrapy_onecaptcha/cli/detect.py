@@ -95,8 +95,8 @@ class Detect(Tool):
 
     syntax = "[options] <URL or FILE> …"
     about = (
-        "Fetch each URL (http or https), or read each FILE, and show what was seen of "
-        "hCaptcha, whether the page is a gate or has a widget only, and what would be "
+        "Fetch each URL (http or https), or read each FILE, and show the hCaptcha in "
+        "it, whether the page is a gate or only has a widget, and what would be "
         "submitted. Nothing is solved and nothing is spent; no key is needed. The "
         "request is made as your settings say (USER_AGENT, ROBOTSTXT_OBEY…; -s "
         "NAME=VALUE changes one)."
@@ -110,7 +110,7 @@ class Detect(Tool):
     def add_options(self, parser: ArgumentParser) -> None:
         """Add options that describe the pages."""
         add = parser.add_argument
-        add("--expect", metavar="CSS", help="what the content has: then it is no gate")
+        add("--expect", metavar="CSS", help="selector of the content: that is no gate")
         add("--status", type=int, help="the status that FILE came with (default: 200)")
         add("--url", help="where FILE came from: its form's address depends on it")
         add(

@@ -43,7 +43,7 @@ FAULTS: Mapping[str, str] = {
     "down:SECONDS": "the answer, then for that time every connection is refused",
     "latin-1": "the answer with an accent in it, in Latin-1, called UTF-8",
     "utf-16": "the same in UTF-16",
-    "with:FIELD=JSON": "the answer with another value, with:solution.userAgent=[] say",
+    "with:FIELD=JSON": "the answer with another value: with:solution.userAgent=[]",
     "without:FIELD": "the answer without that field",
 }
 """Every fault by name, with the answer that the client gets."""
