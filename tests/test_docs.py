@@ -37,12 +37,12 @@ from tests.docs.pages import (
     anchors,
     code,
     config,
+    environment,
     executed,
     gate,
     headings,
     page,
     rows,
-    run_python,
     samples,
     section,
     serving,
@@ -50,6 +50,7 @@ from tests.docs.pages import (
     steady,
     words,
 )
+from tests.python_process import run
 from tests.test_package import MAIN, listed
 
 if TYPE_CHECKING:
@@ -296,7 +297,12 @@ def test_the_set_up() -> None:
 def test_the_example_of_the_readme_runs_as_printed(tmp_path: Path) -> None:
     (sample,) = samples("An example", README)
     (tmp_path / "books.py").write_text(sample, encoding="utf-8")
-    done = run_python(tmp_path, "books.py")
+    done = run(
+        ["books.py"],
+        cwd=tmp_path,
+        env={**environment(), "TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS": ""},
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     titles = (tmp_path / "books.csv").read_text("utf-8").splitlines()
     assert len(set(titles)) == 61  # with the head
@@ -344,7 +350,7 @@ def test_what_is_seen_from_python(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def scrapy(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return run_python(folder, "-m", "scrapy", *arguments)
+    return run(["-m", "scrapy", *arguments], cwd=folder, env=environment(), timeout=120)
 
 
 @pytest.mark.crawl

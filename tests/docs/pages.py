@@ -105,20 +105,6 @@ def environment() -> dict[str, str]:
     }
 
 
-def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run this Python in *folder*, as a reader of the pages would."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        # The public suffix list that is installed will do: nobody asks the internet.
-        env={**environment(), "TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS": ""},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 @contextmanager
 def serving(arguments: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Run a sandbox in a process of its own; yield what it says of itself."""

@@ -21,11 +21,12 @@ from tests.docs.pages import (
     EXAMPLE,
     ROOT,
     config,
+    environment,
     fences,
-    run_python,
     serving,
     steady,
 )
+from tests.python_process import run as python
 
 if TYPE_CHECKING:
     import subprocess
@@ -51,7 +52,13 @@ SPIDERS = {path.stem for path in (EXAMPLE / "bookshop" / "spiders").glob("[a-z]*
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a command in the example project, with this Python's scrapy and pytest."""
-    return run_python(EXAMPLE, "-m", *command)
+    return python(
+        ["-m", *command],
+        cwd=EXAMPLE,
+        # The public suffix list that is installed will do: nobody asks the internet.
+        env={**environment(), "TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS": ""},
+        timeout=120,
+    )
 
 
 # Each spider that needs a hand, with it and without
