@@ -23,7 +23,7 @@ STATS: Mapping[str, str] = MappingProxyType(
         "tokens/rejected": "tokens after which a look at the page met the gate",
         "tokens/failed": "tokens after which the page answered with an error",
         "tokens/expired": "tokens that grew too old to be sent",
-        "tokens/unused": "tokens whose gate was gone before they were sent",
+        "tokens/unused": "tokens not sent: the gate was gone, or its page changed",
         "clearances": "times that a site let pages pass for a token",
         "clearances/imported": "clearances that were taken from the store",
         "clearances/pages": "pages that one of them opened until it ended, on average",
