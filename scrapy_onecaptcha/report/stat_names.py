@@ -30,7 +30,7 @@ STATS: Mapping[str, str] = MappingProxyType(
         "clearances/seconds": "seconds that one of them lasted, on average",
         "shared": "pages that passed on another's clearance",
         "replayed": "requests sent again for their page",
-        "refetched": "gates fetched again for fresh hidden fields",
+        "refetched": "gates fetched again before a token is sent",
         "refused/{reason}": "gates that were left alone",
         "failed/{reason}": "gated pages that were lost",
         "parked/max": "requests that waited at once, at most",
