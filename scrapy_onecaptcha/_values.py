@@ -1,5 +1,6 @@
 """Parsers of the values in settings and ``meta``; an error names the bad value.
 
+Each parser raises ``ValueError`` or ``TypeError``; `Row.read` makes a sentence of it.
 Also helpers that every room uses: hosts within domains, dicts with a bound.
 """
 
@@ -63,7 +64,7 @@ class Row:
     """One setting, or one key of ``meta["onecaptcha"]``.
 
     Attributes:
-        parse: makes the value; raises ``ValueError`` with a hint, or with none.
+        parse: makes the value; raises ``ValueError`` or ``TypeError`` for a bad one.
         allowed: what is allowed, in words.
         default: the value where there is none; not parsed.
         secret: whether the value must not be in a message.
@@ -75,7 +76,11 @@ class Row:
     secret: bool = False
 
     def read(self, name: str, value: Any) -> Any:
-        """Return *value* parsed, or raise ``ValueError`` about *name*."""
+        """Return *value* parsed.
+
+        Raises:
+            ValueError: it is bad; names *name*, the value and what is allowed.
+        """
         hint, cause = "", None
         try:
             return self.parse(value)

@@ -174,6 +174,7 @@ class OneCaptchaMiddleware:
         Raises:
             UnsolvableGate: there is no widget, or none that a token can be got for.
             OneCaptchaError: the rules forbid it, or the service gave no token.
+            ValueError: *response* belongs to no request.
         """
         return await self._engine.as_scrapy(self._crawl.solve(response))
 

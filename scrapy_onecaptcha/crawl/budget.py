@@ -347,7 +347,11 @@ class Policy:
             )
 
     def spend(self, site: str) -> None:
-        """Count one task of *site*; by `TaskReservation.spend`."""
+        """Count one task of *site*; by `TaskReservation.spend`.
+
+        Raises:
+            BudgetExceeded: the crawl or the site has none left.
+        """
         limit, site_limit = self._config.max_tasks, self._config.max_tasks_per_site
         if limit and self.tasks >= limit:
             raise BudgetExceeded(
