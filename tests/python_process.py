@@ -154,6 +154,7 @@ def run(
         finally:
             if process.poll() is None:
                 process.kill()
+                process.wait()
         out.seek(0)
         errors.seek(0)
         return subprocess.CompletedProcess([*argv], code, out.read(), errors.read())
