@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.crawl.departures import Departures
     from scrapy_onecaptcha.crawl.endings import Endings
-    from scrapy_onecaptcha.crawl.payment import FlowContext
+    from scrapy_onecaptcha.crawl.flow_context import FlowContext
     from scrapy_onecaptcha.crawl.rules import RequestRules
     from scrapy_onecaptcha.crawl.slots import SlotLoans
     from scrapy_onecaptcha.models import Challenge
@@ -104,7 +104,7 @@ class Arrivals:
         challenge, rest = glance.challenge, glance.rest
         if rest is not None or (challenge is not None and challenge.kind == "gate"):
             self._sessions.open(self._sessions.key_of(request))
-        self._arrived.note(request, response)
+            self._arrived.note(request)
         if rest is not None:
             return self._read_in_turns(request, response, options, rest)
         return self._take(request, response, options, challenge)

@@ -117,6 +117,7 @@ class Line:
         self._memory = memory
         self._waiting: list[Waiting] = []
         self._solving: Counter[str] = Counter()
+        self._taken_over: Counter[str] = Counter()
         self._recheck_due = False
         self._rechecking = False
         self._gates_in_a_row = 0
@@ -211,9 +212,10 @@ class Line:
 
     def solved(self, sitekey: str, *, failed: bool) -> None:
         """Note the end of a solve; the line moves when its request has its page."""
-        self._solving[sitekey] -= 1
-        if self._solving[sitekey] <= 0:
-            del self._solving[sitekey]
+        solves = self._taken_over if self._taken_over[sitekey] else self._solving
+        solves[sitekey] -= 1
+        if solves[sitekey] <= 0:
+            del solves[sitekey]
         self.domain.solved(self, sitekey, failed=failed)
 
     def rechecked(self) -> None:
@@ -221,8 +223,12 @@ class Line:
         self._rechecking = False
 
     def absorb(self, other: Line) -> None:
-        """Take over who waits in *other*, whose session is one with this one."""
+        """Take over who waits in *other*, whose session is one with this one.
+
+        Its solves end here, too. Nobody waits for them: they began on older gates.
+        """
         self.domain.merged(other, self)
+        self._taken_over.update(other._solving + other._taken_over)
         moved, other._waiting = other._waiting, []
         for waiting in moved:
             if waiting.lend and self.phase is not Phase.OPEN:
