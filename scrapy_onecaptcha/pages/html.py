@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from scrapy_onecaptcha.pages.form_owners import FormOwners
 from scrapy_onecaptcha.pages.markup import END_TAG, MAX_BYTES, Markup, without_marks
 from scrapy_onecaptcha.pages.selectors import matches
 from scrapy_onecaptcha.pages.steps import finish
-from scrapy_onecaptcha.scripts.tree import join_roots
+from scrapy_onecaptcha.scripts.tree import join_roots, writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +54,6 @@ MAX_BLANKS = 20
 
 # In UTF-16 no word is found by its bytes.
 BOM_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-# What lxml reads, but does not write.
-_UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RAW = ("script", "style", "title", "textarea")
 _REMOVED = "onecaptcha-removed"
 
@@ -172,7 +169,7 @@ def _tree_steps(
     join_roots(root)
     for element in root.iter(*_RAW) if marked else ():
         if element.text and END_TAG in element.text:
-            element.text = _UNWRITABLE.sub(" ", without_marks(element.text))
+            element.text = writable(without_marks(element.text))
     return root, markup.is_cut or len(response.body) > MAX_BYTES
 
 
