@@ -14,7 +14,7 @@ from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.pages.encodings import charset, media_type
 from scrapy_onecaptcha.pages.form_owners import FormOwners
 from scrapy_onecaptcha.pages.markup import END_TAG, MAX_BYTES, Markup, without_marks
-from scrapy_onecaptcha.pages.selectors import matches
+from scrapy_onecaptcha.pages.selectors import match_steps
 from scrapy_onecaptcha.pages.steps import finish
 from scrapy_onecaptcha.scripts.tree import join_roots, writable
 
@@ -137,7 +137,7 @@ def has_steps(response: TextResponse, css: str) -> Steps[bool]:
     """
     tree = yield from _tree_steps(response, marked=False)
     yield
-    return tree is not None and matches(tree[0], css)
+    return tree is not None and (yield from match_steps(tree[0], css))
 
 
 def _tree_steps(
