@@ -382,16 +382,25 @@ class Report:
         elif self._once.is_first("widget", host):
             logger.info(
                 "An hCaptcha on %s seems to gate nothing and is left alone (first: "
-                "%s). If it is a gate, say what its pages should hold: "
-                "ONECAPTCHA_EXPECT.",
+                "%s, confidence %.2f). If it is a gate, say what its pages should "
+                "hold: ONECAPTCHA_EXPECT.",
                 host,
                 challenge.url,
+                challenge.confidence,
             )
         logger.debug("Not a gate: %s (%s)", challenge.url, challenge.seen)
 
     def gate(self, challenge: Challenge) -> None:
-        """Count and tell a gate."""
+        """Count and tell a gate; at INFO once for each host."""
         self.count("gates")
+        host = urlsplit(challenge.url).netloc
+        if self._once.is_first("gate", host):
+            logger.info(
+                "An hCaptcha on %s gates its pages (first: %s, confidence %.2f)",
+                host,
+                challenge.url,
+                challenge.confidence,
+            )
         logger.debug("Gate: %s (%s)", challenge.url, challenge.seen)
 
     def unsolvable(self, challenge: Challenge) -> None:
