@@ -44,8 +44,8 @@ __all__ = [
 logger = get_logger(__name__)
 
 # Scrapy wants to know at once whether a page is a gate, and nothing else goes on while
-# it is read. After so many seconds of CPU it may be one. The steps that are left then
-# are short: the long one, the parser's, is among the first.
+# it is read. After so many seconds of CPU it is left open. Most of the steps that may
+# come then take some milliseconds.
 MAX_SECONDS = 0.08
 
 

@@ -150,7 +150,8 @@ def _tree_steps(
         marked: whether an element is put in before each end tag of a form.
     """
     # Older versions of libxml2 end the page at a NUL.
-    markup = Markup.of(read_part(response).replace("\x00", ""), marked=marked)
+    text = read_part(response).replace("\x00", "")
+    markup = yield from Markup.steps(text, marked=marked)
     yield
     parser = etree.HTMLParser(
         encoding="utf-8",
