@@ -110,7 +110,9 @@ def parse_steps(response: TextResponse) -> Steps[Page | None]:
     _remove_inert(root)
     url = join(response.url, "") or response.url
     encoding = charset(response.encoding) or "utf-8"
-    owners = FormOwners.of(root)
+    yield
+    owners = yield from FormOwners.steps(root)
+    yield
     etree.strip_tags(root, END_TAG)  # few enough for the texts that it splits
     cut = owners.still_open if is_cut else None
     return Page(root, url, _base(root, url), encoding, owners, is_cut, cut)

@@ -61,6 +61,7 @@ PIECE = st.sampled_from(PIECES)
 @example(["<form>"], ["<div>"], [WIDGET], ["<input name=a>"])
 @example([WIDGET], ["<fieldset disabled>"], [], ["<legend>", "<input name=a>"])
 @example([], [API], ["</div>"], ["<h1>"])
+@example([], ["<input name=a>", "<form id=f>"], [WIDGET], ["<input name=a>"])
 @example([], ["x", "</form>"], [WIDGET], ["x", "<template>", "</template>"])
 def test_no_page_takes_long(
     before: list[str], unit: list[str], middle: list[str], second: list[str]
