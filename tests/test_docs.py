@@ -6,8 +6,6 @@ import asyncio
 import json
 import re
 import shlex
-import subprocess
-import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -52,9 +50,11 @@ from tests.docs.pages import (
     steady,
     words,
 )
+from tests.python_process import run
 from tests.test_package import MAIN, listed
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -297,14 +297,11 @@ def test_the_set_up() -> None:
 def test_the_example_of_the_readme_runs_as_printed(tmp_path: Path) -> None:
     (sample,) = samples("An example", README)
     (tmp_path / "books.py").write_text(sample, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "books.py"],
+    done = run(
+        ["books.py"],
         cwd=tmp_path,
         env={**environment(), "TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS": ""},
-        capture_output=True,
-        text=True,
         timeout=120,
-        check=False,
     )
     assert done.returncode == 0, done.stderr
     titles = (tmp_path / "books.csv").read_text("utf-8").splitlines()
@@ -353,15 +350,7 @@ def test_what_is_seen_from_python(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def scrapy(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "scrapy", *arguments],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run(["-m", "scrapy", *arguments], cwd=folder, env=environment(), timeout=120)
 
 
 @pytest.mark.crawl

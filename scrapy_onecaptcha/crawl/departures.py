@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.addresses import GateAddresses
     from scrapy_onecaptcha.crawl.endings import Endings
-    from scrapy_onecaptcha.crawl.gate import Outcome
+    from scrapy_onecaptcha.crawl.gate import Gate, Outcome
     from scrapy_onecaptcha.crawl.rules import RequestRules
     from scrapy_onecaptcha.crawl.sessions import Session, Sessions
     from scrapy_onecaptcha.crawl.shutdown import Waits
@@ -168,16 +168,19 @@ class Departures:
         Until then it counts as one that waits, lest all others meet the gate meanwhile.
         """
         session = self._sessions.of(request)
-        gated = False
+        gate: Gate | None = None
         if session is not None:
             session.line.reading += 1
         try:
             outcome = await reading
-            gated = isinstance(outcome, Gated)
+            if isinstance(outcome, Gated):
+                gate = outcome.gate
         finally:
+            self.return_ticket(request, gated=gate is not None)
             if session is not None:
                 session.line.reading -= 1
-            self.return_ticket(request, gated=gated)
+                if gate is None or self._sessions.current(gate.session) is not session:
+                    session.line.move()  # nobody joins it who would
         return outcome
 
     def without_pass(self, request: Request, response: Response) -> Response:

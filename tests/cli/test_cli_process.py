@@ -23,6 +23,9 @@ from crawl_harness import REACTORS as CRAWLS
 from crawl_harness import Servers, sandbox
 from scrapy.commands import ScrapyCommand
 
+from tests.python_process import STRICT
+from tests.python_process import run as python
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -79,26 +82,27 @@ def environment() -> dict[str, str]:
 
 
 def command(servers: Servers | None, *arguments: str) -> list[str]:
-    """Return the command line of a tool, which uses the service of *servers*."""
+    """Return Python's arguments for a tool, which uses the service of *servers*."""
     settings = servers.settings if servers else {}
     said = [
         text for name, value in settings.items() for text in ("-s", f"{name}={value}")
     ]
-    scrapy = [sys.executable, "-W", "error", "-m", "scrapy"]
-    return [*scrapy, "onecaptcha", *arguments, *said]
+    return ["-m", "scrapy", "onecaptcha", *arguments, *said]
+
+
+def program(servers: Servers | None, *arguments: str) -> list[str]:
+    """Return the command line of a tool."""
+    return [sys.executable, "-W", "error", *command(servers, *arguments)]
 
 
 def run(
     folder: Path, servers: Servers | None, *arguments: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
+    done = python(
         command(servers, *arguments),
-        capture_output=True,
-        check=False,
         cwd=folder,
-        encoding="utf-8",
         env=environment() | variables,
-        stdin=subprocess.DEVNULL,
+        warnings=STRICT,
         timeout=HANGS,
     )
     assert "Traceback" not in done.stderr
@@ -111,7 +115,7 @@ def running(
     folder: Path, servers: Servers | None, *arguments: str
 ) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        command(servers, *arguments),
+        program(servers, *arguments),
         cwd=folder,
         encoding="utf-8",
         env=environment(),
@@ -522,7 +526,7 @@ class Person:
         self._screen, keyboard = pty.openpty()
         self.shown = ""
         self.process = subprocess.Popen(
-            [sys.executable, "-c", LOGIN, *command(servers, *arguments)],
+            [sys.executable, "-c", LOGIN, *program(servers, *arguments)],
             cwd=folder,
             encoding="utf-8",
             env=environment(),

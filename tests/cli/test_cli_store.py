@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +15,11 @@ from scrapy_onecaptcha.cli.store import StoreTool, in_words
 from scrapy_onecaptcha.stores.base import Clearance, Lease, Limits
 from scrapy_onecaptcha.stores.naming import name_session
 from scrapy_onecaptcha.stores.sqlite import SqliteStore
+from tests.python_process import STRICT
+from tests.python_process import run as python
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 SHOP, NEWS = "https://shop.example", "https://news.example"
@@ -55,14 +56,11 @@ def filled(folder: Path) -> Path:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if "ONECAPTCHA" not in k}
-    return subprocess.run(
-        [sys.executable, "-Werror", "-mscrapy", "onecaptcha", "store", *arguments],
+    return python(
+        ["-m", "scrapy", "onecaptcha", "store", *arguments],
         cwd=folder,
         env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        warnings=STRICT,
     )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,8 +13,10 @@ import pytest
 
 from tests.corpus.judging import PAGES
 from tests.corpus.labels import LABELS
+from tests.python_process import run as python
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -78,15 +78,10 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         for name, value in os.environ.items()
         if not name.lower().endswith("_proxy") and not name.startswith("ONECAPTCHA")
     }
-    return subprocess.run(
-        [sys.executable, "-m", "scrapy", "onecaptcha", *arguments],
-        capture_output=True,
-        check=False,
+    return python(
+        ["-m", "scrapy", "onecaptcha", *arguments],
         cwd=folder,
         env={**environment, "PYTHONIOENCODING": "utf-8"},
-        text=True,
-        encoding="utf-8",
-        timeout=60,
     )
 
 

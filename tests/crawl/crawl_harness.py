@@ -9,18 +9,21 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+
+from tests.python_process import LENIENT, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from tests.python_process import Process
 
 HERE = Path(__file__).parent
 RUNNER = HERE / "crawl_runner.py"
@@ -40,9 +43,6 @@ REACTORS: dict[str, tuple[dict[str, Any], str]] = {
 if importlib.util.find_spec("scrapy.utils.reactorless"):  # Scrapy 2.15 and later
     without = {"TWISTED_REACTOR_ENABLED": False}
     REACTORS["none"] = (without, "Not using a Twisted reactor")
-#: Scrapy 2.13 itself leaves files of its disk queues open, and Twisted one that it
-#: keeps in reserve, of which Python 3.10 may complain at its end.
-WARNINGS = ("-W", "error", "-W", "ignore:unclosed file:ResourceWarning")
 #: Seconds after which a crawl that has not ended is taken for one that hangs.
 HANGS = 40.0
 
@@ -160,27 +160,39 @@ def sandbox(
     what = ["-m", "scrapy_onecaptcha.sandbox", "--json", "--until-eof", *arguments]
     if options is not None:
         what = [str(script), json.dumps(options)]
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            [sys.executable, *WARNINGS, *what],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env=_environment(),
-            cwd=tempfile.gettempdir(),
-        )
-        assert process.stdout is not None
+    with ExitStack() as stack, tempfile.TemporaryFile("w+") as errors:
+        its_input, input_ = _pipe(stack)
+        output, its_output = _pipe(stack)
+        with its_input, its_output:
+            process = start(
+                what,
+                stdin=its_input,
+                stdout=its_output,
+                stderr=errors,
+                env=_environment(),
+                cwd=tempfile.gettempdir(),
+                warnings=LENIENT,
+            )
         try:
-            line = process.stdout.readline()
+            line = output.readline()
             assert line, _read(errors)
             yield Servers(json.loads(line))
-            process.communicate(timeout=20)  # its input ends, and so does it
+            input_.close()  # and so it ends
+            process.wait(timeout=20)
         finally:
             if process.poll() is None:
                 process.kill()
-                process.communicate()
+                process.wait()
         assert (process.returncode, _read(errors)) == (0, "")
+
+
+def _pipe(stack: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """Return both ends of a pipe."""
+    reads, writes = os.pipe()
+    return (
+        stack.enter_context(os.fdopen(reads, "rb")),
+        stack.enter_context(os.fdopen(writes, "wb")),
+    )
 
 
 def _read(file: Any) -> str:
@@ -349,7 +361,7 @@ def assert_as_asked(page: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
 class Crawl:
     """A crawl under way."""
 
-    process: subprocess.Popen[bytes]
+    process: Process | subprocess.Popen[bytes]
     plan: list[dict[str, Any]]
     key: str
     log: Path
@@ -434,19 +446,15 @@ def crawling(
             "allowed_domains": allowed_domains,
         }
         Path(folder, "plan").write_text(json.dumps(job))
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    *(() if deprecated else WARNINGS),
-                    str(runner),
-                    f"{folder}/plan",
-                ],
-                stdin=subprocess.DEVNULL,
+        with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
+            process = start(
+                [str(runner), f"{folder}/plan"],
+                stdin=nothing,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=output,
                 env={**_environment(), **(environment or {})},
                 cwd=folder,
+                warnings=() if deprecated else LENIENT,
             )
         running = Crawl(process, plan, servers.key, log, events, hangs)
         try:

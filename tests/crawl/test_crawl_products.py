@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from crawl_harness import MIDDLEWARE, REACTORS, Servers, ask, crawl, pages, sandbox
-from scrapy.http import HtmlResponse
 
 from scrapy_onecaptcha.sandbox import PRODUCTS
-
-if TYPE_CHECKING:
-    from scrapy import Request, Spider
-    from scrapy.http import Response
 
 pytestmark = pytest.mark.crawl
 
@@ -29,28 +24,7 @@ BODIES = {
 BY_HEADER = {"onecaptcha": {"field": "header:x-captcha-response"}}
 
 
-class Shown:
-    """Puts what an API answers into a page, for the runner's spider reads pages only.
-
-    Not what it demands: our own requests come by here, too.
-    """
-
-    def process_response(
-        self, request: Request, response: Response, spider: Spider | None = None
-    ) -> Response:
-        kind = response.headers.get("Content-Type") or b""
-        if b"json" not in kind or response.status >= 400:
-            return response
-        text = response.body.decode()
-        return HtmlResponse(
-            response.url,
-            status=response.status,
-            body=f'<h1>JSON</h1><pre class="body">{text}</pre>'.encode(),
-            request=response.request,
-        )
-
-
-MIDDLEWARES = {**MIDDLEWARE, "test_crawl_products.Shown": 1}
+MIDDLEWARES = {**MIDDLEWARE, "crawl_submitters.JsonShown": 1}
 
 
 def calls(url: str, **values: Any) -> list[dict[str, Any]]:

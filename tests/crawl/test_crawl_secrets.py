@@ -16,9 +16,8 @@ import base64
 import gzip
 import html
 import json
+import os
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -28,7 +27,6 @@ from crawl_harness import (
     HERE,
     MIDDLEWARE,
     REACTORS,
-    WARNINGS,
     Result,
     Servers,
     ask,
@@ -39,6 +37,7 @@ from crawl_harness import (
 from crawl_secrets_servers import CREATED, RESULTS
 
 from scrapy_onecaptcha.sandbox import GATES, PRODUCTS
+from tests.python_process import LENIENT, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,8 +99,8 @@ class Secrets:
         """Return what of them is in *body*, with what is around it."""
         lower = body.lower()
         places = [lower.find(key) for key in self._keys]
-        for run in re.finditer(rb"[\w.-]{40,}", body):
-            places += [run.start() for part in self._parts if part in run[0]]
+        for word in re.finditer(rb"[\w.-]{40,}", body):
+            places += [word.start() for part in self._parts if part in word[0]]
         return [body[max(0, at - 200) : at + 100] for at in places if at >= 0]
 
 
@@ -369,14 +368,12 @@ def test_a_key_on_the_command_line_is_not_logged(tmp_path: Path) -> None:
         "TELNETCONSOLE_ENABLED": "0",
     }
     given = [word for name in options for word in ("-s", f"{name}={options[name]}")]
-    command = [sys.executable, *WARNINGS, "-m", "scrapy", "runspider", str(spider)]
-    ran = subprocess.run(
-        [*command, *given],
-        capture_output=True,
-        text=True,
+    ran = run(
+        ["-m", "scrapy", "runspider", str(spider), *given],
+        warnings=LENIENT,
         timeout=HANGS,
         cwd=tmp_path,
-        check=False,
+        env=os.environ,
     )
     assert ran.returncode == 0, ran.stderr
     assert "Overridden settings:" in ran.stderr

@@ -25,7 +25,7 @@ def test_a_hundred_pages_at_once_are_one_task(site: str) -> None:
 
 
 def test_each_cookiejar_is_a_session_and_a_wall_grants_nothing() -> None:
-    with sandbox("--latency", "0.3", "--site", "button", "--site", "wall") as servers:
+    with sandbox("--latency", "0.6", "--site", "button", "--site", "wall") as servers:
         plan = [
             ask(f"{servers['button']}/page/{number}", meta={"cookiejar": number % 2})
             for number in range(20)

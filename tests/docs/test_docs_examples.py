@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
-import sys
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,8 +26,10 @@ from tests.docs.pages import (
     serving,
     steady,
 )
+from tests.python_process import run as python
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from scrapy_onecaptcha.cli.base import Tool
@@ -52,15 +52,12 @@ SPIDERS = {path.stem for path in (EXAMPLE / "bookshop" / "spiders").glob("[a-z]*
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a command in the example project, with this Python's scrapy and pytest."""
-    return subprocess.run(
-        [sys.executable, "-m", *command],
+    return python(
+        ["-m", *command],
         cwd=EXAMPLE,
         # The public suffix list that is installed will do: nobody asks the internet.
         env={**environment(), "TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS": ""},
-        capture_output=True,
-        text=True,
         timeout=120,
-        check=False,
     )
 
 

@@ -17,7 +17,7 @@ from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES
 from tests.docs.pages import ROOT, environment, page, rows, section
 from tests.faults.judging import PLACES, log_problems, problems
 from tests.faults.rows import BALANCE, DELIVERED, ROWS, Row
-from tests.faults.running import Log, Outcome, returning
+from tests.faults.running import SITE, Log, Outcome, returning
 from tests.faults.table import HEAD, coded, faults_of, groups
 
 PAGE = page("faults.md")
@@ -195,8 +195,8 @@ def test_a_row_is_told_nothing_once_it_has_ended() -> None:
     What a handler raises comes out of the crawl's own call of its logger.
     """
     log = Log({"refused"}, "the-key")
-    sandbox = Sandbox(sites=["button"])
-    sandbox.urls = {"button": "http://127.0.0.1:40001"}
+    sandbox = Sandbox(sites=[SITE])
+    sandbox.urls = {SITE: "http://127.0.0.1:40001"}
     back: list[str] = []
     sandbox.come_back = lambda: back.append("it is")  # type: ignore[method-assign]
     with returning(replace(ROW, returns=True), sandbox, log):
