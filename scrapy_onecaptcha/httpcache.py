@@ -46,7 +46,7 @@ logger = get_logger(__name__)
 # Scrapy wants to know at once whether a page is a gate, and nothing else goes on while
 # it is read. After so many seconds of CPU it is left open. Most of the steps that may
 # come then take some milliseconds.
-MAX_SECONDS = 0.08
+MAX_SECONDS = 0.06
 
 
 class _Gateless:
