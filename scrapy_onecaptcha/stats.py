@@ -11,7 +11,7 @@ from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha._twisted import Beat
 from scrapy_onecaptcha.models import REASONS
-from scrapy_onecaptcha.report.log_lines import Once, Quieted
+from scrapy_onecaptcha.report.log_lines import FIRST_GATE, FIRST_WIDGET, Once, Quieted
 from scrapy_onecaptcha.report.stat_names import STATS
 from scrapy_onecaptcha.report.tally import Ended, Tally, price_of, total
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, family
@@ -380,18 +380,15 @@ class Report:
         if challenge.advice:
             self.warn_once("sitekey", challenge.advice, of=host)
         elif self._once.is_first("widget", host):
-            logger.info(
-                "An hCaptcha on %s seems to gate nothing and is left alone (first: "
-                "%s). If it is a gate, say what its pages should hold: "
-                "ONECAPTCHA_EXPECT.",
-                host,
-                challenge.url,
-            )
+            logger.info(FIRST_WIDGET, host, challenge.url, challenge.confidence)
         logger.debug("Not a gate: %s (%s)", challenge.url, challenge.seen)
 
     def gate(self, challenge: Challenge) -> None:
-        """Count and tell a gate."""
+        """Count and tell a gate; at INFO once for each host."""
         self.count("gates")
+        host = urlsplit(challenge.url).netloc
+        if self._once.is_first("gate", host):
+            logger.info(FIRST_GATE, host, challenge.url, challenge.confidence)
         logger.debug("Gate: %s (%s)", challenge.url, challenge.seen)
 
     def unsolvable(self, challenge: Challenge) -> None:
