@@ -337,7 +337,7 @@ class Engine:
             return None
         return middleware.jars[request.meta.get("cookiejar")].jar
 
-    def is_bare(self, request: Request) -> bool:
+    def has_no_cookies(self, request: Request) -> bool:
         """Tell whether *request*, which is about to leave, carries no cookie at all."""
         if request.cookies or "Cookie" in request.headers:
             return False

@@ -8,9 +8,11 @@ compressed. A policy asks what the middleware asks, settings and ``meta`` includ
 
 from __future__ import annotations
 
+from time import thread_time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
+from weakref import WeakSet
 
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
 from scrapy.exceptions import IgnoreRequest
@@ -18,13 +20,16 @@ from scrapy.extensions.httpcache import DummyPolicy, RFC2616Policy
 from scrapy.signalmanager import SignalManager
 from scrapy.utils.misc import load_object
 
+from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._scrapy import decompress
 from scrapy_onecaptcha.pages.gate_urls import names, says_so
-from scrapy_onecaptcha.pages.readings import detect_once
+from scrapy_onecaptcha.pages.readings import reading_steps
 from scrapy_onecaptcha.request_options import RequestOptions
 from scrapy_onecaptcha.settings import request_defaults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scrapy import Request
     from scrapy.http import Response
     from scrapy.settings import BaseSettings
@@ -36,23 +41,40 @@ __all__ = [
     "keeps_gates_out",
 ]
 
+logger = get_logger(__name__)
+
+# Scrapy wants to know at once whether a page is a gate, and nothing else goes on while
+# it is read. After so many seconds of CPU it is left open. Most of the steps that may
+# come then take some milliseconds.
+MAX_SECONDS = 0.06
+
 
 class _Gateless:
-    """Goes before a policy class, and keeps gates from it."""
+    """Goes before a policy class, and keeps gates from it.
 
-    def __init__(self, settings: BaseSettings) -> None:
+    Args:
+        settings: of the crawl.
+        clock: counts the seconds of CPU.
+    """
+
+    def __init__(
+        self, settings: BaseSettings, clock: Callable[[], float] = thread_time
+    ) -> None:
         super().__init__(settings)  # type: ignore[call-arg]
         crawler: Any = SimpleNamespace(
             stats=None, settings=settings, signals=SignalManager()
         )
         self._defaults = request_defaults(settings)
         self._compression = HttpCompressionMiddleware(crawler=crawler)
+        self._clock = clock
+        self._undecided: WeakSet[Response] = WeakSet()
+        self._has_told = False
 
     def should_cache_response(self, response: Response, request: Request) -> bool:
         """Store no gate, and no redirect to one or back."""
         parent: Any = super()
         return parent.should_cache_response(response, request) and not (
-            _is_about_a_gate(response, request) or self._is_gate(response, request)
+            _is_about_a_gate(response, request) or self._may_be_gate(response, request)
         )
 
     def is_cached_response_fresh(
@@ -65,7 +87,7 @@ class _Gateless:
         """
         parent: Any = super()
         return not (
-            self._is_gate(cachedresponse, request)
+            self._may_be_gate(cachedresponse, request)
             or _is_stored_redirect(cachedresponse, request)
         ) and (parent.is_cached_response_fresh(cachedresponse, request))
 
@@ -78,25 +100,45 @@ class _Gateless:
         """
         parent: Any = super()
         return not (
-            self._is_gate(cachedresponse, request)
-            or self._is_gate(response, request)
+            self._may_be_gate(cachedresponse, request)
+            or self._may_be_gate(response, request)
             or _is_stored_redirect(cachedresponse, request)
         ) and parent.is_cached_response_valid(cachedresponse, response, request)
 
-    def _is_gate(self, response: Response, request: Request) -> bool:
+    def _may_be_gate(self, response: Response, request: Request) -> bool:
+        """Tell whether *response* is a gate, or takes too long for it to be known."""
         options = RequestOptions.from_meta(
             request.meta.get("onecaptcha"), self._defaults
         )
         if not options.enabled:
             return False
+        if response in self._undecided:
+            return True
         try:
             page = decompress(self._compression, request, response.copy())
         except (IgnoreRequest, OSError, ValueError):
             return False  # too large once decompressed, or broken: Scrapy says so
         page.request = request
-        # Scrapy wants the answer now: even a large page cannot be read in turns.
-        challenge = detect_once(page, options)
-        return challenge is not None and challenge.kind == "gate"
+        steps = reading_steps(page, options)
+        began = self._clock()
+        while self._clock() - began < MAX_SECONDS:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value is not None and end.value.kind == "gate"
+        self._undecided.add(response)
+        self._tell(response)
+        return True
+
+    def _tell(self, response: Response) -> None:
+        """Tell, once, that pages are not stored because they take long to be read."""
+        if not self._has_told:
+            logger.info(
+                "The HTTP cache does not store %s, nor other pages that take as long "
+                "to read: it has to know at once whether a page is a gate",
+                response.url,
+            )
+        self._has_told = True
 
 
 def _is_about_a_gate(response: Response, request: Request) -> bool:

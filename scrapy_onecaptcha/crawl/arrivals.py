@@ -1,4 +1,4 @@
-"""What arrives: delivered at once, or taken on by the flow of a gated request."""
+"""Responses as they arrive: delivered at once, or handed to a flow if gated."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ NO_COOKIES = (
 
 
 class Arrivals:
-    """Takes responses.
+    """Handles the responses of a crawl.
 
     Args:
         rules: say which requests concern us.
@@ -279,7 +279,7 @@ class Arrivals:
             if isinstance(error, OneCaptchaError):
                 # The frames below hold what was sent to the site, and the URL of a form
                 # that is sent by GET holds its token. The sentence says it all.
-                raise _redact.bare(error) from None
+                raise _redact.without_frames(error) from None
             raise
 
     async def _parked(

@@ -297,7 +297,13 @@ class Coordinator:
     # A widget
 
     async def solve(self, response: Response) -> Solution:
-        """Return a token for the widget of *response*."""
+        """Return a token for the widget of *response*.
+
+        Raises:
+            UnsolvableGate: there is no widget, or none that a token can be got for.
+            OneCaptchaError: the rules forbid it, or the service gave no token.
+            ValueError: *response* belongs to no request.
+        """
         request = response.request
         if request is None:
             raise ValueError(f"{response} belongs to no request")

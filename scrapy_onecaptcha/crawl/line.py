@@ -1,4 +1,4 @@
-"""The line of a session's waiting requests, and who of them goes next.
+"""The line of a session's waiting requests, and which of them goes next.
 
 After a clearance one request goes first, the probe. Once it has its page the window is
 open, and the others follow in order of arrival, so many at once as the site's download
@@ -126,7 +126,7 @@ class Line:
     # What is asked
 
     @property
-    def is_walled(self) -> bool:
+    def meets_only_gates(self) -> bool:
         """Whether a request would only meet the gate that is being solved already.
 
         Before the first clearance nobody knows how many pages are gated. That all are
@@ -140,7 +140,7 @@ class Line:
     @property
     def is_free(self) -> bool:
         """Whether a request needs no place in the window, nor has to wait."""
-        return self.phase is Phase.FREE and not self.is_walled
+        return self.phase is Phase.FREE and not self.meets_only_gates
 
     def enter(self, request: Request) -> Ticket | None:
         """Return the place of *request* in the window if there is one at once."""
@@ -318,7 +318,7 @@ class Line:
     def _send_held(self) -> bool:
         """Let go one that is held unsent, where it would meet more than the gate."""
         held = next((w for w in self._waiting if w.stamp is None), None)
-        if held is None or self.is_walled:
+        if held is None or self.meets_only_gates:
             return False
         self._release(held, Go.SEND, None)
         return True

@@ -1,4 +1,4 @@
-"""Can the answer to a submission be the page that was asked for?"""
+"""Whether the answer to a submission can be the page that was asked for."""
 
 from __future__ import annotations
 

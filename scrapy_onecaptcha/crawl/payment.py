@@ -287,7 +287,7 @@ class Payment:
             return Gated(gate)
         except PageChanged as error:
             reservation.settle("void", "unused")
-            self._report.unused(gate.site)
+            self._report.count("tokens/unused")
             told = error.told(self._site.original.url)
             raise SubmissionRefused(told, advice=PAGE_CHANGED) from None
         verdict = await self._judge.judge(gate, came, solution.user_agent)

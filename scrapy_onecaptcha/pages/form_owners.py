@@ -15,11 +15,15 @@ from scrapy_onecaptcha.pages.markup import END_TAG
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from scrapy_onecaptcha.pages.steps import Steps
+
 __all__ = ["CONTROLS", "Around", "FormOwners", "hides"]
 
 #: The tags of controls.
 CONTROLS = ("input", "select", "textarea", "button")
 
+# Elements that are looked at in one step.
+MAX_IN_STEP = 2_000
 # How much of a style is read, in characters.
 MAX_STYLE = 2000
 _FAR_AWAY = re.compile(r"-\d{3,}")
@@ -80,7 +84,7 @@ class FormOwners:
     _legends: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, root: Any) -> FormOwners:
+    def steps(cls, root: Any) -> Steps[FormOwners]:
         """Find the forms and controls below *root*, whose form ends are marked.
 
         A form that begins within another one is none: it becomes a ``<div>``.
@@ -88,12 +92,15 @@ class FormOwners:
         by_id: dict[str, Any] = {}
         controls: dict[Any, list[Any]] = {}
         owners = cls(by_id=by_id, controls=controls)
-        found = owners._associate(root)
+        found = yield from owners._associate(root)
+        yield
         for form in root.iter("form"):
             controls[form] = []
             if name := form.get("id"):
                 by_id.setdefault(name, form)
-        for element in found:
+        for number, element in enumerate(found):
+            if not number % MAX_IN_STEP:
+                yield
             form = owners.owner(element)
             if form is not None:
                 controls[form].append(element)
@@ -130,7 +137,7 @@ class FormOwners:
         self.visited += len(path)
         return around
 
-    def _associate(self, root: Any) -> list[Any]:
+    def _associate(self, root: Any) -> Steps[list[Any]]:
         """Associate controls with forms as the parser of a browser does.
 
         What is between a form's start tag and the next ``</form>`` is that form's, even
@@ -138,7 +145,9 @@ class FormOwners:
         """
         pointer: Any = None
         found = []
-        for element in list(root.iter("form", END_TAG, *CONTROLS)):
+        for number, element in enumerate(list(root.iter("form", END_TAG, *CONTROLS))):
+            if not number % MAX_IN_STEP:
+                yield
             if element.tag == END_TAG:
                 pointer = None
             elif element.tag == "form":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,9 @@ from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.pages.encodings import charset, media_type
 from scrapy_onecaptcha.pages.form_owners import FormOwners
 from scrapy_onecaptcha.pages.markup import END_TAG, MAX_BYTES, Markup, without_marks
-from scrapy_onecaptcha.pages.selectors import matches
+from scrapy_onecaptcha.pages.selectors import match_steps
 from scrapy_onecaptcha.pages.steps import finish
-from scrapy_onecaptcha.scripts.tree import join_roots
+from scrapy_onecaptcha.scripts.tree import join_roots, writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,15 +47,13 @@ Node = Any
 # Their content is not part of the page while scripts run, or is shown as text.
 _INERT = ("noscript", "template", "pre", "code", "xmp", "noembed", "noframes")
 
-# Of an element whose text is read: start and end tags in it, and blanks for each
+# Limits on reading an element's text: start and end tags in it, and blanks for each
 # character.
 MAX_TAGS_WITHIN = 200
 MAX_BLANKS = 20
 
 # In UTF-16 no word is found by its bytes.
 BOM_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-# What lxml reads, but does not write.
-_UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RAW = ("script", "style", "title", "textarea")
 _REMOVED = "onecaptcha-removed"
 
@@ -85,7 +82,7 @@ class Page:
 
 
 def is_html(response: Response) -> bool:
-    """Say whether a browser would show *response* as a page."""
+    """Tell whether a browser would show *response* as a page."""
     if isinstance(response, HtmlResponse):
         return True
     if not isinstance(response, TextResponse):
@@ -113,7 +110,9 @@ def parse_steps(response: TextResponse) -> Steps[Page | None]:
     _remove_inert(root)
     url = join(response.url, "") or response.url
     encoding = charset(response.encoding) or "utf-8"
-    owners = FormOwners.of(root)
+    yield
+    owners = yield from FormOwners.steps(root)
+    yield
     etree.strip_tags(root, END_TAG)  # few enough for the texts that it splits
     cut = owners.still_open if is_cut else None
     return Page(root, url, _base(root, url), encoding, owners, is_cut, cut)
@@ -132,7 +131,7 @@ def _remove_inert(root: Node) -> None:
 
 
 def has_steps(response: TextResponse, css: str) -> Steps[bool]:
-    """Say whether *response* has an element for *css*, inert ones included.
+    """Tell whether *response* has an element for *css*, inert ones included.
 
     Raises:
         cssselect.SelectorError: for what is no selector.
@@ -140,7 +139,7 @@ def has_steps(response: TextResponse, css: str) -> Steps[bool]:
     """
     tree = yield from _tree_steps(response, marked=False)
     yield
-    return tree is not None and matches(tree[0], css)
+    return tree is not None and (yield from match_steps(tree[0], css))
 
 
 def _tree_steps(
@@ -153,7 +152,8 @@ def _tree_steps(
         marked: whether an element is put in before each end tag of a form.
     """
     # Older versions of libxml2 end the page at a NUL.
-    markup = Markup.of(read_part(response).replace("\x00", ""), marked=marked)
+    text = read_part(response).replace("\x00", "")
+    markup = yield from Markup.steps(text, marked=marked)
     yield
     parser = etree.HTMLParser(
         encoding="utf-8",
@@ -172,7 +172,7 @@ def _tree_steps(
     join_roots(root)
     for element in root.iter(*_RAW) if marked else ():
         if element.text and END_TAG in element.text:
-            element.text = _UNWRITABLE.sub(" ", without_marks(element.text))
+            element.text = writable(without_marks(element.text))
     return root, markup.is_cut or len(response.body) > MAX_BYTES
 
 

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scrapy_onecaptcha.pages.steps import Steps
 
 __all__ = [
     "END_TAG",
+    "FEW_ATTRIBUTES",
     "MAX_ATTRIBUTES",
     "MAX_BYTES",
     "MAX_TAGS",
+    "MAX_TAGS_WITH_MANY",
     "Markup",
     "without_marks",
 ]
@@ -21,18 +27,24 @@ __all__ = [
 #: ``<``). Gates have a few kilobytes and some hundred tags.
 MAX_BYTES = 1_000_000
 MAX_TAGS = 20_000
-# Of ends of forms that are marked.
+# Ends of forms that are marked.
 MAX_MARKS = 1000
 # libxml2 compares each attribute of a tag with all before it: 100,000 attributes
 # took minutes.
 MAX_ATTRIBUTES = 64
+# A page has few tags with more than a few attributes. Beyond so many of those, each tag
+# keeps a few: the parser's time would be that of the attributes of all tags together.
+MAX_TAGS_WITH_MANY = 1000
+FEW_ATTRIBUTES = 6
+# Pieces that are looked at in one step.
+MAX_IN_STEP = 1000
 
 #: The element that marks where a ``</form>`` was, because the tree does not tell.
 END_TAG = "onecaptcha-form-end"
 _MARK = f"<{END_TAG}></{END_TAG}>"
 _END_OF_FORM = re.compile(r"/form[\s/>]", re.IGNORECASE)
 # Two characters are the least that an attribute takes.
-_SHORT_TAG = 2 * MAX_ATTRIBUTES
+_SHORT_TAG = 2 * FEW_ATTRIBUTES
 # The blanks of HTML: what Python takes for one besides would move the quotes.
 _BLANK = r" \t\n\r\f"
 # One attribute as the HTML tokenizer sees it. The lookahead with its backreference
@@ -42,15 +54,19 @@ _ATTRIBUTE = (
     rf"(?:[{_BLANK}]*=[{_BLANK}]*"
     rf"(?:\"[^\"]*\"|'[^']*'|[^{_BLANK}>\"'][^{_BLANK}>]*)?)?))\N"
 )
-_TAG = re.compile(
-    rf"(<[a-zA-Z][^{_BLANK}/>]*"
-    rf"(?:{_ATTRIBUTE.replace('N', '2')}){{0,{MAX_ATTRIBUTES}}})"
-    rf"((?:{_ATTRIBUTE.replace('N', '4')})*)"
+# A tag with its first attributes, and then the others.
+_TAG, _SHORTENED = (
+    re.compile(
+        rf"(<[a-zA-Z][^{_BLANK}/>]*"
+        rf"(?:{_ATTRIBUTE.replace('N', '2')}){{0,{most}}})"
+        rf"((?:{_ATTRIBUTE.replace('N', '4')})*)"
+    )
+    for most in (MAX_ATTRIBUTES, FEW_ATTRIBUTES)
 )
 # Most tags, which need no closer look.
 _SIMPLE = re.compile(
     rf"""[a-zA-Z0-9]+(?:[{_BLANK}]+[a-zA-Z0-9_-]+(?:=(?:"[^"<>]*"|'[^'<>]*'"""
-    rf"""|[^{_BLANK}"'<>=`/]+))?){{0,16}}[{_BLANK}]*/?>"""
+    rf"""|[^{_BLANK}"'<>=`/]+))?){{0,{FEW_ATTRIBUTES}}}[{_BLANK}]*/?>"""
 )
 # A quoted value without what could be the start of another one.
 _NO_QUOTE = rf"[^{{0}}=]*(?:=(?![{_BLANK}]*[\"'])[^{{0}}=]*)*"
@@ -72,8 +88,8 @@ class Markup:
     is_cut: bool
 
     @classmethod
-    def of(cls, text: str, *, marked: bool) -> Markup:
-        """Return *text* within the limits.
+    def steps(cls, text: str, *, marked: bool) -> Steps[Markup]:
+        """Return *text* within the limits, in steps.
 
         Args:
             text: of a page.
@@ -84,7 +100,9 @@ class Markup:
         if is_cut:
             parts.pop()
             text = "<".join(parts)
-        return cls(_limited(text, parts, MAX_MARKS if marked else 0), is_cut)
+        yield
+        limited = yield from _limited(text, parts, MAX_MARKS if marked else 0)
+        return cls(limited, is_cut)
 
 
 def without_marks(text: str) -> str:
@@ -92,16 +110,18 @@ def without_marks(text: str) -> str:
     return text.replace(_MARK, "")
 
 
-def _limited(text: str, parts: list[str], marks: int) -> str:
-    """Drop the attributes of each tag after the first `MAX_ATTRIBUTES`.
+def _limited(text: str, parts: list[str], marks: int) -> Steps[str]:
+    """Drop the attributes of each tag after the first `MAX_ATTRIBUTES`, or fewer.
 
     Args:
         text: all of it.
         parts: the same, split at each ``<``.
         marks: how many ends of forms are marked.
     """
-    kept, done, start = [], 0, 0
-    for part in parts:
+    kept, done, start, left = [], 0, 0, MAX_TAGS_WITH_MANY
+    for number, part in enumerate(parts):
+        if number and not number % MAX_IN_STEP:
+            yield
         # The "<" before the part; before the first part there is none.
         tag, start = start - 1, start + len(part) + 1
         if tag < done:
@@ -112,7 +132,8 @@ def _limited(text: str, parts: list[str], marks: int) -> str:
                 kept += [text[done:tag], _MARK]
                 done, marks = tag, marks - 1
         elif not _SIMPLE.match(part) and first.isalpha() and _may_have_many(part):
-            found = _TAG.match(text, tag)
+            found = (_TAG if left else _SHORTENED).match(text, tag)
+            left -= left > 0
             if found is not None:
                 kept += [text[done:tag], found[1]]
                 done = found.end()
@@ -120,7 +141,7 @@ def _limited(text: str, parts: list[str], marks: int) -> str:
 
 
 def _may_have_many(part: str) -> bool:
-    """Tell whether the tag at the start of *part* may have too many attributes.
+    """Tell whether the tag at the start of *part* may have more than a few attributes.
 
     It has few if it is short or if few characters separate attributes, unless a quoted
     value holds a ``>`` or ``<``: then the quotes up to there do not match.
@@ -133,4 +154,4 @@ def _may_have_many(part: str) -> bool:
             return True
     if len(tag) < _SHORT_TAG:
         return False
-    return len(tag.split()) + tag.count("/") + quotes // 2 > MAX_ATTRIBUTES
+    return len(tag.split()) + tag.count("/") + quotes // 2 > FEW_ATTRIBUTES

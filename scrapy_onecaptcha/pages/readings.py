@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from scrapy_onecaptcha.pages.detection import detection_steps
-from scrapy_onecaptcha.pages.steps import finish
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.models import Challenge
     from scrapy_onecaptcha.pages.steps import Steps
 
-__all__ = ["detect_once", "reading_steps"]
+__all__ = ["reading_steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +42,14 @@ _READINGS: WeakKeyDictionary[Request, tuple[_Reading, Challenge | None]] = (
 )
 
 
-def detect_once(
+def reading_steps(
     response: Response, options: RequestOptions = UNSET
-) -> Challenge | None:
-    """Do as `detect` does; the last reading of a request's response is kept.
+) -> Steps[Challenge | None]:
+    """Do as `detect` does, in steps; the last reading of a request's response is kept.
 
     Raises:
         Exception: as `detect` does.
     """
-    return finish(reading_steps(response, options))
-
-
-def reading_steps(
-    response: Response, options: RequestOptions = UNSET
-) -> Steps[Challenge | None]:
-    """Do as `detect_once` does, in steps."""
     request = response.request
     if request is None:
         return (yield from detection_steps(response, options))

@@ -1,73 +1,231 @@
-"""CSS selectors whose combinators and places take time that grows with the page only.
+"""CSS selectors in time that grows with the page only, and in steps.
 
-libxml2 takes cubic time for ``div div`` on nested elements: 2,000 of them took seconds.
-Here the parts of a selector are looked up one by one, and joined in Python; siblings
-are counted once for ``:first-child`` and the like. What looks into elements, ``:has()``
-and ``:contains()``, still takes time that grows with what they hold.
+For what looks at other elements, such as ``div div``, ``:nth-child()``, ``:has()`` and
+``:contains()``, libxml2 takes quadratic or cubic time: seconds for some thousand
+elements. Here it is asked about elements by themselves, some hundred in a step. What is
+around, beside and within them is looked up in Python, and each element once. Only
+``:disabled`` and ``:enabled`` go up to the page's root from each form control.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cssselect import parse
 from cssselect.parser import CombinedSelector
 from lxml import etree  # type: ignore[import-untyped,unused-ignore]
 from parsel.csstranslator import HTMLTranslator, XPathExpr
 
+from scrapy_onecaptcha.pages.relatives import HOLDERS, JOINS
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Mapping
 
-__all__ = ["matches"]
+    from scrapy_onecaptcha.pages.steps import Steps
 
-_TRANSLATOR = HTMLTranslator()
+    Part: TypeAlias = Callable[["_Search"], Steps[Collection[Any]]]
+
+__all__ = ["match_steps"]
+
+# Elements that libxml2 is asked about in one step.
+MAX_IN_STEP = 200
 # How the translator writes a place among siblings: for each of them libxml2 would go
 # over all the others. In a literal it means nothing.
 _COUNT = re.compile(
     r"""'[^']*'|"[^"]*"|"""
     r"count\((?P<side>preceding|following)-sibling::(?P<name>\*|[\w-]+)\)"
 )
-_PLACE = "place"
+_PLACE, _MEMBER = "place", "member"
 
 
-def matches(root: Any, css: str) -> bool:
+def match_steps(root: Any, css: str) -> Steps[bool]:
     """Tell whether *root* or anything in it matches *css*, ``::text`` included.
 
     Raises:
         cssselect.SelectorError: for what is no selector.
         ValueError: for one that cannot be evaluated.
     """
+    search = _Search(root)
     for selector in parse(css):
-        found = _select(root, selector.parsed_tree)
+        found = yield from search.select(selector.parsed_tree)
         if selector.pseudo_element is None:
             if found:
                 return True
             continue
         # With a condition: without one, "self::*" would become "self::text()".
         any_element = XPathExpr(condition="true()")
-        part = _TRANSLATOR.xpath_pseudo_element(any_element, selector.pseudo_element)
-        if any(_evaluate(element, f"self::{part}") for element in found):
+        part = HTMLTranslator().xpath_pseudo_element(
+            any_element, selector.pseudo_element
+        )
+        if (yield from search.evaluate(str(part), among=found)):
             return True
     return False
 
 
-def _select(root: Any, tree: Any) -> list[Any]:
-    """Return the elements that match *tree*, in the order of the page."""
-    if not isinstance(tree, CombinedSelector):
-        return _evaluate(root, f"descendant-or-self::{_TRANSLATOR.xpath(tree)}")
-    left = _select(root, tree.selector)
-    right = _select(root, tree.subselector) if left else []
-    join = {" ": _within, ">": _children, "+": _next, "~": _after}[tree.combinator]
-    return join(left, right)
+class _Translator(HTMLTranslator):
+    """Translates a selector without combinators, except for parts of it.
+
+    Those select by other elements than the one in question. The XPath asks whether that
+    is among what the part selects.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[Part] = []
+
+    def xpath_negation(self, negation: Any) -> Any:
+        member = self._member(lambda search: search.select(negation.subselector))
+        return self.xpath(negation.selector).add_condition(f"not({member})")
+
+    def xpath_relation(self, relation: Any) -> Any:
+        # Before cssselect 1.5 it has one argument.
+        pairs = getattr(relation, "arguments", None) or [
+            (relation.combinator, relation.subselector)
+        ]
+        members = [self._holder(each.value, of.parsed_tree) for each, of in pairs]
+        condition = f"({' or '.join(members)})"
+        return self.xpath(relation.selector).add_condition(condition)
+
+    def xpath_contains_function(self, xpath: Any, function: Any) -> Any:
+        super().xpath_contains_function(XPathExpr(), function)  # it checks the value
+        value = function.arguments[0].value
+        return xpath.add_condition(self._member(lambda search: search.saying(value)))
+
+    def xpath_lang_function(self, xpath: Any, function: Any) -> Any:
+        super().xpath_lang_function(XPathExpr(), function)  # it checks the value
+        value = function.arguments[0].value
+        return xpath.add_condition(self._member(lambda search: search.speaking(value)))
+
+    def xpath_scope_pseudo(self, xpath: Any) -> Any:
+        return xpath.add_condition("not(parent::*)")
+
+    def _holder(self, combinator: str, tree: Any) -> str:
+        return self._member(lambda search: search.holding(combinator, tree))
+
+    def _member(self, part: Part) -> str:
+        self.parts.append(part)
+        return f"{_MEMBER}({len(self.parts) - 1})"
 
 
-def _evaluate(element: Any, path: str) -> list[Any]:
-    places = {(None, _PLACE): _Places().count}
-    try:
-        return list(element.xpath(_COUNT.sub(_as_place, path), extensions=places))
-    except etree.XPathError as error:
-        raise ValueError(f"{error} in {path}") from error
+class _Search:
+    """Selects elements of one page.
+
+    Args:
+        root: of the page.
+    """
+
+    def __init__(self, root: Any) -> None:
+        self._root = root
+        self._elements = list(root.iter("*"))
+        self._places = _Places()
+
+    def select(self, tree: Any) -> Steps[list[Any]]:
+        """Return the elements that match *tree*, in the order of the page."""
+        if isinstance(tree, CombinedSelector):
+            left = yield from self.select(tree.selector)
+            right = (yield from self.select(tree.subselector)) if left else []
+            yield
+            return JOINS[tree.combinator](left, right)
+        translator = _Translator()
+        path = str(translator.xpath(tree))
+        members = {}
+        for number, part in enumerate(translator.parts):
+            members[number] = frozenset((yield from part(self)))
+        return (yield from self.evaluate(path, members))
+
+    def holding(
+        self, combinator: str, tree: Any, then: Collection[Any] | None = None
+    ) -> Steps[set[Any]]:
+        """Return the elements from which *combinator* leads to one that matches *tree*.
+
+        Args:
+            combinator: of CSS.
+            tree: a selector; where it has combinators, all is looked for from there.
+            then: of which that is to be one.
+        """
+        if isinstance(tree, CombinedSelector):
+            then = yield from self.holding(tree.combinator, tree.subselector, then)
+            return (yield from self.holding(combinator, tree.selector, then))
+        found = yield from self.select(tree)
+        yield
+        return HOLDERS[combinator](
+            found if then is None else [each for each in found if each in then]
+        )
+
+    def saying(self, value: str) -> Steps[list[Any]]:
+        """Return the elements whose text has *value* in it."""
+        text, spans = _text_of(self._root)
+        yield
+        found, at = [], -1
+        for element, (start, end) in spans.items():  # in the order of their starts
+            if at < start:
+                at = text.find(value, start)
+            if at < 0:
+                break
+            if at + len(value) <= end:
+                found.append(element)
+        return found
+
+    def speaking(self, language: str) -> Steps[list[Any]]:
+        """Return the elements in *language*."""
+        yield
+        said: dict[Any, str] = {}
+        for element in self._elements:
+            own = element.get("lang")
+            around = said.get(element.getparent(), "")
+            said[element] = around if own is None else f"{own.lower()}-"
+        prefix = f"{language.lower()}-"
+        return [each for each, own in said.items() if own.startswith(prefix)]
+
+    def evaluate(
+        self,
+        path: str,
+        members: Mapping[int, Collection[Any]] = MappingProxyType({}),
+        among: list[Any] | None = None,
+    ) -> Steps[list[Any]]:
+        """Return what XPath selects at each element by itself.
+
+        Args:
+            path: from an element.
+            members: of the parts that it names by their numbers.
+            among: the elements; else all of the page.
+        """
+        elements = self._elements if among is None else among
+        functions = {
+            (None, _PLACE): self._places.count,
+            (None, _MEMBER): lambda at, number: at.context_node in members[number],
+        }
+        found: list[Any] = []
+        try:
+            ask = etree.XPath(
+                f"$some/self::{_COUNT.sub(_as_place, path)}", extensions=functions
+            )
+            for start in range(0, len(elements), MAX_IN_STEP):
+                yield
+                found += ask(self._root, some=elements[start : start + MAX_IN_STEP])
+        except etree.XPathError as error:
+            raise ValueError(f"{error} in {path}") from error
+        return found
+
+
+def _text_of(root: Any) -> tuple[str, dict[Any, tuple[int, int]]]:
+    """Return the text of a page, and from where to where each element's goes in it."""
+    texts, starts, spans, length = [], {}, {}, 0
+    for event, each in etree.iterwalk(root, events=("start", "end", "comment")):
+        if event == "start":
+            starts[each] = length
+            spans[each] = (length, length)  # keeps its place among the others
+            text = each.text
+        else:
+            if event == "end":
+                spans[each] = (starts[each], length)
+            text = each.tail if each is not root else None
+        if text:
+            texts.append(text)
+            length += len(text)
+    return "".join(texts), spans
 
 
 def _as_place(found: re.Match[str]) -> str:
@@ -102,46 +260,3 @@ class _Places:
                 known[each] = so_far
                 so_far += name in ("*", each.tag)
         return known[element]
-
-
-def _within(left: Iterable[Any], right: Iterable[Any]) -> list[Any]:
-    """Return those of *right* that are in any of *left*."""
-    is_within: dict[Any, bool] = {}
-    outer = set(left)
-    return [element for element in right if _is_within(element, outer, is_within)]
-
-
-def _is_within(element: Any, outer: set[Any], known: dict[Any, bool]) -> bool:
-    """Tell whether *element* is in any of *outer*; what was found is *known*."""
-    path = []
-    above = element
-    while above is not None and above not in known:
-        path.append(above)
-        above = above.getparent()
-    for each in reversed(path):
-        known[each] = above is not None and (known[above] or above in outer)
-        above = each
-    return known[element]
-
-
-def _children(left: Iterable[Any], right: Iterable[Any]) -> list[Any]:
-    parents = set(left)
-    return [element for element in right if element.getparent() in parents]
-
-
-def _next(left: Iterable[Any], right: Iterable[Any]) -> list[Any]:
-    before = set(left)
-    return [element for element in right if element.getprevious() in before]
-
-
-def _after(left: Iterable[Any], right: Iterable[Any]) -> list[Any]:
-    """Return those of *right* that come after a sibling of *left*."""
-    before, wanted = set(left), list(right)
-    found = set()
-    for parent in {element.getparent() for element in before} - {None}:
-        is_after = False
-        for element in parent:
-            if is_after:
-                found.add(element)
-            is_after = is_after or element in before
-    return [element for element in wanted if element in found]

@@ -108,9 +108,12 @@ def captcha_steps(page: Page) -> Steps[Captcha]:
     scripts = InlineScripts.of(page)
     yield
     sources = list(_script_urls(page))
+    yield
     urls = [url for url in sources if API.match(url)] + scripts.injected()
+    yield
     compatible = not any("recaptchacompat=off" in url.lower() for url in urls)
     google = bool(urls) and compatible and not any(map(_RECAPTCHA.search, sources))
+    yield
     named = yield from NamedElements.steps(page.root)
     yield
     widgets = [*_containers(named, api=bool(urls), google=google), *_frames(page)]

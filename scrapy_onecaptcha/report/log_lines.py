@@ -11,13 +11,20 @@ from scrapy_onecaptcha._values import Recent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_WARNINGS", "Once", "Quieted"]
+__all__ = ["FIRST_GATE", "FIRST_WIDGET", "MAX_WARNINGS", "Once", "Quieted"]
+
+#: With a host, its first page of that kind, and how sure the verdict is.
+FIRST_GATE = "An hCaptcha on %s gates its pages (first: %s, confidence %.2f)"
+FIRST_WIDGET = (
+    "An hCaptcha on %s seems to gate nothing and is left alone (first: %s, confidence "
+    "%.2f). If it is a gate, say what its pages should hold: ONECAPTCHA_EXPECT."
+)
 
 #: Seconds for which a further line of the same kind on the same site is only counted.
 QUIET = 60.0
 
-#: Lines of one kind within `QUIET`; sites and kinds whose lines are held back; subjects
-#: that one warning is given for.
+#: Lines of one kind within `QUIET`; pairs of site and kind that are remembered;
+#: subjects of one warning.
 MAX_LINES = 20
 MAX_QUIET = 1000
 MAX_WARNINGS = 100

@@ -16,7 +16,7 @@ from lxml import etree  # type: ignore[import-untyped,unused-ignore]
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Tree", "join_roots", "plain_tree"]
+__all__ = ["Tree", "join_roots", "plain_tree", "writable"]
 
 Tree = list[Any]
 
@@ -30,6 +30,8 @@ _MARK = f"<{_END}></{_END}>"
 _RAW = frozenset({"script", "style", "title", "textarea"})
 _CONTROLS = frozenset({"input", "select", "textarea", "button", "fieldset", "output"})
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+# What lxml reads in a page, but refuses to write.
+_UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def plain_tree(html: str) -> Tree | None:
@@ -80,9 +82,14 @@ def _add_end(element: Any, texts: list[str]) -> None:
     text = "".join(texts)
     texts.clear()
     if text and len(element):
-        element[-1].tail = (element[-1].tail or "") + text
+        element[-1].tail = writable((element[-1].tail or "") + text)
     elif text:
-        element.text = (element.text or "") + text
+        element.text = writable((element.text or "") + text)
+
+
+def writable(text: str) -> str:
+    """Return *text*, read from a tree, as one that lxml writes into a tree."""
+    return _UNWRITABLE.sub(" ", text)
 
 
 def _completed(tree: Tree) -> Tree:

@@ -23,6 +23,7 @@ from scrapy_onecaptcha.pages.weights import POINTS
 from scrapy_onecaptcha.pages.widgets import read_captcha
 from tests.corpus.judging import response_of, scripts_of
 from tests.corpus.labels import LABELS
+from tests.corpus.origins import groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +39,6 @@ __all__ = [
     "Sample",
     "fit",
     "folds",
-    "origin_of",
     "samples",
     "weight_of",
     "written",
@@ -95,21 +95,15 @@ def _sample(label: Label) -> Sample | None:
     return Sample(label, signs, label.verdict == "gate")
 
 
-def origin_of(page: Sample) -> str:
-    """Return the product or kind that *page* is named after, which comes first."""
-    return page.label.file.partition(".")[0].partition("-")[0]
-
-
 def folds(pages: Sequence[Sample]) -> list[list[Sample]]:
     """Deal *pages* out to the folds, gates and others alike.
 
     Pages of one origin stay together: what is fitted to one of them has seen the rest.
     """
-    groups: dict[str, list[Sample]] = {}
-    for page in sorted(pages, key=lambda page: page.label.file):
-        groups.setdefault(origin_of(page), []).append(page)
+    by_label = {page.label: page for page in pages}
     dealt: list[list[Sample]] = [[] for _ in range(FOLDS)]
-    for group in sorted(groups.values(), key=len, reverse=True):
+    for labels in sorted(groups(by_label), key=len, reverse=True):
+        group = [by_label[label] for label in labels]
         are_gates = 2 * sum(page.is_gate for page in group) >= len(group)
         like = [sum(page.is_gate is are_gates for page in fold) for fold in dealt]
         number = min(range(FOLDS), key=lambda n: (like[n], len(dealt[n])))

@@ -16,7 +16,7 @@ from scrapy.http import HtmlResponse
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["CONTENT", "SLOW", "WIDGETS", "page"]
+__all__ = ["CONTENT", "SELECTORS", "SLOW", "WIDGETS", "page", "siblings"]
 
 KEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
 API = '<script src="https://js.hcaptcha.com/1/api.js"></script>'
@@ -117,6 +117,17 @@ def attributes_of_all() -> str:
     return WIDGET + f"<p {names}>" * 4_000
 
 
+def few_attributes_of_all() -> str:
+    return WIDGET + f"<p {' '.join(f'{name}=1' for name in 'abcdefghij')}>" * 19_900
+
+
+def many_attributes_of_all() -> str:
+    names = " ".join(
+        f"{first}{second}" for first in "abcd" for second in "efghijklmnopqrs"
+    )
+    return WIDGET + f"<p {names}>" * 5_000
+
+
 #: What each page is made of: two things of which there are many.
 SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
@@ -140,6 +151,35 @@ SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
         "empty objects by JSON scripts": empty_objects,
         "escapes of a literal": escapes,
         "attributes by tags": attributes_of_all,
+        "few attributes by many tags": few_attributes_of_all,
+        "many attributes by many tags": many_attributes_of_all,
+    }
+)
+
+
+def siblings() -> str:
+    return WIDGET + "<p>" * 19_900
+
+
+def nested() -> str:
+    return WIDGET + "<div>" * 19_900
+
+
+def text_in_many() -> str:
+    return WIDGET + "<div>" * 2_000 + "y" * 900_000
+
+
+#: Pages, and selectors of a user, that look from many elements at many others.
+SELECTORS: Mapping[str, tuple[Callable[[], str], str]] = MappingProxyType(
+    {
+        "siblings by their places": (siblings, "p:nth-child(2n):nth-last-child(3n) b"),
+        "siblings by those after them": (siblings, "p:has(~ b)"),
+        "elements by those around them": (nested, "div div div b"),
+        "elements by those in them": (nested, "div:has(div p b)"),
+        "elements by their languages": (nested, "div:lang(en)"),
+        "elements by their texts": (text_in_many, "div:contains('z')"),
+        "texts of all elements": (siblings, "::text"),
+        "elements by attributes": (attributes_of_all, "p:not([b]):not([a59]) b"),
     }
 )
 

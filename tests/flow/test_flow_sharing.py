@@ -218,7 +218,7 @@ def test_late_gates_of_an_older_clearance_are_replayed_free(crawling: Crawling) 
     crawl.finish()
 
 
-def test_a_walled_session_waits_unsent(crawling: Crawling) -> None:
+def test_a_gated_session_waits_unsent(crawling: Crawling) -> None:
     crawl = crawling(concurrency=4)
     site = crawl.site()
     crawl.ask(*paths(60))
@@ -291,7 +291,7 @@ async def broken(visit: Visit) -> Reading:
     raise ValueError("Broken.")
 
 
-def test_a_walled_session_does_not_hold_other_sessions(crawling: Crawling) -> None:
+def test_a_gated_session_does_not_hold_other_sessions(crawling: Crawling) -> None:
     crawl = crawling(concurrency=4)
     crawl.site()
     crawl.site("other.example", gated=lambda _: False)

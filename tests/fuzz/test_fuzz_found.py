@@ -72,6 +72,17 @@ def test_a_form_that_accepts_no_charset_of_text(charset: str) -> None:
     assert form_of(gate(page)).encoding == "utf-8"
 
 
+@pytest.mark.parametrize("odd", ["&#27;", "\x1b", "&#xd800;", "\ufffe"])
+@pytest.mark.parametrize("last", ["", "<p>x</p>&#27;"])
+def test_a_character_that_lxml_does_not_write(odd: str, last: str) -> None:
+    """Behind the end of a page it raised, and so the crawl lost that page."""
+    form = f"<form method=post>{WIDGET}<button>Go</button></form>"
+    page = f"<html><body>{API}{form}{last}</body></html>y{odd}<p>z</p>{odd}"
+    assert form_of(gate(page)).method == "POST"
+    challenge = detect(gate(page + "<script>function f() {}</script>"), scripts=True)
+    assert challenge is not None
+
+
 def run(statements: str) -> Challenge:
     """Return what is seen where the scripts are run, as a browser runs them."""
     page = gate(f"{API}{WIDGET}<script>function f(t){{{statements}}}</script>")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from inspect import signature
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +14,7 @@ from scrapy.http import HtmlResponse, JsonResponse, Response
 from scrapy.settings import Settings
 
 from scrapy_onecaptcha.httpcache import (
+    MAX_SECONDS,
     GatelessDummyPolicy,
     GatelessRFC2616Policy,
     gateless,
@@ -117,6 +120,63 @@ def test_broken_compression_is_the_policys_business() -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "text/html"}
     broken = HtmlResponse(URL, body=b"no gzip", headers=headers)
     assert cache.should_cache_response(broken, Request(URL))
+
+
+class Clock:
+    """Gives each step of a reading so many seconds."""
+
+    def __init__(self, each: float) -> None:
+        self._each, self.asked = each, 0
+
+    def __call__(self) -> float:
+        self.asked += 1
+        return self.asked * self._each
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_a_page_that_takes_too_long_to_be_read_is_not_stored(
+    encoding: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Scrapy asks at once: the crawl does nothing else while it is read."""
+    caplog.set_level("INFO", "scrapy_onecaptcha")
+    clock = Clock(MAX_SECONDS / 3)
+    policy: Any = GatelessDummyPolicy
+    cache = policy(Settings(), clock)
+    request, other = Request(URL), Request(URL)
+    slow = response(GATE_PAGE, encoding)
+    page = response(CONTENT, encoding)  # it speaks of no captcha: there is no step
+    assert not cache.should_cache_response(slow, request)
+    asked = clock.asked
+    assert 2 <= asked <= 5
+    # Not even begun again for the same response.
+    assert not cache.is_cached_response_fresh(slow, request)
+    assert not cache.is_cached_response_valid(slow, page, request)
+    assert clock.asked == asked
+    assert not cache.is_cached_response_valid(page, slow.copy(), other)
+    assert cache.should_cache_response(page, other)
+    told = [record for record in caplog.records if "does not store" in record.message]
+    assert [record.levelname for record in told] == ["INFO"]
+    assert URL in told[0].message
+
+
+def test_a_page_that_is_read_in_time_is_stored_for_what_it_is() -> None:
+    policy: Any = GatelessDummyPolicy
+    login = (
+        '<script src="https://js.hcaptcha.com/1/api.js"></script><form action=/login>'
+        f"<input name=user><input type=password name=word><div class=h-captcha "
+        f"data-sitekey={SITEKEY}></div></form>"
+    ).encode()
+    for body, is_stored in ((login, True), (GATE_PAGE, False)):
+        for each, decided in ((MAX_SECONDS / 40, True), (MAX_SECONDS / 3, False)):
+            cache = policy(Settings(), Clock(each))
+            stored = cache.should_cache_response(response(body), Request(URL))
+            assert stored is (decided and is_stored)
+
+
+def test_the_steps_of_the_slow_pages_are_counted_by_the_cpu() -> None:
+    """So that the machine's other work makes no page one that takes too long."""
+    taken = signature(GatelessDummyPolicy.__init__).parameters["clock"].default
+    assert taken is thread_time
 
 
 def test_any_policy_can_be_wrapped_once() -> None:

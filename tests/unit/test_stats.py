@@ -597,11 +597,28 @@ def test_a_widget_that_is_left_alone_is_told_once_for_each_host(
     desk = Desk()
     for host in ("a.example", "a.example", "b.example:8443"):
         url = f"https://{host}/login"
-        desk.report.widget(Challenge(kind="widget", url=url))
+        desk.report.widget(Challenge(kind="widget", url=url, confidence=0.913))
     told = [record.getMessage() for record in lines.records]
     assert [line.partition(" seems ")[0] for line in told] == [
         "An hCaptcha on a.example",
         "An hCaptcha on b.example:8443",
     ]
-    assert "(first: https://a.example/login)" in told[0]
+    assert "(first: https://a.example/login, confidence 0.91)" in told[0]
     assert desk.stats["widgets_ignored"] == 3
+
+
+def test_a_gate_is_told_at_info_once_for_each_host(
+    lines: pytest.LogCaptureFixture,
+) -> None:
+    desk = Desk()
+    for page, confidence in (("1", 0.914), ("2", 0.62)):
+        for host in ("a.example", "b.example:8443"):
+            url = f"https://{host}/{page}"
+            desk.report.gate(Challenge(kind="gate", url=url, confidence=confidence))
+    told = [r.getMessage() for r in lines.records if r.levelname == "INFO"]
+    assert told == [
+        f"An hCaptcha on {host} gates its pages (first: https://{host}/1, "
+        "confidence 0.91)"
+        for host in ("a.example", "b.example:8443")
+    ]
+    assert desk.stats["gates"] == 4

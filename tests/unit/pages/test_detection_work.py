@@ -17,7 +17,15 @@ from scrapy.http import JsonResponse
 from scrapy_onecaptcha.pages import detection
 from scrapy_onecaptcha.pages.detection import detection_steps
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
-from tests.corpus.slow_pages import CONTENT, KEY, SLOW, WIDGET, page
+from tests.corpus.slow_pages import (
+    CONTENT,
+    KEY,
+    SELECTORS,
+    SLOW,
+    WIDGET,
+    page,
+    siblings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +72,14 @@ def test_a_page_made_to_be_slow_takes_little_work(name: str) -> None:
     assert max(each) < MOST_IN_STEP
 
 
+@pytest.mark.parametrize("name", SELECTORS)
+def test_a_selector_that_looks_at_many_elements_takes_little_work(name: str) -> None:
+    make, css = SELECTORS[name]
+    each = list(steps(page(make()), RequestOptions(expect=css)))
+    assert sum(each) < MOST
+    assert max(each) < MOST_IN_STEP
+
+
 @pytest.mark.parametrize("name", CONTENT)
 def test_content_with_scripts_takes_next_to_none(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -91,10 +107,8 @@ def test_a_reply_in_json_takes_little_work(values: list[str]) -> None:
 
 
 def test_attributes_are_looked_at_in_more_than_one_step() -> None:
-    few, many = (
-        page(SLOW[name]()) for name in ("links in links", "attributes by tags")
-    )
-    assert len(list(steps(many))) >= len(list(steps(few))) + 10
+    few, many = page(siblings()), page(SLOW["few attributes by many tags"]())
+    assert len(list(steps(many))) >= len(list(steps(few))) + 5
 
 
 def test_work_grows_with_the_page_and_not_with_its_square() -> None:

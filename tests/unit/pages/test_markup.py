@@ -6,19 +6,26 @@ import pytest
 
 from scrapy_onecaptcha.pages.markup import (
     END_TAG,
+    FEW_ATTRIBUTES,
     MAX_ATTRIBUTES,
     MAX_MARKS,
     MAX_TAGS,
+    MAX_TAGS_WITH_MANY,
     Markup,
     without_marks,
 )
+from scrapy_onecaptcha.pages.steps import finish
 
 MANY = [f"a{number}" for number in range(MAX_ATTRIBUTES * 3)]
 MARK = f"<{END_TAG}></{END_TAG}>"
 
 
+def limited(text: str, *, marked: bool = False) -> Markup:
+    return finish(Markup.steps(text, marked=marked))
+
+
 def kept(text: str) -> str:
-    return Markup.of(text, marked=False).text
+    return limited(text).text
 
 
 @pytest.mark.parametrize(
@@ -49,6 +56,23 @@ def test_attributes_without_space_between_them_are_bounded() -> None:
         assert len(kept(text)) < len(text) / 2
 
 
+@pytest.mark.parametrize("form", ["{}", "{}=b", '{}="b c"', '{}=">"'])
+def test_few_tags_keep_many_attributes(form: str) -> None:
+    """The parser takes the time of the attributes of all tags together."""
+    attributes = " ".join(map(form.format, MANY[: MAX_ATTRIBUTES - 1]))
+    few = " ".join(map(form.format, MANY[:FEW_ATTRIBUTES]))
+    count = MAX_TAGS_WITH_MANY
+    text = f"<p {attributes}>x" * count
+    assert kept(text) == text
+    more = f"<p {attributes}>y" * 3 + f"<p {few}>z"
+    assert kept(text + more) == text + f"<p {few}>y" * 3 + f"<p {few}>z"
+
+
+def test_few_tags_are_looked_at_in_one_step() -> None:
+    text = "<p " + " ".join(MANY) + ">"
+    assert len(list(Markup.steps(text * 9_000, marked=False))) >= 9
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -62,28 +86,28 @@ def test_attributes_without_space_between_them_are_bounded() -> None:
     ],
 )
 def test_other_markup_stays_as_it_is(text: str) -> None:
-    found = Markup.of(text, marked=False)
+    found = limited(text)
     assert found.text == text
     assert not found.is_cut
 
 
 def test_a_page_of_too_many_tags_is_cut() -> None:
-    whole = Markup.of("x" + "<b>" * MAX_TAGS, marked=False)
+    whole = limited("x" + "<b>" * MAX_TAGS)
     assert not whole.is_cut
     assert whole.text.count("<") == MAX_TAGS
-    cut = Markup.of("x" + "<b>" * MAX_TAGS + "<i>", marked=False)
+    cut = limited("x" + "<b>" * MAX_TAGS + "<i>")
     assert cut.is_cut
     assert cut.text == whole.text
 
 
 def test_the_ends_of_forms_are_marked() -> None:
-    marked = Markup.of("<form>a</form>b</FORM ></formula>", marked=True)
+    marked = limited("<form>a</form>b</FORM ></formula>", marked=True)
     assert marked.text == f"<form>a{MARK}</form>b{MARK}</FORM ></formula>"
     assert without_marks(marked.text) == "<form>a</form>b</FORM ></formula>"
-    many = Markup.of("</form>" * (MAX_MARKS + 5), marked=True)
+    many = limited("</form>" * (MAX_MARKS + 5), marked=True)
     assert many.text.count(MARK) == MAX_MARKS
 
 
 def test_an_end_of_a_form_in_a_quoted_value_is_none() -> None:
     text = "<input value='</form>'><p title=\"</form>\">"
-    assert Markup.of(text, marked=True).text == text
+    assert limited(text, marked=True).text == text

@@ -10,8 +10,9 @@ from scrapy import Request
 from scrapy.http import HtmlResponse
 
 from scrapy_onecaptcha.pages import readings
-from scrapy_onecaptcha.pages.readings import detect_once
-from scrapy_onecaptcha.request_options import RequestOptions
+from scrapy_onecaptcha.pages.readings import reading_steps
+from scrapy_onecaptcha.pages.steps import finish
+from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -25,6 +26,12 @@ GATE = (
     f"<div class=h-captcha data-sitekey={KEY}></div><button>Continue</button></form>"
     '<script src="https://js.hcaptcha.com/1/api.js"></script>'
 ).encode()
+
+
+def detect_once(
+    response: Response, options: RequestOptions = UNSET
+) -> Challenge | None:
+    return finish(reading_steps(response, options))
 
 
 class Asked:
