@@ -67,7 +67,7 @@ clean:
 	rm -f example_project/demo.jsonl example_project/report.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Stamps: what they stand for is made again when the metadata changes.
+# Stamps: what they name is made again when the metadata changes.
 $(VENV)/demo: $(METADATA) $(VENV)/made
 	$(PIP) install --editable ".[scripts]"
 	@touch $@

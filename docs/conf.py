@@ -21,6 +21,8 @@ extensions = ["myst_parser", "sphinx_scrapy", "sphinx.ext.napoleon", "headings"]
 html_theme = "furo"
 html_title = f"{project} {version}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["samples.css"]
 
 # The address is known only to the host that serves the documentation.
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "/")
@@ -40,6 +42,7 @@ myst_heading_anchors = 4
 myst_url_schemes = ["http", "https"]
 
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_google_docstring = True

@@ -16,7 +16,7 @@ __all__ = [
     "SecretBytes",
     "Spelling",
     "any_spelling",
-    "bare",
+    "without_frames",
     "without_user",
 ]
 
@@ -67,7 +67,7 @@ class SecretBytes(bytes):
     __str__ = __repr__
 
 
-def bare(error: _Error) -> _Error:
+def without_frames(error: _Error) -> _Error:
     """Return *error* without its traceback, cause and context.
 
     Used where the frames below hold a secret and the message of the error is enough.

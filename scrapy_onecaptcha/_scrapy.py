@@ -337,7 +337,7 @@ class Engine:
             return None
         return middleware.jars[request.meta.get("cookiejar")].jar
 
-    def is_bare(self, request: Request) -> bool:
+    def has_no_cookies(self, request: Request) -> bool:
         """Tell whether *request*, which is about to leave, carries no cookie at all."""
         if request.cookies or "Cookie" in request.headers:
             return False
@@ -352,12 +352,16 @@ class Engine:
 
     def unsent_cookies(self, request: Request) -> frozenset[tuple[str, str]]:
         """Return names and values of what would be sent now, and was not."""
+        return self.due_cookies(request) - sent_cookies(request)
+
+    def due_cookies(self, request: Request) -> frozenset[tuple[str, str]]:
+        """Return names and values of what *request* would carry if it was sent now."""
         middleware = self._cookies_middleware()
         if middleware is None or request.meta.get("dont_merge_cookies"):
-            return frozenset()
+            return sent_cookies(request)
         now = request.replace(cookies={}, headers={})
         middleware.jars[request.meta.get("cookiejar")].add_cookie_header(now)
-        return _pairs(now) - _pairs(request)
+        return sent_cookies(now)
 
     def set_cookies(self, request: Request, url: str, cookies: list[str]) -> None:
         """Put what a script of the page at *url* has set into the jar of *request*."""
@@ -388,7 +392,8 @@ class Engine:
         return get(scheme) if get is not None else None
 
 
-def _pairs(request: Request) -> frozenset[tuple[str, str]]:
+def sent_cookies(request: Request) -> frozenset[tuple[str, str]]:
+    """Return names and values of the cookies that *request* was sent with."""
     header = request.headers.get("Cookie") or b""
     pairs = (part.partition("=") for part in header.decode("latin-1").split("; "))
     return frozenset((name, value) for name, _, value in pairs if name)

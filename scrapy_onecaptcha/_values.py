@@ -1,6 +1,7 @@
-"""Parsers of what users write into settings and ``meta``; a bad value is named.
+"""Parsers of the values in settings and ``meta``; an error names the bad value.
 
-Beside them what all rooms do with values: hosts within domains, dicts with a bound.
+Each parser raises ``ValueError`` or ``TypeError``; `Row.read` makes a sentence of it.
+Also helpers that every room uses: hosts within domains, dicts with a bound.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _STORE_URL = re.compile(
     r"sqlite:///[^\0-\x1f]*[^/\0-\x1f]|unix://[^/\s]*/[^\s?]+(\?\S*)?|rediss?://[^/?\s]\S*"
 )
-_BARE = 'write the bare domain, "example.com"; its subdomains are included'
+_DOMAIN_HINT = 'write the bare domain, "example.com"; its subdomains are included'
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 
 class Recent(OrderedDict[_Key, _Value]):
-    """A dict of the entries that were set last.
+    """A dict that keeps only the entries that were set last.
 
     Args:
         most: how many it holds.
@@ -63,7 +64,7 @@ class Row:
     """One setting, or one key of ``meta["onecaptcha"]``.
 
     Attributes:
-        parse: makes the value; raises ``ValueError`` with a hint, or with none.
+        parse: makes the value; raises ``ValueError`` or ``TypeError`` for a bad one.
         allowed: what is allowed, in words.
         default: the value where there is none; not parsed.
         secret: whether the value must not be in a message.
@@ -75,7 +76,11 @@ class Row:
     secret: bool = False
 
     def read(self, name: str, value: Any) -> Any:
-        """Return *value* parsed, or raise ``ValueError`` about *name*."""
+        """Return *value* parsed.
+
+        Raises:
+            ValueError: it is bad; names *name*, the value and what is allowed.
+        """
         hint, cause = "", None
         try:
             return self.parse(value)
@@ -101,7 +106,7 @@ def shown_as(value: Any) -> str:
 
 
 def masked(text: str) -> str:
-    """Return *text* without what a URL in it may hide, or a key, and not too long."""
+    """Return *text* without keys, queries and credentials, cut to 200 characters."""
     # Each pattern begins where nothing of its own goes before: no text is read twice.
     text = re.sub(
         r"(?<![a-z0-9])(?=[a-z]*[0-9])[a-z0-9]{24,}", "***", text, flags=re.IGNORECASE
@@ -213,9 +218,9 @@ def domain(value: Any) -> str:
     try:
         name = name if name.isascii() else name.encode("idna").decode("ascii")
     except UnicodeError:
-        raise _Hint(_BARE) from None
+        raise _Hint(_DOMAIN_HINT) from None
     if not _HOST.fullmatch(name):
-        raise _Hint(_BARE)
+        raise _Hint(_DOMAIN_HINT)
     return name
 
 

@@ -112,7 +112,11 @@ class PolicyError(OneCaptchaError):
 
 
 class BudgetExceeded(PolicyError):
-    """``ONECAPTCHA_MAX_TASKS`` or ``ONECAPTCHA_MAX_TASKS_PER_SITE`` is spent."""
+    """A budget is spent: of the run, of the site, or of all processes together.
+
+    The settings are ``ONECAPTCHA_MAX_TASKS``, ``ONECAPTCHA_MAX_TASKS_PER_SITE`` and
+    ``ONECAPTCHA_SHARED_MAX_TASKS``.
+    """
 
     reason = "budget"
     advice = "Raise the setting to go on."

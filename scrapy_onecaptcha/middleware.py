@@ -80,7 +80,7 @@ class OneCaptchaMiddleware:
 
         Raises:
             NotConfigured: there is no key, or the middleware is switched off.
-            ValueError: a setting is bad; the sentence says which and why.
+            ValueError: a setting is bad; the message says which and why.
         """
         config = Config.from_settings(crawler.settings)
         client, clock = reach(crawler, config)
@@ -105,16 +105,16 @@ class OneCaptchaMiddleware:
     # Signals
 
     def spider_opened(self) -> None:
-        """Tell what the crawl may solve and spend."""
+        """Log what the crawl may solve and spend."""
         self._crawl.started()
 
     async def spider_closed(self) -> None:
-        """Tell the summary and hang up."""
+        """Log the summary, and close the connections to the service."""
         await self._engine.as_scrapy(self._crawl.closed())
         await self._engine.as_scrapy(self._client.close())
 
     def request_scheduled(self, request: Request) -> None:
-        """Note what is asked for, to tell what the dupefilter knows of earlier runs."""
+        """Note it, to tell which requests the dupefilter knows from earlier runs."""
         self._crawl.dropped_redirects.scheduled(request)
 
     def request_dropped(self, request: Request) -> None:
@@ -126,7 +126,7 @@ class OneCaptchaMiddleware:
         self._crawl.queues.request_reached_downloader(request)
 
     def request_left_downloader(self, request: Request) -> None:
-        """Let the next one go, where the answer never comes here."""
+        """Let the next request go if the answer to this one never comes here."""
         self._crawl.departures.left_downloader(request)
 
     def response_received(self, request: Request) -> None:
@@ -143,7 +143,7 @@ class OneCaptchaMiddleware:
     ) -> Awaitable[Request | None] | None:
         """Note which clearance *request* carries, and bind it to its User-Agent.
 
-        It waits, unsent, where it could only meet a gate that is being solved already.
+        It waits unsent if it could only meet a gate that is already being solved.
         """
         return self._crawl.departures.leave(request)
 
@@ -166,7 +166,7 @@ class OneCaptchaMiddleware:
         self._crawl.arrivals.fail(request)
 
     async def solve(self, response: Response) -> Solution:
-        """Have the widget of *response* solved, and return the token for it.
+        """Solve the widget of *response*, and return its token.
 
         For a callback that submits a form of its own, for example a search form. The
         caller has to look whether the site accepts the token.
@@ -174,9 +174,10 @@ class OneCaptchaMiddleware:
         Raises:
             UnsolvableGate: there is no widget, or none that a token can be got for.
             OneCaptchaError: the rules forbid it, or the service gave no token.
+            ValueError: *response* belongs to no request.
         """
         return await self._engine.as_scrapy(self._crawl.solve(response))
 
     def snapshot(self) -> Snapshot:
-        """Return what the crawl knows and holds now; no secret is in it."""
+        """Return the state of the crawl as plain values; no secret is in it."""
         return self._crawl.snapshot()

@@ -63,7 +63,7 @@ JSON = "application/json"
 #: The service's price list: 1,000 points are 1 CNY.
 POINTS_PER_CNY = 1000
 
-#: Of rqdata, in characters. Longer rqdata is not sent to the service.
+#: Characters of the longest rqdata that is sent to the service.
 MAX_RQDATA = 16 * 1024
 
 

@@ -1,4 +1,4 @@
-"""What one request says in ``meta["onecaptcha"]``."""
+"""The options of one request, from ``meta["onecaptcha"]``."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ KEYS: Mapping[str, Row] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestOptions:
-    """What one request says in ``meta["onecaptcha"]``, the crawl's defaults applied.
+    """The options of one request: ``meta["onecaptcha"]`` and the crawl's defaults.
 
-    It overrules what is seen in the page.
+    They overrule what is seen in the page.
 
     Attributes:
         enabled: whether the middleware may look at this request at all.
@@ -155,5 +155,5 @@ class RequestOptions:
         return replace(defaults, **given)
 
 
-#: A request that says nothing, in a crawl that says nothing.
+#: The options of a request without any, in a crawl without any.
 UNSET = RequestOptions()

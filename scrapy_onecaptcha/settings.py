@@ -60,9 +60,11 @@ __all__ = [
 logger = get_logger(__name__)
 
 PREFIX = "ONECAPTCHA_"
-MAX_POLLS = 120  # getTaskResult calls for one task (the protocol family)
-POLITE_SECONDS = 3.0  # between two polls (the service's description)
-TOKEN_SECONDS = 120.0  # that a token is valid (the service's description)
+# The limits of the service and of its protocol family: calls of getTaskResult for one
+# task, seconds between two of them, seconds that a token is valid.
+MAX_POLLS = 120
+POLITE_SECONDS = 3.0
+TOKEN_SECONDS = 120.0
 DAY_SECONDS = 86_400
 
 
@@ -191,8 +193,8 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
 class Config:
     """The settings of a crawl, one field for each of `SETTINGS`.
 
-    Durations are in seconds. ``options`` and ``ignored`` are what a request gets that
-    says nothing, and one that says ``False``.
+    Durations are in seconds. ``options`` are those of a request without
+    ``meta["onecaptcha"]``.
     """
 
     api_key: str = data(repr=False)
@@ -257,7 +259,7 @@ class Config:
 
     @property
     def polite(self) -> bool:
-        """Whether it polls as seldom as the service asks for."""
+        """Whether the service is polled as seldom as it asks for."""
         least = min(self.poll_delay, self.poll_interval)
         return self.loopback or least >= POLITE_SECONDS
 
@@ -265,7 +267,7 @@ class Config:
     def from_settings(
         cls, settings: BaseSettings, environ: Mapping[str, str] | None = None
     ) -> Config:
-        """Parse and check *settings*, and warn of what can hardly be meant.
+        """Parse and check *settings*, and warn of those that are hardly intended.
 
         Args:
             settings: the crawl's.
@@ -284,7 +286,7 @@ class Config:
     def parse(
         cls, settings: BaseSettings, environ: Mapping[str, str] | None = None
     ) -> Config:
-        """Do as `from_settings` does, but warn of nothing.
+        """Parse and check *settings*, without any warning.
 
         Raises:
             NotConfigured: switched off, or without a key.
@@ -310,7 +312,7 @@ def _read(settings: BaseSettings, name: str) -> Any:
 
 
 def request_defaults(settings: BaseSettings) -> RequestOptions:
-    """Return what the crawl says of each request's page, which needs no key."""
+    """Return the options that the settings give each request; needs no key."""
     return RequestOptions(
         expect=_read(settings, f"{PREFIX}EXPECT"),
         decide=_read(settings, f"{PREFIX}GATE"),
@@ -328,7 +330,7 @@ def _find_key(settings: BaseSettings, environ: Mapping[str, str] | None) -> Secr
     environ = os.environ if environ is None else environ
     for key in (settings.get(_API_KEY), environ.get(_API_KEY)):
         if key is not None and not (isinstance(key, str) and not key.strip()):
-            # What is no text is refused as an empty one is, and shown nowhere.
+            # A value that is no text is refused like an empty one, and never shown.
             return Secret(key) if isinstance(key, str) else Secret()
     if _read(settings, f"{PREFIX}DRY_RUN"):
         return Secret("none-is-needed")  # nothing is ever sent to the service

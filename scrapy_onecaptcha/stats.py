@@ -1,4 +1,4 @@
-"""What the crawl says of itself: stats, log lines, the summary at its end."""
+"""The stats, log lines and closing summary of a crawl."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ __all__ = ["STATS", "Report"]
 
 logger = get_logger("scrapy_onecaptcha")
 
-# A site may have hosts without end. Sites that are counted one by one, and those that
-# the summary tells one by one.
+# A site may have any number of hosts. So many are counted one by one, and the summary
+# has a line for so many.
 MAX_SITES = 10_000
 MAX_TOLD = 20
 OTHERS = "other sites"
@@ -96,9 +96,9 @@ class Report:
         self._stats.inc_value(f"onecaptcha/{name}", by)
 
     def warn_once(self, kind: str, message: str, of: str = "") -> None:
-        """Log *message* as a WARNING, once for each *kind* and what it is *of*.
+        """Log *message* as a WARNING, once for each *kind* and subject (*of*).
 
-        Of one kind there are `MAX_WARNINGS` at most.
+        At most `MAX_WARNINGS` of one kind are logged.
         """
         if self._once.is_first(kind, of):
             logger.warning(message)
@@ -114,7 +114,7 @@ class Report:
     # The crawl
 
     def started(self, domains: tuple[str, ...] | None, service: str) -> None:
-        """Tell scope, budget and price; warn where nothing bounds the cost."""
+        """Log scope, budget and price; warn if nothing limits the cost."""
         config = self._config
         scope = ", ".join(domains) if domains else "every host that the spider asks for"
         limit = config.max_tasks
@@ -160,7 +160,7 @@ class Report:
         )
 
     def closed(self, told: Iterable[str] | None = None) -> None:
-        """Tell the summary, or *told* in its place."""
+        """Log the summary, or the lines of *told* in its place."""
         self._progress.stop()
         if told is not None:
             for line in told:

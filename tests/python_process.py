@@ -26,7 +26,7 @@ STRICT = ("error",)
 #: Scrapy 2.13 itself leaves files of its disk queues open, and Twisted one that it
 #: keeps in reserve, of which Python 3.10 may complain at its end.
 LENIENT = (*STRICT, "ignore:unclosed file:ResourceWarning")
-#: What Python heeds at its start only, but for what it is easily told later.
+#: Variables that Python reads at its start only, without those easily set later.
 AT_START = {"PYTHONIOENCODING"}
 
 

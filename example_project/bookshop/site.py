@@ -31,7 +31,7 @@ class SiteSpider(Spider):
         """Begin with the first page."""
         if not self.allowed_domains:
             self.logger.error(
-                "Which site? Say so: scrapy crawl %s -a site=https://…", self.name
+                "Name the site: scrapy crawl %s -a site=https://…", self.name
             )
             return
         yield Request(self.site, self.parse_list)

@@ -37,7 +37,7 @@ class Balance(Tool):
     def check(self, arguments: list[str], options: Namespace) -> None:  # noqa: ARG002
         """Refuse arguments: there is only one account."""
         if arguments:
-            raise UsageError(f"the account's balance: {arguments[0]!r} says nothing")
+            raise UsageError(f"balance takes no argument, not {arguments[0]!r}")
 
     def run(self, call: Call) -> int:
         """Ask, and tell."""

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["REASONS", "Detect", "nothing", "show", "tell"]
 
-#: Of a file that is said to come from nowhere. ``.invalid`` exists nowhere (RFC 2606).
+#: The address of a file without --url. ``.invalid`` exists nowhere (RFC 2606).
 NOWHERE = "https://page.invalid/"
-# Of a field's value, in text; --json shows all of it.
+# Characters of a field's value that are shown as text; --json shows all of it.
 MAX_VALUE = 100
 
 _RESPONSES: dict[str, type[TextResponse]] = {
@@ -51,13 +51,13 @@ _RESPONSES: dict[str, type[TextResponse]] = {
     ".txt": TextResponse,
     ".xml": XmlResponse,
 }
-#: Why a gate is unsolvable, and what to say then.
+#: Why a gate is unsolvable, and what to do about it.
 REASONS = {
     "no_sitekey": "no sitekey was found, and the service needs one. If you know it, "
     'set meta["onecaptcha"] = {"sitekey": …}.',
     "bad_sitekey": "its sitekey is not a UUID. If you know the right one, set "
     'meta["onecaptcha"] = {"sitekey": …}.',
-    "bad_rqdata": "its rqdata is too long to be any.",
+    "bad_rqdata": "its rqdata is too long to be valid.",
     "proof_of_work": "it wants a proof of work as well, for which a token is no "
     "substitute.",
     "no_submission": "no form, script or button of it sends a token. If you know how "
@@ -95,8 +95,8 @@ class Detect(Tool):
 
     syntax = "[options] <URL or FILE> …"
     about = (
-        "Fetch each URL (http or https), or read each FILE, and show what was seen of "
-        "hCaptcha, whether the page is a gate or has a widget only, and what would be "
+        "Fetch each URL (http or https), or read each FILE, and show the hCaptcha in "
+        "it, whether the page is a gate or only has a widget, and what would be "
         "submitted. Nothing is solved and nothing is spent; no key is needed. The "
         "request is made as your settings say (USER_AGENT, ROBOTSTXT_OBEY…; -s "
         "NAME=VALUE changes one)."
@@ -108,9 +108,9 @@ class Detect(Tool):
     )
 
     def add_options(self, parser: ArgumentParser) -> None:
-        """Add what can be said of the pages."""
+        """Add options that describe the pages."""
         add = parser.add_argument
-        add("--expect", metavar="CSS", help="what the content has: then it is no gate")
+        add("--expect", metavar="CSS", help="selector of the content: that is no gate")
         add("--status", type=int, help="the status that FILE came with (default: 200)")
         add("--url", help="where FILE came from: its form's address depends on it")
         add(
@@ -367,5 +367,5 @@ def _advice(told: dict[str, Any]) -> str:
     host = urlsplit(told["url"]).hostname
     return (
         f"a crawl has one task solved for {host} and sends the token as shown. If the "
-        'page is what you asked for, say ONECAPTCHA_EXPECT or {"gate": False}.'
+        'page is what you asked for, set ONECAPTCHA_EXPECT or {"gate": False}.'
     )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Look", "fetch", "is_url"]
 
-# Whatever the project does with what it crawls, it is not done here.
+# Items, feeds, job directory and consoles of the project are off here.
 _SETTINGS: dict[str, Any] = {
     "FEEDS": {},
     "ITEM_PIPELINES": {},
@@ -48,7 +48,7 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-# Between what asks for robots.txt (100) and what retries it (550).
+# After RobotsTxtMiddleware (100), which asks for the file, and before the retry (550).
 MISSING_ROBOTS_ORDER = 101
 
 
@@ -103,7 +103,7 @@ async def fetch(
 
 
 def put_in_place(settings: Settings) -> None:
-    """Put a looker in the place of the middleware."""
+    """Replace the middleware by a `Looker`."""
     middlewares = settings.getdict("DOWNLOADER_MIDDLEWARES")
     for name in middlewares:
         cls = load_object(name)

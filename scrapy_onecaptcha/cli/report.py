@@ -41,7 +41,7 @@ class ReportTool(Tool):
 
     syntax = "[options] LEDGER..."
     about = (
-        "Read the files that ONECAPTCHA_LEDGER made, and tell what tasks cost by day "
+        "Read the files that ONECAPTCHA_LEDGER made, and show what tasks cost by day "
         "and by site, how many tokens were accepted, how long they took, what an "
         "accepted page cost, and what failed most and what to do about it. With --html "
         "the same as a page with charts."
@@ -54,7 +54,11 @@ class ReportTool(Tool):
         """Add what is chosen, and where it goes."""
         add = parser.add_argument
         add("--html", metavar="FILE", help="write a page with charts")
-        add("--since", metavar="WHEN", help="7d, 12h, 30m, 2w or a date, 2026-11-01")
+        add(
+            "--since",
+            metavar="WHEN",
+            help="only tasks since 7d, 12h, 30m, 2w or a date",
+        )
         add(
             "--site",
             action="append",

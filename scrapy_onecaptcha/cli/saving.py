@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["cleaned_url", "save"]
 
 REMOVED = "removed"
-# Of a part of a path that is no word: an address, an account, a key.
+# A part of a path that is no word but an address, an account or a key.
 _PERSONAL = re.compile(r".*@.*|.*%40.*|.*\d{4,}.*|[\w-]{25,}", re.IGNORECASE)
-# In a text: also without a host, as after a redirect, and the query of any other.
+# A URL in a text, also one without a host, as in a redirect, or a query alone.
 _URL = re.compile(r"(?:(?:https?:/)?/|\?)[^\s\"'<>)\]}]+")
 # Headers that are made to hold an address, of any form, and where it is in them.
 _ADDRESSES = {
@@ -36,7 +36,7 @@ _ADDRESSES = {
     b"link": re.compile(r"(?<=<)[^>]+"),
 }
 _SUFFIXES = {b"json": ".json", b"xml": ".xml", b"plain": ".txt", b"html": ".html"}
-# Of a directory's name.
+# Characters of a directory's name.
 MAX_HOST = 80
 
 

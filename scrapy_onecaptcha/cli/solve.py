@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Solve", "task_for"]
 
-#: Characters of rqdata, and of a User-Agent.
+#: Characters of the longest User-Agent.
 MAX_USER_AGENT = 1024
 
 
@@ -43,19 +43,19 @@ class Solve(Tool):
     )
     epilog = exits(
         "when there is a token",
-        "when there is none: the page has no hCaptcha, the service has failed or "
-        "refused, or you have",
+        "when there is none: the page has no hCaptcha, the service failed or refused, "
+        "or you did not agree",
     )
 
     def add_options(self, parser: ArgumentParser) -> None:
         """Add options that describe the task."""
         add = parser.add_argument
-        add("--yes", action="store_true", help="do not ask before it is paid for")
+        add("--yes", action="store_true", help="buy it without asking")
         add("--sitekey", metavar="KEY", help="a sitekey; then nothing is fetched")
         add("--url", help="with --sitekey: the page that the captcha is on")
-        add("--invisible", action="store_true", help="with --sitekey: it is invisible")
+        add("--invisible", action="store_true", help="with --sitekey: an invisible one")
         add("--rqdata", help="with --sitekey: what the site gives to the widget")
-        add("--user-agent", help="with --sitekey: the one that you visit the site as")
+        add("--user-agent", help="with --sitekey: the User-Agent of your visit")
 
     def check(self, arguments: list[str], options: Namespace) -> None:
         """Refuse options that contradict each other."""
@@ -73,7 +73,7 @@ class Solve(Tool):
         config = read_config(call.settings)
         if not (call.options.yes or call.terminal.attended):
             raise UsageError(
-                "there is no terminal to ask on whether to pay; say --yes to agree"
+                "there is no terminal to ask on whether to pay; add --yes to agree"
             )
         named = None if call.options.sitekey is None else task_for(call.options)
         answer = run(

@@ -49,9 +49,9 @@ class StoreTool(Tool):
         """Refuse what cannot be meant."""
         action, *rest = arguments or [""]
         if action not in _ACTIONS:
-            raise UsageError("say what to do: show, forget SITE or clear")
+            raise UsageError("name an action: show, forget SITE or clear")
         if len(rest) != _ACTIONS[action]:
-            wanted = "a SITE, https://shop.example say" if _ACTIONS[action] else "none"
+            wanted = "a SITE (https://shop.example)" if _ACTIONS[action] else "none"
             raise UsageError(f"{action} takes {wanted}, not {' '.join(rest) or 'none'}")
         if rest and not _is_site(rest[0]):
             raise UsageError(

@@ -46,13 +46,13 @@ class GateAddresses:
             asked: what the spider asked for.
             gated: where it was led.
         """
-        bare, named = _bare(gated), names(gated, asked.url)
-        if bare == _bare(asked.url) and not named:
+        address, named = _without_query(gated), names(gated, asked.url)
+        if address == _without_query(asked.url) and not named:
             return False  # no redirect, or one to the same page
         if self.is_certain(gated):
             return True
         if named or says_so(gated):
-            self._certain[bare] = None
+            self._certain[address] = None
             return True
         name = self._name(gated)
         if name not in self._led_from:
@@ -63,7 +63,7 @@ class GateAddresses:
 
     def is_certain(self, url: str) -> bool:
         """Tell whether *url* is a gate address, and cannot be a page."""
-        return _bare(url) in self._certain
+        return _without_query(url) in self._certain
 
     def is_known(self, url: str) -> bool:
         """Tell whether a gate was met at *url*, which is a gate address."""
@@ -91,9 +91,9 @@ class GateAddresses:
             return False
         if not self._led_from and not self._certain:
             return False  # most crawls, most of the time
-        start = _bare(asked)
+        start = _without_query(asked)
         return any(
-            _bare(url) != start
+            _without_query(url) != start
             and (self.is_certain(url) or self._led_others(url, asked, method))
             for url in urls[1:]
         )
@@ -108,7 +108,7 @@ class GateAddresses:
         if any(map(self.is_certain, urls)):
             return False
         for url in urls:
-            for name in (_bare(url), _whole(url)):
+            for name in (_without_query(url), _whole(url)):
                 self._pages[name] = None
                 self._led_from.pop(name, None)
                 self._guessed.pop(name, None)
@@ -124,8 +124,8 @@ class GateAddresses:
 
     def _name(self, url: str) -> str:
         """Return what *url* goes by: its query is part of it where others are pages."""
-        bare = _bare(url)
-        return _whole(url) if bare in self._pages else bare
+        address = _without_query(url)
+        return _whole(url) if address in self._pages else address
 
 
 def chain_of(request: Request) -> list[str]:
@@ -133,7 +133,7 @@ def chain_of(request: Request) -> list[str]:
     return [*request.meta.get("redirect_urls", ()), request.url]
 
 
-def _bare(url: str) -> str:
+def _without_query(url: str) -> str:
     return urlunsplit(urlsplit(url)._replace(query="", fragment=""))
 
 

@@ -12,10 +12,9 @@ from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from scrapy import Request
-    from scrapy.http import Response
 
+    from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
-    from scrapy_onecaptcha.crawl.sessions import Sessions
 
 __all__ = ["Arrival", "ArrivalTimes"]
 
@@ -26,44 +25,34 @@ class Arrival:
 
     Attributes:
         seconds: the time, in seconds of the crawl's clock.
-        cookies_set: the number of the last response that had set cookies by then.
+        cookies: names and values of what its request would have carried by then.
     """
 
     seconds: float
-    cookies_set: int
+    cookies: frozenset[tuple[str, str]]
 
 
 class ArrivalTimes:
-    """Notes when responses came, and numbers those that set cookies.
+    """Notes when responses came that may be gates.
 
     Args:
-        sessions: of the crawl.
+        engine: the crawl's.
         clock: the crawl's.
     """
 
-    def __init__(self, sessions: Sessions, clock: Clock) -> None:
-        self._sessions = sessions
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
         self._clock = clock
-        self._cookies_set = 0
         # An entry goes with its request, which outlives the reading of its response.
         self._arrivals: WeakKeyDictionary[Request, Arrival] = WeakKeyDictionary()
 
-    def note(self, request: Request, response: Response) -> None:
-        """Note that *response* to *request* comes now.
-
-        What comes for a session that is not open concerns no gate.
-        """
-        session = self._sessions.of(request)
-        if session is None:
-            return
-        if "Set-Cookie" in response.headers:
-            self._cookies_set += 1
-            session.cookies_set = self._cookies_set
-        self._arrivals[request] = self._now()
+    def note(self, request: Request) -> None:
+        """Note that a response to *request* comes now."""
+        self._arrivals[request] = self._now(request)
 
     def at(self, request: Request) -> Arrival:
         """Return when the last response to *request* came, by default now."""
-        return self._arrivals.get(request) or self._now()
+        return self._arrivals.get(request) or self._now(request)
 
-    def _now(self) -> Arrival:
-        return Arrival(self._clock.seconds(), self._cookies_set)
+    def _now(self, request: Request) -> Arrival:
+        return Arrival(self._clock.seconds(), self._engine.due_cookies(request))

@@ -1,4 +1,4 @@
-"""What arrives: delivered at once, or taken on by the flow of a gated request."""
+"""Responses as they arrive: delivered at once, or handed to a flow if gated."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.crawl.departures import Departures
     from scrapy_onecaptcha.crawl.endings import Endings
-    from scrapy_onecaptcha.crawl.payment import FlowContext
+    from scrapy_onecaptcha.crawl.flow_context import FlowContext
     from scrapy_onecaptcha.crawl.rules import RequestRules
     from scrapy_onecaptcha.crawl.slots import SlotLoans
     from scrapy_onecaptcha.models import Challenge
@@ -47,7 +47,7 @@ NO_COOKIES = (
 
 
 class Arrivals:
-    """Takes responses.
+    """Handles the responses of a crawl.
 
     Args:
         rules: say which requests concern us.
@@ -104,7 +104,7 @@ class Arrivals:
         challenge, rest = glance.challenge, glance.rest
         if rest is not None or (challenge is not None and challenge.kind == "gate"):
             self._sessions.open(self._sessions.key_of(request))
-        self._arrived.note(request, response)
+            self._arrived.note(request)
         if rest is not None:
             return self._read_in_turns(request, response, options, rest)
         return self._take(request, response, options, challenge)
@@ -279,7 +279,7 @@ class Arrivals:
             if isinstance(error, OneCaptchaError):
                 # The frames below hold what was sent to the site, and the URL of a form
                 # that is sent by GET holds its token. The sentence says it all.
-                raise _redact.bare(error) from None
+                raise _redact.without_frames(error) from None
             raise
 
     async def _parked(

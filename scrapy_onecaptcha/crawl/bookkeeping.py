@@ -1,4 +1,4 @@
-"""Who is told of the tasks of a crawl: its ledger, and the handlers of its signals."""
+"""The records of a crawl's tasks: its ledger, and the handlers of its signals."""
 
 from __future__ import annotations
 

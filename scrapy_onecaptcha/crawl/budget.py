@@ -1,4 +1,4 @@
-"""May we pay for this? Attempts, budget, circuit breaker."""
+"""Whether a task may be paid for: attempts, budget, circuit breaker."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from twisted.internet.defer import Deferred
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PageAttempts", "Policy", "TaskReservation"]
 
-#: The service's pass rate is 10 to 90 %, so that on a site that does accept tokens a
-#: row of failures is ordinary: its limit is so many times higher.
+#: Sites that accept tokens also refuse some of them, so that a series of refusals is
+#: normal there: the limit of such a site is so many times higher.
 TRUSTED_FACTOR = 4
 
 
@@ -167,7 +168,7 @@ class TaskReservation:
             self.entry.end("abandoned")
 
     def settle(self, verdict: Verdict, outcome: str = "", code: str = "") -> None:
-        """Say what the site made of the token; only the first word counts.
+        """Note the verdict on the task; only the first one counts.
 
         Args:
             verdict: what it means to the rules on money.
@@ -222,7 +223,7 @@ class PageAttempts:
         """Raise AttemptsExhausted where all are spent."""
         if self.spent >= self.limit:
             raise AttemptsExhausted(
-                f"{self.page} stayed gated after {self.spent} tasks "
+                f"{self.page} stayed gated after {counted(self.spent, 'task')} "
                 "(ONECAPTCHA_MAX_ATTEMPTS)"
             )
 
@@ -341,19 +342,25 @@ class Policy:
         left = state.failed_at + self._config.cooldown - now
         if left > 0:
             raise CircuitOpen(
-                f"{site} failed {state.failures} tasks in a row "
+                f"{site} failed {counted(state.failures, 'task')} in a row "
                 f"(ONECAPTCHA_MAX_FAILURES): the next one is tried in {left:.0f} s"
             )
 
     def spend(self, site: str) -> None:
-        """Count one task of *site*; by `TaskReservation.spend`."""
+        """Count one task of *site*; by `TaskReservation.spend`.
+
+        Raises:
+            BudgetExceeded: the crawl or the site has none left.
+        """
         limit, site_limit = self._config.max_tasks, self._config.max_tasks_per_site
         if limit and self.tasks >= limit:
-            raise BudgetExceeded(f"ONECAPTCHA_MAX_TASKS: all {limit} tasks are spent")
+            raise BudgetExceeded(
+                f"ONECAPTCHA_MAX_TASKS: {counted(limit, 'task')} spent, none left"
+            )
         if site_limit and self._tasks.of(site) >= site_limit:
             raise BudgetExceeded(
-                f"ONECAPTCHA_MAX_TASKS_PER_SITE: all {site_limit} tasks of {site} are "
-                "spent"
+                f"ONECAPTCHA_MAX_TASKS_PER_SITE: {counted(site_limit, 'task')} of "
+                f"{site} spent, none left"
             )
         self._tasks.add(site)
 

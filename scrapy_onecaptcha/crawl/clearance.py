@@ -1,4 +1,4 @@
-"""What a site granted for a token: its generation, its end, its yield.
+"""Clearances, which sites grant for tokens: generation, end, yield.
 
 A *clearance* has a generation, a number that only grows through the crawl. Each request
 is stamped with the last one when its cookies are attached. A gate whose stamp is older

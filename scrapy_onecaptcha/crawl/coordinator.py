@@ -17,9 +17,9 @@ from scrapy_onecaptcha.crawl.departures import Departures
 from scrapy_onecaptcha.crawl.dry_run import DryRun, DryRunCounts
 from scrapy_onecaptcha.crawl.duplicates import DroppedRedirects
 from scrapy_onecaptcha.crawl.endings import Endings
+from scrapy_onecaptcha.crawl.flow_context import FlowContext
 from scrapy_onecaptcha.crawl.leases import LocalLeases
 from scrapy_onecaptcha.crawl.page_scripts import PageScripts
-from scrapy_onecaptcha.crawl.payment import FlowContext
 from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
 from scrapy_onecaptcha.crawl.reading import Reader
 from scrapy_onecaptcha.crawl.rules import RequestRules
@@ -153,7 +153,7 @@ class Coordinator:
             engine=engine,
             scope=self.scope,
             sessions=self.sessions,
-            arrived=ArrivalTimes(self.sessions, clock),
+            arrived=ArrivalTimes(engine, clock),
             addresses=addresses,
             report=self.report,
             reader=self._reader,
@@ -297,7 +297,13 @@ class Coordinator:
     # A widget
 
     async def solve(self, response: Response) -> Solution:
-        """Return a token for the widget of *response*."""
+        """Return a token for the widget of *response*.
+
+        Raises:
+            UnsolvableGate: there is no widget, or none that a token can be got for.
+            OneCaptchaError: the rules forbid it, or the service gave no token.
+            ValueError: *response* belongs to no request.
+        """
         request = response.request
         if request is None:
             raise ValueError(f"{response} belongs to no request")

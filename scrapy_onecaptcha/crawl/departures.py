@@ -1,4 +1,4 @@
-"""What leaves: stamped, bound to its User-Agent, and held where it has to wait."""
+"""Requests as they leave: stamped, bound to a User-Agent, held if they have to wait."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOOK_AGAIN = 0.5
 
 
 class Departures:
-    """Lets requests go.
+    """Handles the requests of a crawl before they are sent.
 
     Args:
         rules: say which requests concern us.
@@ -86,6 +86,8 @@ class Departures:
         if not self._rules.concerns(request):
             return None
         request_meta.keep_way(request)
+        if not self._engine.is_closing:
+            request_meta.resume(request)
         session = self._sessions.of(request)
         if session is not None and self._shares and not must_not_wait(request):
             line = session.line
@@ -115,10 +117,8 @@ class Departures:
 
     def _depart(self, request: Request, session: Session | None) -> None:
         noted = request_meta.stamp(request, self._sessions.granted)
-        if "given_back" in noted and not self._engine.is_closing:
-            del noted["given_back"]  # by an earlier run
         if self._notes_cookies and "bare" not in noted:
-            noted["bare"] = self._engine.is_bare(request)
+            noted["bare"] = self._engine.has_no_cookies(request)
         user_agent = noted.get("user_agent") or (session and session.user_agent)
         if user_agent:
             request.headers["User-Agent"] = user_agent

@@ -1,6 +1,6 @@
 """Sessions of neighbouring hosts: one registrable domain, cookiejar and proxy.
 
-A wall often has one clearance for all hosts of a domain. So the first solve of a
+Bot walls often have one clearance for all hosts of a domain. So the first solve of a
 sitekey goes alone there until a token has been accepted, and after a failure another
 host has its turn: one host that refuses every token keeps nobody waiting for long.
 """

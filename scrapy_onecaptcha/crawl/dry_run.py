@@ -21,12 +21,12 @@ __all__ = ["DryRun", "DryRunCounts", "plan_of"]
 
 logger = get_logger("scrapy_onecaptcha")
 
-#: Sites that are counted one by one, and those that the summary tells one by one.
+#: Sites that are counted one by one, and those that have a line in the summary.
 MAX_SITES = 10_000
 MAX_TOLD = 20
 OTHERS = "other sites"
 
-#: Plans that are told, of all sites and of one. Each page may have another one.
+#: Plans that are logged, of all sites and of one. Each page may have another one.
 MAX_PLANS = 1000
 MAX_PLANS_OF_SITE = 10
 
@@ -94,7 +94,7 @@ class DryRunCounts:
         return counts.least - before
 
     def summary(self) -> list[str]:
-        """Return a line for each site, the dearest ones, and one for all."""
+        """Return a line for each of the sites with most gates, and one for all."""
         if not self._sites:
             return ["Dry run: no gate met"]
         ranked = sorted(self._sites, key=lambda site: (-self._sites[site].gates, site))

@@ -138,7 +138,7 @@ class Endings:
 
 
 def restore(request: Request, asked: Request) -> None:
-    """Make *request* what is asked for, if a redirect led it elsewhere."""
+    """Turn *request* back into *asked*, if a redirect led it elsewhere."""
     if request is not asked:
         _scrapy.become(request, asked)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_onecaptcha.crawl.domains import Movable
+    from scrapy_onecaptcha.crawl.flow_context import FlowContext
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
-    from scrapy_onecaptcha.crawl.payment import FlowContext
     from scrapy_onecaptcha.crawl.sessions import Session
     from scrapy_onecaptcha.crawl.site import SiteClient
     from scrapy_onecaptcha.crawl.window import Ticket

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from scrapy_onecaptcha._scrapy import sent_cookies
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, stamp_of
 from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.service.task import Task, proxy_of
@@ -45,7 +46,7 @@ class Gate:
         session: that it belonged to when it was met; it may be one with another now.
         stamp: the last clearance that there was when its request left.
         seen_at: when it came, in seconds of the crawl's clock.
-        cookies_set: the number of the last response that had set cookies when it came.
+        cookies: names and values of what its request would have carried by then.
     """
 
     request: Request
@@ -54,25 +55,26 @@ class Gate:
     session: Session
     stamp: int
     seen_at: float
-    cookies_set: int
+    cookies: frozenset[tuple[str, str]]
 
     @property
     def site(self) -> str:
         """Scheme and netloc."""
         return self.session.key.site
 
-    def lacks_cookies(self, unsent: frozenset[tuple[str, str]]) -> bool:
-        """Tell whether others have set cookies since its request left.
+    def belongs_to(self, due: frozenset[tuple[str, str]]) -> bool:
+        """Tell whether its form may be sent with the cookies that are *due* now.
 
-        Its form belongs to the cookies that were sent for it and came with it.
+        It belongs to those that were sent for it and came with it. Others may have set
+        one anew while it was on its way, or since; or one was deleted or has expired.
 
         Args:
-            unsent: would be sent now, and was not sent for the gate.
+            due: names and values of what would be sent for its page now.
         """
         lines = self.response.headers.getlist("Set-Cookie")
         pairs = (line.decode("latin-1").partition(";")[0] for line in lines)
         came = {(n.strip(), v.strip()) for n, _, v in (p.partition("=") for p in pairs)}
-        return not unsent <= came
+        return due == self.cookies and due <= sent_cookies(self.request) | came
 
     def takes_token_of(self, old: Gate) -> bool:
         """Tell whether the token for *old* may go by the form of this one."""

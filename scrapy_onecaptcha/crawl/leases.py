@@ -1,4 +1,4 @@
-"""Who may solve for a session: leases, where several processes crawl the same site."""
+"""Leases: which process may solve for a session, if several crawl the same site."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Imported:
 
 
 class Leases(Protocol):
-    """Who may solve for a session; its coroutines await Deferreds only."""
+    """Decides which process may solve for a session; its coroutines await Deferreds."""
 
     async def take(self, gate: Gate) -> Lease | Imported:
         """Wait for the right to solve, or for what another process has earned.

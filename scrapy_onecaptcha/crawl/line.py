@@ -1,4 +1,4 @@
-"""The line of a session's waiting requests, and who of them goes next.
+"""The line of a session's waiting requests, and which of them goes next.
 
 After a clearance one request goes first, the probe. Once it has its page the window is
 open, and the others follow in order of arrival, so many at once as the site's download
@@ -117,6 +117,7 @@ class Line:
         self._memory = memory
         self._waiting: list[Waiting] = []
         self._solving: Counter[str] = Counter()
+        self._taken_over: Counter[str] = Counter()
         self._recheck_due = False
         self._rechecking = False
         self._gates_in_a_row = 0
@@ -125,7 +126,7 @@ class Line:
     # What is asked
 
     @property
-    def is_walled(self) -> bool:
+    def meets_only_gates(self) -> bool:
         """Whether a request would only meet the gate that is being solved already.
 
         Before the first clearance nobody knows how many pages are gated. That all are
@@ -139,7 +140,7 @@ class Line:
     @property
     def is_free(self) -> bool:
         """Whether a request needs no place in the window, nor has to wait."""
-        return self.phase is Phase.FREE and not self.is_walled
+        return self.phase is Phase.FREE and not self.meets_only_gates
 
     def enter(self, request: Request) -> Ticket | None:
         """Return the place of *request* in the window if there is one at once."""
@@ -211,9 +212,10 @@ class Line:
 
     def solved(self, sitekey: str, *, failed: bool) -> None:
         """Note the end of a solve; the line moves when its request has its page."""
-        self._solving[sitekey] -= 1
-        if self._solving[sitekey] <= 0:
-            del self._solving[sitekey]
+        solves = self._taken_over if self._taken_over[sitekey] else self._solving
+        solves[sitekey] -= 1
+        if solves[sitekey] <= 0:
+            del solves[sitekey]
         self.domain.solved(self, sitekey, failed=failed)
 
     def rechecked(self) -> None:
@@ -221,8 +223,12 @@ class Line:
         self._rechecking = False
 
     def absorb(self, other: Line) -> None:
-        """Take over who waits in *other*, whose session is one with this one."""
+        """Take over who waits in *other*, whose session is one with this one.
+
+        Its solves end here, too. Nobody waits for them: they began on older gates.
+        """
         self.domain.merged(other, self)
+        self._taken_over.update(other._solving + other._taken_over)
         moved, other._waiting = other._waiting, []
         for waiting in moved:
             if waiting.lend and self.phase is not Phase.OPEN:
@@ -312,7 +318,7 @@ class Line:
     def _send_held(self) -> bool:
         """Let go one that is held unsent, where it would meet more than the gate."""
         held = next((w for w in self._waiting if w.stamp is None), None)
-        if held is None or self.is_walled:
+        if held is None or self.meets_only_gates:
             return False
         self._release(held, Go.SEND, None)
         return True

@@ -9,8 +9,9 @@ from scrapy_onecaptcha.crawl.gate import Delivered, note_passed
 from scrapy_onecaptcha.service.task import proxy_of
 
 if TYPE_CHECKING:
+    from scrapy_onecaptcha.crawl.flow_context import FlowContext
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
-    from scrapy_onecaptcha.crawl.payment import FlowContext, Payment
+    from scrapy_onecaptcha.crawl.payment import Payment
     from scrapy_onecaptcha.crawl.site import SiteClient
     from scrapy_onecaptcha.exceptions import ProxyFailed
     from scrapy_onecaptcha.models import Proxy

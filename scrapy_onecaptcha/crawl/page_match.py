@@ -1,4 +1,4 @@
-"""Can the answer to a submission be the page that was asked for?"""
+"""Whether the answer to a submission can be the page that was asked for."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
 __all__ = ["expected", "is_page", "moves_on", "same_page", "shows_page"]
-
-NO_CONTENT = 204
 
 #: A page with more text than this has more to say than that it moves on.
 MAX_NOTICE = 600
@@ -55,7 +53,7 @@ def is_page(
 
 def shows_page(answer: Response, expect: str | None) -> bool:
     """Tell whether *answer* shows content, *expect* where the user has named it."""
-    if not 200 <= answer.status < 300 or answer.status == NO_CONTENT:  # noqa: PLR2004
+    if not 200 <= answer.status < 300:  # noqa: PLR2004
         return False
     if not answer.body.strip() or moves_on(answer):
         return False

@@ -35,7 +35,7 @@ logger = get_logger(__name__)
 
 #: GETs of one page that are made for its scripts.
 MAX_NEEDS = 3
-# Visits of one page, each with more of what it needs.
+# Visits of one page; each brings more of what the page needs.
 MAX_ROUNDS = 6
 
 SCRIPTS_OFF = Scripts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scrapy_onecaptcha._logging import get_logger
@@ -37,24 +37,15 @@ from scrapy_onecaptcha.exceptions import (
 from scrapy_onecaptcha.pages.html import MAX_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from scrapy.http import Response
-
-    from scrapy_onecaptcha.crawl.budget import Policy, TaskReservation
-    from scrapy_onecaptcha.crawl.dry_run import DryRun
+    from scrapy_onecaptcha.crawl.budget import TaskReservation
+    from scrapy_onecaptcha.crawl.flow_context import FlowContext
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
-    from scrapy_onecaptcha.crawl.leases import Leases
     from scrapy_onecaptcha.crawl.sessions import Session
-    from scrapy_onecaptcha.crawl.shutdown import Waits
-    from scrapy_onecaptcha.crawl.site import SiteClient, SiteContext
+    from scrapy_onecaptcha.crawl.site import SiteClient
     from scrapy_onecaptcha.crawl.verdict import Verdict
     from scrapy_onecaptcha.models import Solution
-    from scrapy_onecaptcha.report.journal import Journal
-    from scrapy_onecaptcha.service.solver import Solver
-    from scrapy_onecaptcha.settings import Config
 
-__all__ = ["FlowContext", "Payment"]
+__all__ = ["Payment"]
 
 logger = get_logger(__name__)
 
@@ -67,22 +58,6 @@ MAX_RENEWALS, MAX_REFETCHES = 2, 3
 
 #: Seconds by which processes may differ on when one cool-down ends.
 SAME_END = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowContext:
-    """What the flows of a crawl share."""
-
-    config: Config
-    site: SiteContext
-    solver: Solver[TaskReservation]
-    auth_encoding: str
-    policy: Policy
-    leases: Leases
-    waits: Waits
-    journal: Journal
-    dry_run: DryRun | None
-    drop_body: Callable[[Response, int], None]
 
 
 class Payment:
@@ -106,7 +81,7 @@ class Payment:
         self._site = site
         self._sender = TokenSender(site, context.site)
         self._judge = Judge(site, context.site, self._pause)
-        self._allowance = PageAttempts(
+        self._page_attempts = PageAttempts(
             site.original.url, site.options.max_attempts, context.journal
         )
         self.made = False
@@ -114,13 +89,13 @@ class Payment:
         self._breaker_waits = 0
         self._has_earned = False
         self._rqdata: str | None = None
-        self._last = "the service gave no token"
-        self._code = ""
+        self._last_reason = "the service gave no token"
+        self._last_code = ""
 
     @property
     def attempts(self) -> int:
         """Tasks that the page has cost so far."""
-        return self._allowance.spent
+        return self._page_attempts.spent
 
     async def check(self, gate: Gate) -> None:
         """Raise what forbids to solve *gate*, before anybody waits or pays for it."""
@@ -139,10 +114,10 @@ class Payment:
     def check_attempts(self) -> None:
         """Raise AttemptsExhausted where the page may cost no further task."""
         try:
-            self._allowance.check()
+            self._page_attempts.check()
         except AttemptsExhausted as error:
-            exhausted = AttemptsExhausted(f"{error}; last reason: {self._last}")
-            exhausted.code = self._code
+            exhausted = AttemptsExhausted(f"{error}; last reason: {self._last_reason}")
+            exhausted.code = self._last_code
             raise exhausted from None
 
     def drop_body(self, gate: Gate) -> None:
@@ -200,36 +175,40 @@ class Payment:
         bought = await self._buy(gate)
         if bought is None:
             return Gated(gate)
-        solution, unit = bought
-        with unit:
-            return await self._use(gate, solution, unit, generation)
+        solution, reservation = bought
+        with reservation:
+            return await self._use(gate, solution, reservation, generation)
 
     async def _buy(self, gate: Gate) -> tuple[Solution, TaskReservation] | None:
         """Return a token and its reservation; ``None`` where the task failed."""
-        spent = self._allowance.spent
-        self._allowance.subject = subject_of(gate.challenge, gate.session.key)
+        spent = self._page_attempts.spent
+        self._page_attempts.subject = subject_of(gate.challenge, gate.session.key)
         task = task_of(gate.challenge, gate.request, self._context.auth_encoding)
         try:
             while True:
-                solving = self._context.solver.solve(task, gate.site, self._allowance)
+                solving = self._context.solver.solve(
+                    task, gate.site, self._page_attempts
+                )
                 try:
-                    solution, unit = await self._context.waits.until_closing(solving)
+                    solution, reservation = await self._context.waits.until_closing(
+                        solving
+                    )
                     break
                 except CircuitOpen as error:
                     await self._sit_out(gate, error)
         except (TaskFailed, SolveTimeout) as error:
-            if self._allowance.spent == spent:
+            if self._page_attempts.spent == spent:
                 raise  # it was not even created: nothing would ever end the tries
-            self._last, self._code = str(error), error.code
+            self._last_reason, self._last_code = str(error), error.code
             sent = task.proxy is not None and self._config.task_proxy == "request"
             if sent and isinstance(error, ProxyFailed):
                 raise  # another proxy may do
             return None
         finally:
-            self._session(gate).cost += self._allowance.spent - spent
+            self._session(gate).cost += self._page_attempts.spent - spent
         if solution.user_agent is None:  # then it is bound to the one that was sent
             solution = replace(solution, user_agent=user_agent_of(gate.request))
-        return solution, unit
+        return solution, reservation
 
     async def _sit_out(self, gate: Gate, error: CircuitOpen) -> None:
         """Wait for the end of a cool-down, where the settings allow it.
@@ -256,7 +235,7 @@ class Payment:
 
     async def _renew(self, gate: Gate) -> Outcome:
         """Fetch the gate anew: once for each task, and a few times for nothing."""
-        if self._renewals > self._allowance.spent + MAX_RENEWALS:
+        if self._renewals > self._page_attempts.spent + MAX_RENEWALS:
             raise UnsolvableGate(
                 "No token can pass this gate: fetched again, it names another sitekey "
                 f"each time, {self._renewals} times by now"
@@ -274,7 +253,11 @@ class Payment:
         return gate.challenge.rqdata == self._rqdata or age > self._config.gate_max_age
 
     async def _use(
-        self, gate: Gate, solution: Solution, unit: TaskReservation, generation: int
+        self,
+        gate: Gate,
+        solution: Solution,
+        reservation: TaskReservation,
+        generation: int,
     ) -> Outcome:
         """Send the token, unless the page passes without it by now."""
         paid_for = gate
@@ -282,33 +265,33 @@ class Payment:
             outcome = await self._site.ask("look")
             if isinstance(outcome, Delivered):
                 note_passed(self._session(gate), outcome)
-                return self._unused(gate, outcome, unit)
+                return self._unused(gate, outcome, reservation)
             gate = outcome.gate if outcome.gate.takes_token_of(gate) else gate
         fresh, refetches = not self._is_outdated(gate, solution), 0
         while not fresh:
             outcome = await self._site.refetch(gate, solution.user_agent)
             if isinstance(outcome, Delivered):
-                return self._gone(gate, outcome, unit)
+                return self._gone(gate, outcome, reservation)
             last, gate, refetches = gate, outcome.gate, refetches + 1
             done = refetches >= MAX_REFETCHES or gate.response is last.response
-            fresh = done or not self._lacks_cookies(gate)
+            fresh = done or self._has_its_cookies(gate)
         gate, before = as_planned(gate, paid_for), self._jar(gate)
         leave_by = solution.issued_at + self._config.token_max_age
         try:
             came = await self._sender.submit(gate, solution, leave_by)
         except TokenExpired:
             # Else a site that keeps all its connections waiting could cost any sum.
-            unit.settle("failed", "expired")
-            self._last, self._code = "the token grew too old to be sent", ""
+            reservation.settle("failed", "expired")
+            self._last_reason, self._last_code = "the token grew too old to be sent", ""
             self._report.expired(gate.site, self._clock.seconds() - solution.issued_at)
             return Gated(gate)
         except PageChanged as error:
-            unit.settle("void", "unused")
-            self._report.unused(gate.site)
+            reservation.settle("void", "unused")
+            self._report.count("tokens/unused")
             told = error.told(self._site.original.url)
             raise SubmissionRefused(told, advice=PAGE_CHANGED) from None
         verdict = await self._judge.judge(gate, came, solution.user_agent)
-        return self._conclude(gate, verdict, solution, unit, before)
+        return self._conclude(gate, verdict, solution, reservation, before)
 
     def _jar(self, gate: Gate) -> Jar:
         cookies = self._engine.cookies(gate.request)
@@ -319,33 +302,38 @@ class Payment:
         return not gate.challenge.rqdata and (
             self._clock.seconds() - gate.seen_at > self._config.gate_max_age
             or solution.user_agent != user_agent_of(gate.request)
-            or gate.cookies_set < self._session(gate).cookies_set
-            or self._lacks_cookies(gate)
+            or not self._has_its_cookies(gate)
         )
 
-    def _lacks_cookies(self, gate: Gate) -> bool:
-        return gate.lacks_cookies(self._engine.unsent_cookies(gate.request))
+    def _has_its_cookies(self, gate: Gate) -> bool:
+        return gate.belongs_to(self._engine.due_cookies(gate.request))
 
     # What came of it
 
-    def _gone(self, gate: Gate, page: Delivered, unit: TaskReservation) -> Outcome:
+    def _gone(
+        self, gate: Gate, page: Delivered, reservation: TaskReservation
+    ) -> Outcome:
         """Conclude for a token whose gate was gone before it was sent."""
         if page.shows_content:
             # The site will let the others pass as well.
-            self._grant(gate, page, self._jar(gate), unit=None)
-        return self._unused(gate, page, unit)
+            self._grant(gate, page, self._jar(gate), reservation=None)
+        return self._unused(gate, page, reservation)
 
-    def _unused(self, gate: Gate, page: Delivered, unit: TaskReservation) -> Outcome:
+    def _unused(
+        self, gate: Gate, page: Delivered, reservation: TaskReservation
+    ) -> Outcome:
         if not page.shows_content:
-            return self._in_vain(gate, page, unit)
-        unit.settle("void", "unused")  # it passed without the token
+            return self._without_content(gate, page, reservation)
+        reservation.settle("void", "unused")  # it passed without the token
         self._report.unused(gate.site)
         return page
 
-    def _in_vain(self, gate: Gate, page: Delivered, unit: TaskReservation) -> Outcome:
+    def _without_content(
+        self, gate: Gate, page: Delivered, reservation: TaskReservation
+    ) -> Outcome:
         url = self._site.original.url
         self._report.no_content(url, gate.site, page.response.status)
-        unit.settle("failed", "failed", "page_error")
+        reservation.settle("failed", "failed", "page_error")
         return page
 
     def _conclude(
@@ -353,28 +341,33 @@ class Payment:
         gate: Gate,
         verdict: Verdict,
         solution: Solution,
-        unit: TaskReservation,
+        reservation: TaskReservation,
         before: Jar,
     ) -> Outcome:
         """Count what the site made of the token."""
         outcome = verdict.outcome
         if isinstance(outcome, Gated):
-            self._last, self._code = "the site refused the token", ""
+            self._last_reason, self._last_code = "the site refused the token", ""
             self._report.rejected(gate.site, self._site.original.url)
-            unit.settle("failed", "rejected")
+            reservation.settle("failed", "rejected")
             return outcome
         if not outcome.shows_content:
-            return self._in_vain(gate, outcome, unit)
+            return self._without_content(gate, outcome, reservation)
         session = self._session(gate)
         session.user_agent = solution.user_agent
         session.url_pass = verdict.url_pass or session.url_pass
-        self._grant(gate, outcome, before, unit=unit)
+        self._grant(gate, outcome, before, reservation=reservation)
         self._report.accepted(gate.site)
-        unit.settle("accepted", "accepted")
+        reservation.settle("accepted", "accepted")
         return outcome
 
     def _grant(
-        self, gate: Gate, page: Delivered, before: Jar, *, unit: TaskReservation | None
+        self,
+        gate: Gate,
+        page: Delivered,
+        before: Jar,
+        *,
+        reservation: TaskReservation | None,
     ) -> None:
         """Note that the site has let the page pass, and will let others."""
         if not self._config.share_clearance:
@@ -392,8 +385,8 @@ class Payment:
         self._sessions.grant(
             session, again, frozenset((c.name, c.value or "") for c in new)
         )
-        if unit is not None and session.clearances.current is not None:
-            session.clearances.current.entry = unit.entry
+        if reservation is not None and session.clearances.current is not None:
+            session.clearances.current.entry = reservation.entry
         self._report.clearance_begun()
         if session.clearances.unproductive > 1:
             self._report.token_for_each_page(gate.site)

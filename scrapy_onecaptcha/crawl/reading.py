@@ -1,4 +1,4 @@
-"""Reads a response: is a gate there? The scripts of a possible one are run."""
+"""Reads responses; the scripts of a possible gate are run."""
 
 from __future__ import annotations
 

@@ -19,15 +19,16 @@ __all__ = [
     "by_way_of",
     "first_of",
     "forget",
+    "had_no_cookies",
     "is_evidence",
     "keep_way",
     "mark",
     "pin",
     "reached",
+    "resume",
     "role_of",
     "stamp",
     "stamp_of",
-    "was_bare",
 ]
 
 #: The key of the dict.
@@ -83,7 +84,7 @@ def stamp_of(request: Request) -> int:
     return int(state.get("generation", 0))
 
 
-def was_bare(request: Request) -> bool:
+def had_no_cookies(request: Request) -> bool:
     """Tell whether *request*, or what a redirect made it of, left without a cookie."""
     return bool((request.meta.get(KEY) or {}).get("bare"))
 
@@ -199,6 +200,13 @@ def by_way_of(request: Request, sent: Request) -> Request:
     if credentials is not None:
         headers[_WAY_HEADER] = credentials
     return request.replace(meta=meta, headers=headers)
+
+
+def resume(request: Request) -> None:
+    """Note that *request*, if an earlier run gave it back, is on its way again."""
+    state = request.meta.get(KEY)
+    if state and "given_back" in state:
+        request.meta[KEY] = {n: v for n, v in state.items() if n != "given_back"}
 
 
 def borrow(request: Request, **meta: Any) -> None:

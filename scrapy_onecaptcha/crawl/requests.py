@@ -50,7 +50,7 @@ ONCE = {
     "dont_redirect": True,
     "handle_httpstatus_all": True,
     "dont_cache": True,
-    # The target was held against the scope of this middleware already.
+    # The target was checked against the scope of this middleware already.
     "allow_offsite": True,
 }
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scope"]
 
-#: Characters of an address that a page names, in a sentence of ours.
+#: Characters of a page's own words in a sentence of ours.
 MAX_SHOWN = 200
 
 
@@ -50,7 +50,7 @@ class Scope:
         return any(is_within(host, domain) for domain in self.domains)
 
     def check_submission(self, page: str, target: str, asked: str = "") -> None:
-        """Hold the *target* of a submission against the *page* that asks for it.
+        """Check that a token may go from *page* to *target*.
 
         Args:
             page: shows the gate.

@@ -31,12 +31,11 @@ __all__ = ["LIBRARY_HOSTS", "ScriptFiles"]
 
 logger = get_logger(__name__)
 
-#: Of one page.
+# Files of one page that are fetched, and those that are kept for the crawl.
 MAX_FILES = 8
-#: Of one file or answer, in bytes.
-MAX_SIZE = 1_000_000
-# Files that are kept for the crawl.
 MAX_KEPT = 128
+# Bytes of one file or answer.
+MAX_SIZE = 1_000_000
 
 #: Public hosts of libraries.
 LIBRARY_HOSTS = (
@@ -75,7 +74,7 @@ class _File:
         return cls(_text(response), digests)
 
     def is_intact(self, integrity: str) -> bool:
-        """Hold it against the digests that a page names, as a browser does."""
+        """Compare it with the digests that a page names, as a browser does."""
         named = [each.partition("?")[0].partition("-") for each in integrity.split()]
         known = {name for name, _, _ in named}.intersection(_ALGORITHMS)
         if not known:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha._twisted import Semaphore
 from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.scripts.models import Reading
@@ -83,8 +84,8 @@ class ScriptTurns:
         if left <= 0:
             return None
         return Reading(
-            stopped=f"those of {failures.pages} pages of its site did not end; the "
-            f"next are run in {left:.0f} s (ONECAPTCHA_MAX_FAILURES)"
+            stopped=f"those of {counted(failures.pages, 'page')} of its site did not "
+            f"end; the next are run in {left:.0f} s (ONECAPTCHA_MAX_FAILURES)"
         )
 
     def _note(self, site: str, *, failed: bool) -> None:

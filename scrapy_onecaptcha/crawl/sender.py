@@ -71,7 +71,7 @@ class TokenSender:
         self._visit: Visit | None = None
 
     async def may_submit(self, gate: Gate) -> None:
-        """Hold the submission of *gate* against scope and robots.txt; pays nothing.
+        """Check the submission of *gate* against scope and robots.txt; pays nothing.
 
         Raises:
             SubmissionRefused: the token may not go there.

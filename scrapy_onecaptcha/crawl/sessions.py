@@ -44,8 +44,6 @@ class Session:
         user_agent: the one that the clearance is bound to; every request carries it.
         url_pass: query parameters that open its pages, if the site grants that.
         useless_passes: names of query parameters that were tried and open nothing.
-        cookies_set: the number of the last response that has set cookies; a form that
-            came before may belong to a cookie that is gone.
         cost: tasks since its last clearance.
         used_at: when it was last looked up, in seconds of the crawl's clock.
         merged_into: the session that it has become one with, if any.
@@ -57,7 +55,6 @@ class Session:
         self.user_agent: str | None = None
         self.url_pass: tuple[tuple[str, str], ...] = ()
         self.useless_passes: set[frozenset[str]] = set()
-        self.cookies_set = 0
         self.cost = 0
         self.used_at = 0.0
         self.merged_into: Session | None = None

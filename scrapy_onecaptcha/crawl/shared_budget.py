@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 
-from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.exceptions import (
     AccountError,
@@ -119,13 +119,14 @@ class SharedBudget:
         if refusal.reason == "budget":
             self.is_spent = True
             raise BudgetExceeded(
-                f"ONECAPTCHA_SHARED_MAX_TASKS: all {refusal.count} tasks are spent"
+                "ONECAPTCHA_SHARED_MAX_TASKS: "
+                f"{counted(refusal.count, 'task')} spent, none left"
             )
         if refusal.reason == "breaker":
             self._open_until[site] = self._clock.seconds() + refusal.seconds
             raise CircuitOpen(
-                f"{site} failed {refusal.count} tasks in a row, over all processes "
-                f"(ONECAPTCHA_MAX_FAILURES): the next one is tried in "
+                f"{site} failed {counted(refusal.count, 'task')} in a row, over all "
+                f"processes (ONECAPTCHA_MAX_FAILURES): the next one is tried in "
                 f"{refusal.seconds:.0f} s"
             )
 

@@ -129,7 +129,7 @@ class SiteClient:
             session=session,
             stamp=request_meta.stamp_of(request),
             seen_at=arrival.seconds,
-            cookies_set=arrival.cookies_set,
+            cookies=arrival.cookies,
         )
         return self.gate
 
@@ -143,11 +143,7 @@ class SiteClient:
         that led to a page of the site, only that page is asked for.
         """
         led_to, asked = self._led_to, self._asked
-        if (
-            requests.is_safe(asked)
-            or (led_to.url, led_to.method) == (asked.url, asked.method)
-            or self._context.addresses.is_certain(led_to.url)
-        ):
+        if requests.is_safe(asked) or self._context.addresses.is_certain(led_to.url):
             return asked
         return led_to
 
@@ -173,8 +169,9 @@ class SiteClient:
     def _led_astray(self, outcome: Delivered) -> Outcome:
         """Return what it comes to that the page led to nobody's page, and does again.
 
-        Where that is only guessed to be a gate address, it is a page after all. Else
-        the page is gated still: that gate is as new as the request that was led there.
+        Where that is only guessed to be a gate address, it is a page after all: old
+        URLs may lead to one page as well, and only `expect` tells that from "verified".
+        Else the page is gated still: the gate is as new as what was led there.
         """
         response = outcome.response
         request = response.request

@@ -55,7 +55,7 @@ logger = get_logger(__name__)
 #: Tokens in a row that opened nothing else, above which a site wants one for each page.
 MAX_UNPRODUCTIVE = 1
 
-#: Sessions of which it is remembered what the store knows.
+#: Sessions whose clearances in the store are remembered.
 MAX_KNOWN = 4096
 
 
@@ -252,7 +252,7 @@ class StoreLeases:
         new = set_by(gate.request, gate.response)
         # Nobody has seen the cookies of a redirect, but a first visit had no others.
         led = "redirect_urls" in gate.request.meta
-        first_visit = led and request_meta.was_bare(gate.request)
+        first_visit = led and request_meta.had_no_cookies(gate.request)
         known.cookies.update(key for key in cookies if first_visit or key.name in new)
         return {key: cookies[key] for key in cookies.keys() - known.cookies}
 

@@ -173,7 +173,7 @@ def submit_by(
 
 
 def _headers(request: Request, response: Response, form: Form) -> Headers:
-    """Return what a browser would say of where the submission comes from."""
+    """Return the headers of the gate's request, with a browser's Referer and Origin."""
     headers = request.headers.copy()
     for name in ("Content-Type", "Content-Length", "Origin"):
         headers.pop(name, None)

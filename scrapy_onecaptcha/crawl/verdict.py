@@ -1,4 +1,4 @@
-"""What a site made of a token: judged by the page, asked for without a token."""
+"""Whether a site accepted a token, judged by the page without a token."""
 
 from __future__ import annotations
 

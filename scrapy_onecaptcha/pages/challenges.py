@@ -1,4 +1,4 @@
-"""What is handed on of a page or reply: what a solve of its hCaptcha would need."""
+"""Makes the challenge of a page or reply: all that a solve of its hCaptcha needs."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GATE", "Verdict", "confidence", "judge", "weigh"]
 
-#: What the evidence must weigh for a page to be a gate: where both are as likely,
+#: The least weight of a gate, in points. Where gate and widget are equally likely,
 #: nothing is paid.
 GATE = 1
 

@@ -37,8 +37,8 @@ MAX_CONTROLS = 200
 SUBMITS = frozenset({"submit", "image"})
 BUTTONS = SUBMITS | {"reset", "button"}
 _SEARCH = frozenset({"q", "s", "query", "search", "keyword", "keywords", "term"})
-# Of a box to tick for later visits, and of a menu of languages: neither is a question
-# that has to be answered.
+# Names of a box to tick for later visits: that question need not be answered, nor need
+# a menu of languages.
 _OPTIONAL = re.compile(
     r"remember|trust|stay[_ -]?(?:signed|logged)|keep[_ -]?me|merken|souvenir|recordar"
     r"|lembrar|ricorda|onthoud|zapamięt|запомн",
@@ -86,7 +86,7 @@ def owner(element: Node, page: Page) -> Node | None:
 
 
 def is_asked(element: Node, page: Page, *, within: Node | None = None) -> bool:
-    """Say whether a visitor is to fill *element*: neither hidden nor a honeypot.
+    """Tell whether a visitor is to fill *element*: it is not hidden, and no honeypot.
 
     Args:
         element: a control.
@@ -107,7 +107,7 @@ def is_asked(element: Node, page: Page, *, within: Node | None = None) -> bool:
 
 
 def _is_optional(element: Node, kind: str, name: str) -> bool:
-    """Say whether a control is fine as it is, though a visitor may change it."""
+    """Tell whether a control may stay as it is, though a visitor may change it."""
     if element.get("required") is not None and element.get("checked") is None:
         return False
     if kind == "checkbox":
@@ -116,7 +116,7 @@ def _is_optional(element: Node, kind: str, name: str) -> bool:
 
 
 def is_search(element: Node) -> bool:
-    """Say whether a control is a search box, as any page may have."""
+    """Tell whether a control is a search box, as any page may have."""
     name = (element.get("name") or "").lower()
     return name in _SEARCH or element.get("type", "").lower() == "search"
 
@@ -128,7 +128,7 @@ def label(element: Node) -> str:
 
 
 def is_disabled(element: Node, page: Page) -> bool:
-    """Say whether the control or a fieldset around it is disabled."""
+    """Tell whether the control or a fieldset around it is disabled."""
     if element.get("disabled") is not None:
         return True
     return page.owners.around(element).is_disabled

@@ -261,7 +261,7 @@ def _detect_demand(
     if demand.validated and challenge.sitekey is None:
         is_gate = False  # the spider's own form lacked its token
     if options.decide is None:
-        # What configures a page is not worth a word.
+        # JSON that only configures a page is not reported as a widget.
         return as_kind(challenge, is_gate) if weight > 0 else None
     decision = bool(options.decide(response, as_kind(challenge, is_gate)))
     return as_kind(challenge, decision, f"ONECAPTCHA_GATE says {decision}.")

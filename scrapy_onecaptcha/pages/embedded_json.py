@@ -20,16 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_DATA", "Data", "data_steps", "read_data", "rqdata_of", "sitekey_of"]
 
-# Of each kind of place that is tried.
-MAX_BLOBS = 16
-# Characters of one of them.
-MAX_BLOB = 512 * 1024
-# Of values in all places together.
+# Pieces of data that are tried, of each kind, and characters of the longest.
+MAX_PIECES = 16
+MAX_PIECE_LENGTH = 512 * 1024
+# Values that are looked at in all pieces together, and in one step.
 MAX_VALUES = 10_000
-# Of escapes in a literal that is parsed.
-MAX_ESCAPES = 20_000
-# Of values in one step.
 MAX_IN_STEP = 4_000
+# Escapes in a literal that is parsed; one with more is left out.
+MAX_ESCAPES = 20_000
 
 _OBJECT = re.compile(r"[=(]\s{0,20}(?=\{\s{0,20}[\"'])")
 _PARSED = re.compile(
@@ -66,8 +64,8 @@ def read_data(code: str, texts: Iterable[str]) -> Data:
     """Read all JSON in a page, once for all of its widgets.
 
     Args:
-        code: the page's scripts: what they assign, pass on or parse is read.
-        texts: of its scripts that are no JavaScript.
+        code: the page's scripts; data that they assign, pass on or parse is read.
+        texts: the page's scripts that are data, not JavaScript.
     """
     return finish(data_steps(code, texts))
 
@@ -133,13 +131,13 @@ def _beside(
 
 
 def _values(code: str, texts: Iterable[str]) -> Iterator[Any]:
-    for text in islice(texts, MAX_BLOBS):
-        yield parse_json(text) if len(text) <= MAX_BLOB else None
-    for found in islice(_OBJECT.finditer(code), MAX_BLOBS):
-        yield prefix(code[found.end() : found.end() + MAX_BLOB], 0)
-    for found in islice(_PARSED.finditer(code), MAX_BLOBS):
+    for text in islice(texts, MAX_PIECES):
+        yield parse_json(text) if len(text) <= MAX_PIECE_LENGTH else None
+    for found in islice(_OBJECT.finditer(code), MAX_PIECES):
+        yield prefix(code[found.end() : found.end() + MAX_PIECE_LENGTH], 0)
+    for found in islice(_PARSED.finditer(code), MAX_PIECES):
         literal = found[1] or found[2] or ""
-        is_long = len(literal) > MAX_BLOB or literal.count("\\") > MAX_ESCAPES
+        is_long = len(literal) > MAX_PIECE_LENGTH or literal.count("\\") > MAX_ESCAPES
         yield None if is_long else parse_json(_unescape(literal))
 
 

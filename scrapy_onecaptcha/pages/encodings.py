@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["charset", "keeps_ascii", "media_type", "web_name"]
 
-# Python's own, which no browser knows; some of them warn of what they read.
+# Encodings of Python's own, which no browser knows; some of them log warnings.
 _NO_CHARSETS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape", "punycode"})
 _ASCII = "".join(map(chr, range(32, 127)))
 # The names of the Encoding standard, by Python's names in lower case with hyphens.
@@ -68,7 +68,7 @@ def charset(label: str | None) -> str | None:
 
 
 def keeps_ascii(encoding: str) -> bool:
-    """Say whether *encoding* takes any text, and leaves a token as it is."""
+    """Tell whether *encoding* takes any text, and leaves a token as it is."""
     try:
         return _ASCII.encode(encoding, "xmlcharrefreplace") == _ASCII.encode()
     except (LookupError, UnicodeError):

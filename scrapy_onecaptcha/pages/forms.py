@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_form", "resp_key_fields"]
 
-# In characters, of names, values and address together. Of requests that wait for a
-# captcha each holds its form.
+# Characters of names, values and address together. Each request that waits for a
+# captcha holds its form.
 MAX_FORM = 256 * 1024
 
 _ENCTYPES = (MULTIPART, PLAIN_TEXT, URLENCODED)

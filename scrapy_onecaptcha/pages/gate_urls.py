@@ -28,9 +28,9 @@ def names(gated: str, asked: str) -> bool:
     parts = urlsplit(asked)
     path = parts.path or "/"
     full = f"{path}?{parts.query}" if parts.query else path
-    bare = urlunsplit(parts._replace(fragment=""))
-    nude = urlunsplit(parts._replace(query="", fragment=""))
-    meant = {path, full, bare, unquote(full), unquote(bare), nude}
+    whole = urlunsplit(parts._replace(fragment=""))
+    page = urlunsplit(parts._replace(query="", fragment=""))
+    meant = {path, full, whole, unquote(full), unquote(whole), page}
     return any(value in meant for value in _values(gated))
 
 

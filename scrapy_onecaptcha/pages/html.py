@@ -47,7 +47,7 @@ Node = Any
 # Their content is not part of the page while scripts run, or is shown as text.
 _INERT = ("noscript", "template", "pre", "code", "xmp", "noembed", "noframes")
 
-# Of an element whose text is read: start and end tags in it, and blanks for each
+# Limits on reading an element's text: start and end tags in it, and blanks for each
 # character.
 MAX_TAGS_WITHIN = 200
 MAX_BLANKS = 20
@@ -82,7 +82,7 @@ class Page:
 
 
 def is_html(response: Response) -> bool:
-    """Say whether a browser would show *response* as a page."""
+    """Tell whether a browser would show *response* as a page."""
     if isinstance(response, HtmlResponse):
         return True
     if not isinstance(response, TextResponse):
@@ -131,7 +131,7 @@ def _remove_inert(root: Node) -> None:
 
 
 def has_steps(response: TextResponse, css: str) -> Steps[bool]:
-    """Say whether *response* has an element for *css*, inert ones included.
+    """Tell whether *response* has an element for *css*, inert ones included.
 
     Raises:
         cssselect.SelectorError: for what is no selector.

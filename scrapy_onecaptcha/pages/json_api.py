@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.http import JsonResponse, TextResponse
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.models import valid_sitekey
 from scrapy_onecaptcha.pages.encodings import media_type
 from scrapy_onecaptcha.pages.json_values import last, leaves, parse_json, plain
@@ -30,9 +31,9 @@ __all__ = ["GATE", "Demand", "is_json", "read_demand", "weigh_demand"]
 GATE = 4
 # Bytes of a reply that may be a demand: a longer one is full of other data.
 MAX_DEMAND = 128 * 1024
-# Of its values that are looked at.
+# Values of a reply that are looked at.
 MAX_VALUES = 500
-# What a refusal leaves room for beside the demand: a request's number, a help page.
+# Values beside the demand that a refusal may have: a request's number, a help page.
 LITTLE_DATA = 8
 
 _REFUSING = frozenset({400, 401, 403, 405, 409, 412, 418, 422, 423, 428, 429, 503})
@@ -89,7 +90,7 @@ class Demand:
 
 
 def is_json(response: TextResponse) -> bool:
-    """Say whether *response* is JSON, by its type or by its content."""
+    """Tell whether *response* is JSON, by its type or by its content."""
     kind = media_type(response)
     if isinstance(response, JsonResponse) or b"json" in kind:
         return True
@@ -152,7 +153,7 @@ def weigh_demand(demand: Demand, response: Response) -> tuple[int, tuple[str, ..
         (
             1,
             refused and 0 < others <= LITTLE_DATA,
-            f"It holds little else ({others} values).",
+            f"It holds little else ({counted(others, 'value')}).",
         ),
         (-GATE, others > LITTLE_DATA, f"It is full of other data ({others} values)."),
         (-GATE, demand.configured, "Its sitekey is in a configuration."),

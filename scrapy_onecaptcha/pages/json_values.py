@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["last", "leaves", "parse_json", "plain", "prefix", "put"]
 
-# In bytes or characters. A longer text is not parsed.
+# Bytes or characters of the longest text that is parsed.
 MAX_JSON = 1_000_000
-# Of objects in objects, and of all values together, that are looked at.
+# Levels of objects and lists, and values in all, that are looked at.
 MAX_DEPTH = 12
 MAX_LEAVES = 5_000
-# Of a name, in characters. What a longer one leads to is left out.
+# Characters of a name; what a longer one leads to is left out.
 MAX_NAME = 200
 
 Path = tuple[str, ...]

@@ -27,7 +27,7 @@ __all__ = [
 #: ``<``). Gates have a few kilobytes and some hundred tags.
 MAX_BYTES = 1_000_000
 MAX_TAGS = 20_000
-# Of ends of forms that are marked.
+# Ends of forms that are marked.
 MAX_MARKS = 1000
 # libxml2 compares each attribute of a tag with all before it: 100,000 attributes
 # took minutes.

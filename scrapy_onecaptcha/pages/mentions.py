@@ -1,4 +1,4 @@
-"""Whether a response is worth a parse: what its bytes say of hCaptcha.
+"""Whether a response is worth parsing, judged by its bytes.
 
 A parse takes a hundred times as long as a search, and many sites name hCaptcha on each
 page, in the configuration that their scripts read.
@@ -10,7 +10,7 @@ import re
 
 __all__ = ["may_hold_widget"]
 
-# Of places that name hCaptcha. A page with more of them is parsed.
+# Places that name hCaptcha and are looked at. A page with more of them is parsed.
 MAX_MENTIONS = 64
 
 _BEFORE = (b"h", b"h-")

@@ -46,9 +46,9 @@ _DRAWN = re.compile(
     r"|<(?:input|select|textarea)\b"
 )
 _DRAWING = ("createElement", "<input", "<select", "<textarea")
-# One for the token, and no visitor.
+# A field that a script makes for the token, not for a visitor.
 _FOR_TOKEN = re.compile(r"type[\"'`]?\s*[=:,]\s*[\"'`\\]*hidden|captcha", re.IGNORECASE)
-# How far behind such a place its type is said.
+# Characters behind such a place in which its type is looked for.
 MAX_REACH = 200
 _RULES = re.compile(
     r"terms|conditions|privacy|rules|legal|policy|agb\b|datenschutz|impressum|cgv"

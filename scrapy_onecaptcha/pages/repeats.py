@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["repeat"]
 
-# A field that the request has already, empty or with a token that was refused.
+# Names of a field that takes the token, if the request has it already.
 _TAKES_TOKEN = re.compile(
     r"(?:h-?|g-re|re)?captcha(?:[-_]?(?:key|token|response|solution|answer|value))?",
     re.IGNORECASE,

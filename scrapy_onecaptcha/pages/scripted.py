@@ -43,7 +43,7 @@ ScriptReason = Literal[
 #: Reasons that are of no concern where the user's own code sends the token.
 SUBMISSION_REASONS = frozenset({"no_submission", *get_args(ScriptReason)})
 
-# Of what a page names, in a sentence of ours.
+# Characters of a page's own words in a sentence of ours, and how many things it names.
 MAX_SHOWN = 200
 MAX_NAMED = 3
 

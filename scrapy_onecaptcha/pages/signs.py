@@ -159,7 +159,7 @@ class Signs:
 
 
 def survey(response: Response, page: Page, expect: str | None) -> Signs:
-    """Gather the signs of a page that no captcha and no form are looked at for.
+    """Gather the signs that depend neither on the captcha nor on its form.
 
     Args:
         response: the page as it came.
@@ -369,7 +369,7 @@ def _led_from(response: Response) -> str | None:
 
 
 def _place(url: str) -> tuple[str, str]:
-    """Return what tells two pages apart: not the scheme, ``www.`` or last slash."""
+    """Return host and path of a page, without ``www.`` and the last slash."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,7 +1,7 @@
 """Work that is done in steps, so that a crawl can go on between them.
 
-A page that is made to be slow takes a tenth of a second in all. A caller that must not
-wait that long takes the steps one by one.
+A page that is made to be slow takes up to a second in all. A caller that must not wait
+that long takes the steps one by one; each takes a tenth of a second at most.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.models import price
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALARMS", "Limits", "complaint"]
 
-#: Tasks, tokens or gates from which on a share of them says something.
+#: Tasks or tokens from which on a share or a mean of them says something.
 ENOUGH = 10
 
 
@@ -61,7 +62,7 @@ def _account(count: _Counts, _: Limits) -> str | None:
     pages = count("failed/account")
     if not pages:
         return None
-    return f"the service refuses the account; {pages:g} pages were lost by it"
+    return f"the service refuses the account; {counted(int(pages), 'page')} lost by it"
 
 
 def _breaker(count: _Counts, _: Limits) -> str | None:
@@ -69,8 +70,8 @@ def _breaker(count: _Counts, _: Limits) -> str | None:
     if not pages:
         return None
     return (
-        f"{pages:g} pages were lost because a site refused too many tokens in a row "
-        "and is left alone (ONECAPTCHA_MAX_FAILURES)"
+        f"{counted(int(pages), 'page')} lost, because a site refused too many tokens "
+        "in a row and is left alone (ONECAPTCHA_MAX_FAILURES)"
     )
 
 

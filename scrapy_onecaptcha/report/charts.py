@@ -31,15 +31,15 @@ __all__ = ["clearances", "solves", "spend", "tasks"]
 
 #: Tasks from which on bars are too thin to be seen, and bins are drawn.
 MAX_BARS = 2000
-#: Columns of a chart.
+#: The most columns of a chart.
 MAX_COLUMNS = 60
-#: Sites of a chart; the rest is one more.
+#: The most sites in a chart.
 MAX_SITES = 20
 
 _WIDTH, _HEIGHT = 1000.0, 200.0
-#: Of the width: less could not be seen.
+#: The least width of a shape: a narrower one could not be seen.
 _LEAST = 5.0
-#: Pixels: the height of a bar, and of all of them.
+#: Heights in pixels: the thinnest and the thickest bar, and all bars together.
 _THIN, _THICK, _TALLEST = 2, 14, 480
 
 _NAMES = tuple(OUTCOMES)

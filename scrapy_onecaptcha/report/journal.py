@@ -200,7 +200,7 @@ class Entry:
         points: float | None = None,
         opened: int = 0,
     ) -> None:
-        """Say what the task came to; only the first word counts.
+        """Note the outcome of the task; only the first one counts.
 
         Args:
             outcome: one of `OUTCOMES`.

@@ -166,8 +166,8 @@ def read(
 ) -> Iterator[Record]:
     """Yield the records of some ledgers, in the order of their lines.
 
-    Memory is bounded whatever the files hold. A line that is no record, a last one that
-    is not complete say, is told to *skip*.
+    Memory is bounded whatever the files hold. *skip* is called with each
+    line that is no record, for example an incomplete last one.
 
     Raises:
         OSError: a file cannot be read.

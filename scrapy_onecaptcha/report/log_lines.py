@@ -23,8 +23,8 @@ FIRST_WIDGET = (
 #: Seconds for which a further line of the same kind on the same site is only counted.
 QUIET = 60.0
 
-#: Lines of one kind within `QUIET`; sites and kinds whose lines are held back; subjects
-#: that one warning is given for.
+#: Lines of one kind within `QUIET`; pairs of site and kind that are remembered;
+#: subjects of one warning.
 MAX_LINES = 20
 MAX_QUIET = 1000
 MAX_WARNINGS = 100

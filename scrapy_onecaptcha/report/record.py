@@ -123,7 +123,7 @@ class Record:
                 "time": _written(self.time),
                 "run": _short(self.run),
                 "spider": _short(self.spider),
-                "site": _bare_site(self.site),
+                "site": _site_of(self.site),
                 "sitekey": _short(self.sitekey),
                 "session": _short(self.session),
                 "attempt": self.attempt,
@@ -159,7 +159,7 @@ def _short(text: str) -> str:
     return printable(text[:MAX_TEXT])
 
 
-def _bare_site(url: str) -> str:
+def _site_of(url: str) -> str:
     """Return scheme, host and port of *url*."""
     try:
         scheme, netloc = urlsplit(url)[:2]
@@ -182,7 +182,7 @@ MAX_CACHED = 1000
 
 
 class Parser:
-    """Reads lines. 100,000 of them take about two seconds."""
+    """Reads lines; 100,000 of them take about two seconds."""
 
     def __init__(self) -> None:
         self._evidence: dict[bytes, tuple[str, ...]] = {}

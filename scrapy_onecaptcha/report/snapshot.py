@@ -1,4 +1,4 @@
-"""What `OneCaptchaMiddleware.snapshot` returns. No secret is in it."""
+"""The dict that ``OneCaptchaMiddleware.snapshot()`` returns; no secret is in it."""
 
 from __future__ import annotations
 

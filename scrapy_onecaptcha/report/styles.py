@@ -91,6 +91,9 @@ td { font-variant-numeric: tabular-nums; }
 details { border-top: 1px solid var(--line); padding: .4rem 0; }
 summary { cursor: pointer; }
 footer { margin: 1rem 0; color: var(--dim); font-size: .85rem; }
+@media (min-width: 62.01rem) { /* codes of the service are one word */
+  table:has(td.text) td:first-child { min-width: 21rem; }
+}
 @media (max-width: 62rem) { /* the tables would be wider than the page */
   thead { display: none; }
   tr { display: block; padding: .5rem 0; }

@@ -24,8 +24,8 @@ _SOLVED = frozenset(OUTCOMES) - {"failed", "abandoned"}
 
 _NUMBERS = {outcome: number for number, outcome in enumerate(OUTCOMES)}
 
-#: What a site is told by: readings of pages that are remembered, and sentences of them
-#: that are shown. Each page may read another way.
+#: Readings of a site's pages that are remembered, and sentences that are shown. Each
+#: page may be read in another way.
 MAX_READINGS = 200
 MAX_SENTENCES = 20
 

@@ -1,4 +1,4 @@
-"""What happened on one site, and on all of them."""
+"""Counts of tasks and pages, for each site and for all of them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
 
 
 def price_of(tally: Tally) -> str:
-    """Return what the tasks of *tally* have cost, and would have, had they worked."""
+    """Return the cost of the tasks of *tally*, and what was not billed."""
     spent = price(tally.points)
     if not tally.unbilled:
         return spent

@@ -11,7 +11,7 @@ __all__ = ["NONE", "count_of", "newest_first", "number", "percent"]
 
 _T = TypeVar("_T")
 
-#: In place of a figure that there is none of.
+#: Shown in place of a figure that does not exist.
 NONE = "-"
 
 

@@ -176,8 +176,8 @@ def _faults() -> str:
     width = max(map(len, FAULTS))
     return "\n".join(
         [
-            f"faults of {', '.join(CALLS)}, one for each call; those",
-            "after the last are answered, or, with a * behind it, go on like it:",
+            f"faults of {', '.join(CALLS)}, one for each call.",
+            "Further calls are answered or, if a * follows, fail like the last one:",
             *(f"  {name:<{width}}  {meaning}" for name, meaning in FAULTS.items()),
         ]
     )
@@ -191,7 +191,7 @@ def _latency(text: str) -> float | tuple[float, float]:
 def _fault(text: str) -> tuple[str, tuple[str, ...]]:
     call, equals, names = text.partition("=")
     if not equals:
-        raise argparse.ArgumentTypeError(f"CALL=FAULT,… is wanted: {text!r}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form CALL=FAULT,…")
     return call, tuple(names.split(","))
 
 

@@ -231,7 +231,11 @@ class Ledger:
         self.hits.setdefault(site, {}).setdefault(path, Counter())[what] += 1
 
     def reject(self, site: str, reason: str) -> None:
-        """Count a submission that a site refused, by one of `REASONS`."""
+        """Count a submission that a site refused, by one of `REASONS`.
+
+        Raises:
+            ValueError: *reason* is none of these.
+        """
         if reason not in REASONS:
             raise ValueError(f"no reason to refuse is called {reason!r}")
         self.rejections[reason] += 1

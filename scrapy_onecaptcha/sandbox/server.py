@@ -105,7 +105,11 @@ class Sandbox:
         return self._reactor
 
     def start(self) -> Sandbox:
-        """Listen on all ports; the URLs are known when this returns."""
+        """Listen on all ports; the URLs are known when this returns.
+
+        Raises:
+            RuntimeError: it has been started already.
+        """
         if self._listeners:
             raise RuntimeError("the sandbox has been started already")
         self.service_url = self._listen(self.service.answer)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Child", "NoEngine"]
 
-#: Of wall time for a page, and how much of that its scripts may take.
+#: Seconds of wall time for a page, for its scripts alone, and for the start.
 PAGE_SECONDS = 2.0
 SCRIPT_SECONDS = 1.8
 START_SECONDS = 20.0
-# Bytes of a reading, and of what a dying child has to say.
+# Bytes of a reading, and of the standard error of a child that ended.
 MAX_REPLY = 4 << 20
 MAX_COMPLAINT = 2_000
 

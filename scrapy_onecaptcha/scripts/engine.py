@@ -12,7 +12,7 @@ from typing import Any, cast
 
 __all__ = ["Engine", "ScriptFailed", "Stopped", "problem", "runtime_source"]
 
-#: In the order in which they depend on each other.
+#: The scripts of the runtime, in the order in which they depend on each other.
 RUNTIME = (
     "core",
     "url",
@@ -36,7 +36,7 @@ MEMORY_LIMIT = 64 << 20  # bytes
 STACK_LIMIT = 768 << 10  # bytes
 # Promise reactions and the like between two calls of the host.
 MAX_JOBS = 5_000
-# Characters of an error: a whole token in it, so that its reader finds it.
+# Characters of an error. A token in it must be whole, to be found and hidden.
 MAX_MESSAGE = 10_000
 
 INSTALL = "pip install 'scrapy-onecaptcha[scripts]'"
@@ -103,7 +103,7 @@ class Engine:
         self._host = self._context.eval(runtime_source())
 
     def limit(self, seconds: float) -> None:
-        """Let no call from now on take more than *seconds* of CPU."""
+        """Limit each later call to *seconds* of CPU."""
         self._context.set_time_limit(max(seconds, 0.001))
 
     def call(self, command: str, *arguments: object) -> Any:
@@ -130,7 +130,7 @@ class Engine:
         self.settle()
 
     def settle(self) -> None:
-        """Run what promises have in store.
+        """Run the pending jobs of promises.
 
         Raises:
             Stopped: a limit was met.

@@ -17,7 +17,7 @@ __all__ = ["make_sending", "same_but_for"]
 Request = dict[str, Any]
 Pairs = list[list[str]]
 
-# Where the token would be, in what two visits are compared by.
+# Takes the place of the token where two visits are compared.
 PLACE = "{token}"
 MAX_DEPTH = 20
 # Characters of a header's value, a token included.

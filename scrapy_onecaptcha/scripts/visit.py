@@ -39,7 +39,7 @@ AFTER_ANSWER = 5_000
 MAX_STEPS = 2_000
 MAX_CLICKS = 4
 MAX_NEEDS = 12
-# Characters of an error of theirs.
+# Characters of an error of the page's scripts.
 MAX_ERROR = 200
 
 _API = re.compile(
@@ -52,7 +52,7 @@ _CONTAINER = re.compile(r"data-sitekey|hcaptcha\.render", re.IGNORECASE)
 def read(
     visit: Visit, seconds: float, make_engine: Callable[[], Engine] | None = None
 ) -> Reading:
-    """Visit a page and say what it sends.
+    """Visit a page and return what it sends.
 
     Args:
         visit: the page, and what its visitor brings.

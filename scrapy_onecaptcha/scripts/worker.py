@@ -28,7 +28,7 @@ __all__ = ["main"]
 MAX_MEMORY = 400 << 20  # bytes of address space
 # Runs of a page's scripts in one visit.
 RUNS = 2
-# Of CPU, to load the runtime into an engine.
+# Seconds of CPU to load the runtime into an engine.
 LOADING_SECONDS = 5
 MAX_REPLY = 2_000_000  # characters
 MAX_SAID = 200  # characters of an error

@@ -16,7 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeadlinePassed
 
 from scrapy_onecaptcha._logging import get_logger, one_line
-from scrapy_onecaptcha._redact import Secret, SecretBytes, any_spelling, bare
+from scrapy_onecaptcha._redact import Secret, SecretBytes, any_spelling, without_frames
 from scrapy_onecaptcha._twisted import Semaphore
 from scrapy_onecaptcha.exceptions import ServiceError, Unavailable
 from scrapy_onecaptcha.service.http import CONNECTIONS, NoReply, post
@@ -200,7 +200,7 @@ class Client:
         except (ServiceError, CancelledError) as error:
             # The frames below hold the service's own words, with the key if it echoes
             # it, or a token.
-            raise bare(error) from None
+            raise without_frames(error) from None
 
     async def _ask(
         self, method: str, fields: dict[str, Any], secrets: tuple[str, ...]

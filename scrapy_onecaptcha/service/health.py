@@ -1,4 +1,4 @@
-"""What is known of the service: whether it may be called, and for what."""
+"""What the service has said: whether it may be called, and for which tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a crawl reaches the service, and what it tells the time by."""
+"""Makes the client of the service and the clock of a crawl."""
 
 from __future__ import annotations
 

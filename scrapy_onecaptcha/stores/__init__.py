@@ -11,7 +11,7 @@ __all__ = ["FILE_NAME", "default_url", "open_store"]
 
 _SQLITE = "sqlite:///"
 
-#: Of the store in a ``JOBDIR``.
+#: The name of the store's file in a ``JOBDIR``.
 FILE_NAME = "onecaptcha.db"
 
 

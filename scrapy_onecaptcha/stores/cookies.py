@@ -35,8 +35,8 @@ def _key(cookie: Cookie) -> CookieKey:
 
 def _is_for(domain: str, host: str) -> bool:
     """Tell whether a cookie of *domain* may be sent to *host*."""
-    bare = domain.removeprefix(".")
-    return host in (domain, bare) or host.endswith(f".{bare}") or host + LOCAL == domain
+    name = domain.removeprefix(".")
+    return host in (domain, name) or host.endswith(f".{name}") or host + LOCAL == domain
 
 
 def _of_host(jar: Iterable[Cookie], host: str) -> Iterator[Cookie]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisStore", "shown_address"]
 
-#: Of the keys; raised when rows change their form.
+#: The version in each key, raised when the form of the rows changes.
 KEY_VERSION = 2
 
 #: Keys that are deleted in one call.

@@ -89,7 +89,7 @@ def config(**settings: Any) -> Config:
         (("check", "a", "b"), "one SPIDER at a time"),
         (("check", "nobody"), "no spider is called 'nobody'; there are: none"),
         (("check", "-s", "X"), "Invalid -s value"),
-        (("balance", "mine"), "'mine' says nothing"),
+        (("balance", "mine"), "no argument, not 'mine'"),
         (("balance",), "set ONECAPTCHA_API_KEY"),
         (("sandbox", "wall"), "a site is named by --site wall"),
         (("sandbox", "--site", "nowhere"), "invalid choice: 'nowhere'"),
@@ -119,7 +119,7 @@ def test_nothing_is_paid_where_nobody_can_agree(run: Any) -> None:
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == (
         "scrapy onecaptcha solve: error: there is no terminal to ask on whether to "
-        "pay; say --yes to agree\n"
+        "pay; add --yes to agree\n"
     )
 
 

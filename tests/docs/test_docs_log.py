@@ -114,8 +114,8 @@ def test_a_line_of_the_log_can_be_logged(line: str) -> None:
     first, _, module = name.partition(".")
     if first == "scrapy_onecaptcha":
         assert (module or "stats") in logged(level)
-    if first == "scrapy":  # it adds its own to what we say
-        said = said.partition("Middleware: ")[2]
+    if first == "scrapy":  # it names the class that the add-on has put there
+        said = re.split(r"OneCaptchaMiddleware'>: ", said, maxsplit=1)[-1]
     if said.startswith(LOST):
         said = told_of_a_loss(said)
     assert fits(said)

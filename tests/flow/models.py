@@ -81,7 +81,7 @@ class Model:
     grants: dict[str, Grant] = field(default_factory=dict)
     refused: int = 0
     revoked: int = 0
-    gates_by_life: Counter[int] = field(default_factory=Counter)
+    gates_by_grant: Counter[str] = field(default_factory=Counter)
     accepted: int = 0
     served: list[str] = field(default_factory=list)
     submissions: Counter[str] = field(default_factory=Counter)
@@ -190,7 +190,8 @@ class Model:
         )
 
     def _gate(self, request: Request) -> Response:
-        self.gates_by_life[self.accepted] += 1
+        # A request that left without a clearance says nothing of how one ends.
+        self.gates_by_grant[self._cookie(request, "ok") or ""] += 1
         body = GATE.format(action=request.url, ticket=0, sitekey=SITEKEY)
         return HtmlResponse(
             request.url, status=403, body=body, encoding="utf-8", request=request

@@ -134,10 +134,16 @@ def test_a_gate_on_another_host_belongs_to_the_asked_site(crawling: Crawling) ->
     crawl = crawling(per_domain=8, allowed_domains=["127.0.0.8", "127.0.0.9"])
     model = BotManager(crawl.clock, crawl.service)
     crawl.sites |= {"127.0.0.8": model, "127.0.0.9": model}
+    crawl.service.user_agent = "solver/1"
     crawl.ask(*(f"https://127.0.0.8/{number}" for number in range(30)))
     crawl.run_exactly()
-    assert sorted(crawl.pages) == sorted(numbers(30))
+    crawl.ask("https://127.0.0.8/30")
+    crawl.run_exactly()
+    assert sorted(crawl.pages) == sorted(numbers(31))
     assert len(crawl.service.created) == 1
+    sites = [one["site"] for one in crawl.middleware.snapshot()["sessions"]]
+    assert sites == ["https://127.0.0.8"]
+    assert crawl.sent[-1].headers["User-Agent"] == b"solver/1", "as it is cleared for"
     crawl.finish()
 
 
@@ -297,24 +303,48 @@ def test_pages_that_are_gone_lead_to_one_page_and_keep_nobody_waiting(
     crawl.finish()
 
 
+class Stays(Model):
+    """Never leads on from one URL, which shows that its visitor is verified."""
+
+    stays_at = "/captcha"
+    status = 200
+
+    def _answer(self, request: Request) -> Response:
+        path = urlsplit(request.url).path
+        if b"h-captcha" in request.body:
+            return super()._answer(request)
+        if path == self.stays_at and self._passes_wall(request):
+            body = b"<p>You are verified.</p>"
+            return get(request, status=self.status, body=body)
+        if path.startswith("/lost"):
+            return led(request, self.stays_at)
+        return super()._answer(request)
+
+
+@pytest.mark.parametrize(("expect", "lost"), [("h1.content", 2), (None, 0)])
+def test_what_a_guessed_address_shows_is_told_by_what_is_expected(
+    crawling: Crawling, expect: str | None, lost: int
+) -> None:
+    """Old URLs may lead to one page as well, so that nothing else tells them apart."""
+    crawl = crawling(concurrency=4, per_domain=4, expect=expect, max_attempts=2)
+    model = add(crawl, Stays)
+    model.stays_at = "/start"
+    crawl.ask("/lost1", "/lost2", "/0")
+    crawl.run_exactly(3600)
+    assert crawl.is_idle
+    assert "/0" in crawl.pages
+    assert len(crawl.errors) == lost
+    crawl.finish()
+
+
+@pytest.mark.parametrize("status", [200, 403, 404])
 def test_a_gate_address_that_never_leads_on_costs_no_more_than_its_attempts(
-    crawling: Crawling,
+    crawling: Crawling, status: int
 ) -> None:
     """Its path says what it is: what it shows to a cleared visitor is no page."""
-
-    class Stays(Model):
-        def _answer(self, request: Request) -> Response:
-            path = urlsplit(request.url).path
-            if b"h-captcha" in request.body:
-                return super()._answer(request)
-            if path == "/captcha" and self._passes_wall(request):
-                return get(request, body=b"<p>You are verified.</p>")
-            if path == "/lost":
-                return led(request, "/captcha")
-            return super()._answer(request)
-
     crawl = crawling(concurrency=4, per_domain=4)
-    add(crawl, Stays)
+    model = add(crawl, Stays)
+    model.status = status
     crawl.ask("/0")
     crawl.advance(2)
     crawl.ask("/lost", *numbers(6)[1:])
@@ -503,11 +533,48 @@ def test_a_gate_in_the_answer_is_no_refusal(crawling: Crawling) -> None:
     crawl.finish()
 
 
-def test_a_clearance_that_works_after_a_moment_is_no_refusal(
+class OnlyInTheAnswer(Model):
+    """Shows the page in the answer to the token, and an error from then on."""
+
+    def _answer(self, request: Request) -> Response:
+        if not self.accepted:
+            return super()._answer(request)
+        return get(request, status=403, body=b"<p>You were here.</p>")
+
+    def _submitted(self, request: Request, token: str) -> Response:
+        super()._submitted(request, token)
+        return self._page(request)
+
+
+def test_the_answer_is_the_page_where_the_look_meets_an_error(
     crawling: Crawling,
 ) -> None:
     crawl = crawling()
-    add(crawl, kind="delayed")
+    add(crawl, OnlyInTheAnswer)
+    crawl.ask("/0")
+    crawl.run_exactly()
+    assert crawl.pages == ["/0"]
+    assert crawl.stat("tokens/accepted") == 1
+    crawl.finish()
+
+
+class ByCookieAlone(Model):
+    """Answers the token with a cookie, and leads nowhere."""
+
+    def _submitted(self, request: Request, token: str) -> Response:
+        answer = super()._submitted(request, token)
+        if answer.status != 302:
+            return answer
+        cookie = answer.headers["Set-Cookie"]
+        return get(request, {"Set-Cookie": cookie})
+
+
+@pytest.mark.parametrize("model_of", [Model, ByCookieAlone])
+def test_a_clearance_that_works_after_a_moment_is_no_refusal(
+    crawling: Crawling, model_of: type[Model]
+) -> None:
+    crawl = crawling()
+    add(crawl, model_of, kind="delayed")
     crawl.ask(*numbers(3))
     crawl.run_exactly()
     assert sorted(crawl.pages) == numbers(3)
@@ -550,6 +617,26 @@ def test_a_pass_in_the_url_opens_every_page(crawling: Crawling) -> None:
     for event in crawl.events:
         assert event.response is not None
         assert event.response.url == event.request.url
+    crawl.finish()
+
+
+class Useless(Model):
+    """Leads on with a query parameter that opens nothing."""
+
+    def _submitted(self, request: Request, token: str) -> Response:
+        return led(request, f"{urlsplit(request.url).path}?ticket={self.dice.random()}")
+
+
+def test_a_parameter_that_opens_nothing_is_tried_once(crawling: Crawling) -> None:
+    crawl = crawling(concurrency=1, max_attempts=2, max_failures=50)
+    add(crawl, Useless)
+    crawl.ask(*numbers(3))
+    crawl.run_exactly()
+    assert not crawl.pages
+    assert len(crawl.service.created) == 6
+    led_to = [r.url for r in crawl.sent if "?ticket=" in r.url and r.method == "GET"]
+    # Each was followed, as a browser does; the first one was tried as well.
+    assert (len(led_to), len(set(led_to))) == (7, 6)
     crawl.finish()
 
 

@@ -65,6 +65,19 @@ def test_the_clearance_is_probed_by_one_request_before_the_rest(
     crawl.finish()
 
 
+@pytest.mark.parametrize(("grants", "told"), [("nothing", 1), ("cookie", 0)])
+def test_that_a_site_wants_a_token_for_each_page_is_told_once(
+    crawling: Crawling, caplog: pytest.LogCaptureFixture, grants: str, told: int
+) -> None:
+    caplog.set_level("INFO", "scrapy_onecaptcha")
+    crawl = crawling()
+    crawl.site(grants=grants)
+    crawl.ask(*paths(6))
+    crawl.run()
+    assert caplog.text.count("wants a token for each page") == told
+    crawl.finish()
+
+
 def test_a_site_that_grants_nothing_is_solved_side_by_side(crawling: Crawling) -> None:
     crawl = crawling()
     crawl.site(grants="nothing")
@@ -99,10 +112,12 @@ def test_a_clearance_that_expires_starts_one_new_solve(crawling: Crawling) -> No
     crawl.ask(*paths(50))
     crawl.run()
     site.clearances.clear()
+    before = site.gates
     crawl.ask(*[f"/again{n}" for n in range(50)])
     crawl.run()
     assert len(crawl.pages) == 100
     assert len(crawl.service.created) == 2
+    assert site.gates - before <= 8 + 2, "a window, and no stampede"
     crawl.finish()
 
 
@@ -203,7 +218,7 @@ def test_late_gates_of_an_older_clearance_are_replayed_free(crawling: Crawling) 
     crawl.finish()
 
 
-def test_a_walled_session_waits_unsent(crawling: Crawling) -> None:
+def test_a_gated_session_waits_unsent(crawling: Crawling) -> None:
     crawl = crawling(concurrency=4)
     site = crawl.site()
     crawl.ask(*paths(60))
@@ -276,7 +291,7 @@ async def broken(visit: Visit) -> Reading:
     raise ValueError("Broken.")
 
 
-def test_a_walled_session_does_not_hold_other_sessions(crawling: Crawling) -> None:
+def test_a_gated_session_does_not_hold_other_sessions(crawling: Crawling) -> None:
     crawl = crawling(concurrency=4)
     crawl.site()
     crawl.site("other.example", gated=lambda _: False)
@@ -307,6 +322,28 @@ def test_no_more_requests_are_taken_than_may_wait(
         assert crawl.clock.seconds() < 10_000
     assert taken == 4 + most
     assert sorted(crawl.pages) == sorted(paths(20) * 3)
+    crawl.finish()
+
+
+OWN = "scrapy.core.scheduler.Scheduler"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "jobdir", "held"),
+    [(OWN, None, 50), (OWN, "crawls/1", 4 * 4), ("other.Scheduler", None, 4 * 4)],
+)
+def test_of_a_queue_that_is_kept_or_shared_less_is_held(
+    crawling: Crawling, scheduler: str, jobdir: str | None, held: int
+) -> None:
+    """A crash loses little of it, and another process gets its share."""
+    queue = {"SCHEDULER": scheduler, "JOBDIR": jobdir, "CONCURRENT_REQUESTS": 4}
+    crawl = crawling(concurrency=4, max_parked=50, scrapy_settings=queue)
+    crawl.site()
+    crawl.ask(*paths(100))
+    crawl.advance(5)
+    assert 100 - len(crawl._scheduled) == 4 + held
+    crawl.run()
+    assert len(crawl.pages) == 100
     crawl.finish()
 
 

@@ -173,6 +173,26 @@ def test_held_requests_go_back_too(crawling: Crawling) -> None:
     crawl.finish()
 
 
+def test_held_requests_of_an_earlier_run_go_back_again(crawling: Crawling) -> None:
+    first = crawling(concurrency=4)
+    first.site()
+    asked = first.ask(*paths(40))
+    first.advance(5)
+    first.stop()
+    first.advance(2)
+    first.finish()
+    second = crawling(concurrency=4)
+    second.site()
+    second._scheduled.extend(first.given_back)
+    second._slot.nextcall.schedule()
+    second.advance(5)
+    second.stop()
+    second.advance(2)
+    assert not second.errors
+    assert len(second.given_back) == len(asked)
+    second.finish()
+
+
 def test_the_key_is_nowhere_to_be_seen(
     crawling: Crawling, caplog: pytest.LogCaptureFixture
 ) -> None:

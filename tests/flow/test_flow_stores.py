@@ -223,7 +223,7 @@ def test_the_end_of_a_clearance_is_told_when_a_stored_one_follows(
     assert world.tasks == 2
 
 
-def test_a_page_that_was_paid_for_in_vain_is_not_one_that_was_shared(
+def test_a_page_that_was_paid_for_uselessly_is_not_one_that_was_shared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World()
@@ -547,7 +547,7 @@ def test_a_budget_of_all_processes() -> None:
     errors = [error for crawl in world.crawls for error in crawl.errors]
     assert {type(error) for error in errors} == {BudgetExceeded}
     assert sum(len(crawl.pages) for crawl in world.crawls) == 10
-    assert "ONECAPTCHA_SHARED_MAX_TASKS: all 10 tasks" in str(errors[0])
+    assert "ONECAPTCHA_SHARED_MAX_TASKS: 10 tasks" in str(errors[0])
     world.finish()
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
     from typing import TypeVar
 
     Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -25,6 +29,23 @@ TIMES = int(os.environ.get("FUZZ", "1"))
 HANG = 20.0
 
 MAX_MESSAGE = 2000  # characters
+
+#: Marks tests whose tools come from npm, into a folder that does not outlive them.
+NEEDS_NPM = pytest.mark.skipif(
+    TIMES == 1 or shutil.which("npm") is None,
+    reason="make fuzz, where npm is installed",
+)
+
+
+def install_by_npm(folder: Path, packages: Sequence[str]) -> None:
+    """Install *packages* into *folder*, or skip the tests that need them."""
+    (folder / "package.json").write_text("{}")
+    installed = subprocess.run(
+        ["npm", "install", "--silent", "--no-audit", "--no-fund", *packages],
+        cwd=folder, capture_output=True, check=False, timeout=300,
+    )  # fmt: skip
+    if installed.returncode:
+        pytest.skip("npm cannot install the packages")
 
 
 class Hangs(BaseException):

@@ -17,16 +17,13 @@ import pytest
 from scrapy_onecaptcha.scripts.models import Visit
 from scrapy_onecaptcha.scripts.visit import DRY_TOKENS
 from tests.blocking_pool import shared_child
-from tests.fuzz.fuzzing import TIMES
+from tests.fuzz.fuzzing import NEEDS_NPM, install_by_npm
 from tests.fuzz.test_fuzz_chromium import CHROMIUM, browser_sends, differs
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.scripts.models import Sending
 
-pytestmark = pytest.mark.skipif(
-    TIMES == 1 or shutil.which("npm") is None,
-    reason="make fuzz, where npm is installed",
-)
+pytestmark = NEEDS_NPM
 
 SOURCES = Path(__file__).with_name("bundles")
 PACKAGES = (
@@ -80,13 +77,7 @@ TRUTHS = {
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the bundles, by name."""
     folder = tmp_path_factory.mktemp("bundles")
-    (folder / "package.json").write_text("{}")
-    installed = subprocess.run(
-        ["npm", "install", "--silent", "--no-audit", "--no-fund", *PACKAGES],
-        cwd=folder, capture_output=True, check=False, timeout=300,
-    )  # fmt: skip
-    if installed.returncode:
-        pytest.skip("npm cannot install the packages")
+    install_by_npm(folder, PACKAGES)
     for source in SOURCES.iterdir():
         shutil.copy(source, folder)
         subprocess.run(

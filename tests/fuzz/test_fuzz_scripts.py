@@ -17,15 +17,12 @@ import pytest
 from scrapy_onecaptcha.scripts.visit import DRY_TOKENS
 from tests.blocking_pool import shared_child
 from tests.corpus.script_pages import FOLDER, TRUTHS, told_apart, visit_of
-from tests.fuzz.fuzzing import TIMES
+from tests.fuzz.fuzzing import NEEDS_NPM, install_by_npm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-pytestmark = pytest.mark.skipif(
-    TIMES == 1 or shutil.which("npm") is None,
-    reason="make fuzz, where npm is installed",
-)
+pytestmark = NEEDS_NPM
 
 TOOLS = ("esbuild", "terser", "@babel/core", "@babel/preset-env")
 TRANSFORM = Path(__file__).with_name("transform_scripts.mjs")
@@ -36,13 +33,7 @@ INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tools")
     shutil.copy(TRANSFORM, folder)
-    (folder / "package.json").write_text("{}")
-    installed = subprocess.run(
-        ["npm", "install", "--silent", "--no-audit", "--no-fund", *TOOLS],
-        cwd=folder, capture_output=True, check=False, timeout=300,
-    )  # fmt: skip
-    if installed.returncode:
-        pytest.skip("npm cannot install the tools")
+    install_by_npm(folder, TOOLS)
     return folder
 
 

@@ -14,7 +14,7 @@ from scrapy_onecaptcha._redact import (
     Secret,
     SecretBytes,
     any_spelling,
-    bare,
+    without_frames,
     without_user,
 )
 
@@ -55,7 +55,7 @@ def test_it_is_what_it_is() -> None:
     assert b"".join([SecretBytes(b"a"), b"b"]) == b"ab"
 
 
-def test_an_error_comes_bare() -> None:
+def test_an_error_comes_without_its_frames() -> None:
     def fail() -> None:
         try:
             int(TEXT)
@@ -66,7 +66,7 @@ def test_an_error_comes_bare() -> None:
         fail()
     error: Any = caught.value
     assert isinstance(error.__cause__, ValueError)
-    assert bare(error) is error
+    assert without_frames(error) is error
     kept = [getattr(error, f"__{name}__") for name in ("cause", "context", "traceback")]
     assert kept == [None] * 3
 

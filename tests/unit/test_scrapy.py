@@ -262,10 +262,10 @@ def test_requests_that_carry_no_cookie(
     setter: str, cookie: str, asked: str, bare: bool
 ) -> None:
     engine = Jars(setter, cookie)
-    assert engine.is_bare(Request(asked)) is bare
-    assert engine.is_bare(Request(asked, meta={"cookiejar": "other"}))
-    assert not engine.is_bare(Request(asked, cookies={"login": "me"}))
-    assert not engine.is_bare(Request(asked, headers={"Cookie": "login=me"}))
+    assert engine.has_no_cookies(Request(asked)) is bare
+    assert engine.has_no_cookies(Request(asked, meta={"cookiejar": "other"}))
+    assert not engine.has_no_cookies(Request(asked, cookies={"login": "me"}))
+    assert not engine.has_no_cookies(Request(asked, headers={"Cookie": "login=me"}))
 
 
 def test_the_jar_of_a_request() -> None:

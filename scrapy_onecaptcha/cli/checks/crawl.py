@@ -134,7 +134,7 @@ def _consoles(settings: BaseSettings) -> Iterator[Finding]:
             severity="risk",
             setting="TELNETCONSOLE_HOST",
             what=f"The telnet console listens on {host or 'every address'}.",
-            why=f"Who gets in can read {PREFIX}API_KEY and run any code; its password "
+            why=f"A visitor can read {PREFIX}API_KEY and run any code; its password "
             "crosses the network unencrypted.",
             do="Leave it at 127.0.0.1.",
         )
@@ -143,8 +143,8 @@ def _consoles(settings: BaseSettings) -> Iterator[Finding]:
             severity="hint",
             setting="REMOTE_CONTROL_ENABLED",
             what="Scrapy's remote control is on.",
-            why="Any program of this user, an assistant that speaks MCP say, can run "
-            f"code in the crawl and read {PREFIX}API_KEY.",
+            why="Any program of this user, for example an assistant that speaks MCP, "
+            f"can run code in the crawl and read {PREFIX}API_KEY.",
             do="Set it to False where nothing uses it.",
         )
 

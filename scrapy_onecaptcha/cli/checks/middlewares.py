@@ -131,7 +131,7 @@ def _missing(*, switched_off: bool) -> Finding:
         setting=_MIDDLEWARES,
         what=f"The middleware {how}.",
         why="Callbacks get the gates.",
-        do=f'Say {_MIDDLEWARES} = {{"{_PATH}": {ORDER}}}, or '
+        do=f'Set {_MIDDLEWARES} = {{"{_PATH}": {ORDER}}}, or '
         'ADDONS = {"scrapy_onecaptcha.Addon": 500}.',
     )
 

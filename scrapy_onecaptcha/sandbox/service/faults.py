@@ -43,7 +43,7 @@ FAULTS: Mapping[str, str] = {
     "down:SECONDS": "the answer, then for that time every connection is refused",
     "latin-1": "the answer with an accent in it, in Latin-1, called UTF-8",
     "utf-16": "the same in UTF-16",
-    "with:FIELD=JSON": "the answer with another value, with:solution.userAgent=[] say",
+    "with:FIELD=JSON": "the answer with another value: with:solution.userAgent=[]",
     "without:FIELD": "the answer without that field",
 }
 """Every fault by name, with the answer that the client gets."""
@@ -172,16 +172,16 @@ def _edit(name: str) -> Callable[[Reply], Reply] | None:
 
 def _in_place_of_it(name: str) -> Fault | None:
     """Return a fault with an answer of its own, in place of the real one."""
-    bare = name.removeprefix("done:")
-    works = bare != name
-    if (found := _STATUS.fullmatch(bare)) and found[2]:
+    plain = name.removeprefix("done:")
+    works = plain != name
+    if (found := _STATUS.fullmatch(plain)) and found[2]:
         return Fault(works=works, reply=error_reply(found[2], status=int(found[1])))
     if found:
         return Fault(works=works, reply=html_reply(_HTML, status=int(found[1])))
-    if bare in _BODIES:
-        return Fault(works=works, reply=_BODIES[bare])
-    if _CODE.fullmatch(bare):
-        return Fault(works=works, reply=error_reply(bare))
+    if plain in _BODIES:
+        return Fault(works=works, reply=_BODIES[plain])
+    if _CODE.fullmatch(plain):
+        return Fault(works=works, reply=error_reply(plain))
     return None
 
 

@@ -1,4 +1,4 @@
-// Events, their targets, and how they travel.
+// Events, their targets, and their way through the tree.
 
 class EventTarget {
   addEventListener(type, listener, options) {

@@ -76,7 +76,7 @@ function headerName(name) {
   return text;
 }
 
-// What only the browser itself sets; of a script's own it takes no notice.
+// Headers that only the browser sets; those of a script are ignored.
 const FORBIDDEN = /^(?:(?:sec|proxy)-.*|access-control-request-.*|accept-(?:charset|encoding)|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|set-cookie|te|trailer|transfer-encoding|upgrade|user-agent|via)$/;
 
 const headerPairs = (headers) => sort(

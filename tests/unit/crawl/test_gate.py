@@ -9,11 +9,12 @@ from scrapy import Request
 from scrapy.http import HtmlResponse
 from twisted.internet.task import Clock
 
+from scrapy_onecaptcha._scrapy import sent_cookies
 from scrapy_onecaptcha.crawl.gate import Gate, as_planned, task_of, user_agent_of
 from scrapy_onecaptcha.crawl.sessions import Sessions, session_key
 from scrapy_onecaptcha.models import Challenge, Form, parse_proxy
 from scrapy_onecaptcha.service.client import Task
-from tests.unit.helpers import AGENT, SITE, SITEKEY
+from tests.unit.helpers import AGENT, OTHER_SITEKEY, SITE, SITEKEY
 
 URL = f"{SITE}/page"
 
@@ -27,7 +28,7 @@ def met(challenge: Challenge) -> Gate:
         session=Sessions(Clock(), 600, 1, lambda _: True).open(session_key(request)),
         stamp=0,
         seen_at=0,
-        cookies_set=0,
+        cookies=frozenset(),
     )
 
 
@@ -101,16 +102,52 @@ def test_a_fresh_page_sends_its_token_as_was_planned(
 
 
 @pytest.mark.parametrize(
-    ("unsent", "lacks"),
-    [(set(), False), ({("csrf", "1")}, False), ({("csrf", "2")}, True)],
+    ("then", "due", "belongs"),
+    [
+        ("sid=1; csrf=1", "sid=1; csrf=1", True),
+        ("sid=1", "sid=1", True),  # the one that came is for another path
+        ("sid=1; csrf=2", "sid=1; csrf=2", False),  # others came before it did
+        ("sid=2; csrf=1", "sid=2; csrf=1", False),
+        ("sid=1; csrf=1", "sid=1; csrf=2", False),
+        ("sid=1; csrf=1", "sid=2; csrf=1", False),
+        ("sid=1; csrf=1", "sid=1; csrf=1; other=1", False),
+        ("sid=1; csrf=1", "sid=1", False),
+        ("sid=1; csrf=1", "csrf=1", False),
+        ("sid=1; csrf=1", "", False),
+    ],
 )
 def test_a_form_belongs_to_the_cookies_that_went_and_came_with_it(
-    unsent: set[tuple[str, str]], lacks: bool
+    then: str, due: str, belongs: bool
 ) -> None:
-    """Others may have set another one while it was on its way."""
-    response = HtmlResponse(
-        "https://shop.test/", headers={"Set-Cookie": "csrf=1; Path=/"}, body=b"<p>"
-    )
+    """Others may have set another one while it was on its way, or deleted it since."""
     any_challenge = Challenge(kind="gate", url=URL, sitekey=SITEKEY)
-    gate = replace(met(any_challenge), response=response)
-    assert gate.lacks_cookies(frozenset(unsent)) is lacks
+    gate = replace(
+        met(any_challenge),
+        request=carrying("sid=1"),
+        response=HtmlResponse(URL, headers={"Set-Cookie": "csrf=1; Path=/"}),
+        cookies=sent_cookies(carrying(then)),
+    )
+    assert gate.belongs_to(sent_cookies(carrying(due))) is belongs
+
+
+def carrying(cookies: str) -> Request:
+    return Request(URL, headers={"Cookie": cookies})
+
+
+PLAIN = Challenge(kind="gate", url=URL, sitekey=SITEKEY, form=form_at("/a"))
+
+
+@pytest.mark.parametrize(
+    ("paid", "later", "takes"),
+    [
+        (PLAIN, PLAIN, True),
+        (PLAIN, replace(PLAIN, sitekey=OTHER_SITEKEY), False),
+        (replace(PLAIN, rqdata="r"), PLAIN, False),
+        (PLAIN, replace(PLAIN, rqdata="r"), False),
+        (PLAIN, replace(PLAIN, solvable=False), False),
+    ],
+)
+def test_a_token_goes_by_the_form_of_a_later_gate_of_its_kind(
+    paid: Challenge, later: Challenge, takes: bool
+) -> None:
+    assert met(later).takes_token_of(met(paid)) is takes

@@ -301,6 +301,19 @@ def test_the_first_solve_of_a_domain_goes_alone() -> None:
     assert (third.done, again.done) == (True, True)
 
 
+def test_after_failures_a_host_without_one_has_its_turn() -> None:
+    domain = Domain()
+    one, two, three, four = (Desk(domain) for _ in range(4))
+    assert one.gated(0).done
+    second, third = two.gated(0), three.gated(0)
+    one.line.solved(SITEKEY, failed=True)
+    again, fourth = one.gated(0, attempts=1), four.gated(0)
+    two.line.solved(SITEKEY, failed=True)
+    assert (second.done, third.done) == (True, True)
+    three.line.solved(SITEKEY, failed=True)
+    assert (again.done, fourth.done) == (False, True), "the first one has failed once"
+
+
 def test_a_neighbours_clearance_is_tried_once_before_the_first_payment() -> None:
     domain = Domain()
     one, two = Desk(domain), Desk(domain)

@@ -101,6 +101,27 @@ def test_a_merge_keeps_the_place_of_who_asks_for_a_solve() -> None:
     assert waits.value == (Go.SOLVE, None)
 
 
+def test_a_solve_that_began_before_a_merge_is_one_still() -> None:
+    """No other begins beside it when the other session's own has ended."""
+    sessions = made()
+    one, two = (sessions.open(key) for key in keys(2))
+    one.line.domain.allows(one.line, SITEKEY)
+    one.line.domain.solved(one.line, SITEKEY, failed=False)  # it takes tokens
+    for session in (one, two):
+        solving = Run(
+            session.line.wait(Waiting(order=(0, 1), sitekey=SITEKEY, stamp=0))
+        )
+        assert solving.value == (Go.SOLVE, None)
+    line = sessions.merge(two, one.line).line
+    waits = Run(line.wait(Waiting(order=(0, 2), stamp=0, sitekey=SITEKEY)))
+    line.solved(SITEKEY, failed=True)
+    line.move()
+    assert not waits.done
+    line.solved(SITEKEY, failed=True)
+    line.move()
+    assert waits.value == (Go.SOLVE, None)
+
+
 # Sessions without end, as a wildcard in DNS makes them
 
 

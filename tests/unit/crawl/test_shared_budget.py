@@ -83,7 +83,7 @@ def test_the_budget_is_spent() -> None:
     reservation = Run(stage.budget.reserve(SITE)).value
     run = Run(stage.process("two").reserve(SITE))
     assert isinstance(run.error, BudgetExceeded)
-    assert str(run.error) == "ONECAPTCHA_SHARED_MAX_TASKS: all 1 tasks are spent"
+    assert str(run.error) == "ONECAPTCHA_SHARED_MAX_TASKS: 1 task spent, none left"
     assert isinstance(Run(stage.budget.reserve(SITE)).error, BudgetExceeded)
     assert stage.budget.is_spent
     stage.budget.refund(reservation)

@@ -347,10 +347,10 @@ def test_rendered_by_a_script(script: str) -> None:
     assert not challenge.invisible
 
 
-def test_rendered_with_a_key_from_a_json_blob() -> None:
+def test_rendered_with_a_key_from_data_in_json() -> None:
     html = scripted("hcaptcha.render('box', JSON.parse(data.textContent))")
-    blob = f'<script type="application/json">{{"siteKey": "{KEY}"}}</script>'
-    assert read(html.replace("</head>", f"{blob}</head>")).sitekey == KEY
+    data = f'<script type="application/json">{{"siteKey": "{KEY}"}}</script>'
+    assert read(html.replace("</head>", f"{data}</head>")).sitekey == KEY
 
 
 @pytest.mark.parametrize(
@@ -1318,7 +1318,7 @@ def test_excess_attributes_are_dropped_and_the_rest_is_read() -> None:
     assert read(html).kind == "gate"
 
 
-def test_a_long_script_with_a_bare_less_than_keeps_the_page() -> None:
+def test_a_long_script_with_a_lone_less_than_keeps_the_page() -> None:
     words = base64.b32encode(bytes(5_000)).decode()
     script = f"<script>if (a<b) {{ c = '{' '.join(words)}' }}</script>"
     assert read(script + gate()).sitekey == KEY

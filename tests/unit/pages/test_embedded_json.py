@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from scrapy_onecaptcha.pages.embedded_json import (
-    MAX_BLOBS,
+    MAX_PIECES,
     MAX_VALUES,
     NO_DATA,
     read_data,
@@ -17,7 +17,7 @@ KEYS = [f"338af34c-7bcb-4c7c-900b-acbec73d7d4{number}" for number in range(3)]
 
 
 def test_the_values_of_all_places_have_one_limit() -> None:
-    texts = [json.dumps(["x"] * 4_000)] * MAX_BLOBS
+    texts = [json.dumps(["x"] * 4_000)] * MAX_PIECES
     assert read_data("", texts[:1]).visited == 4_000
     assert read_data("", texts).visited == MAX_VALUES
 

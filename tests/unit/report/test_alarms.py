@@ -43,13 +43,13 @@ def test_a_crawl_that_met_no_gate() -> None:
 
 def test_the_account_is_refused() -> None:
     assert told(failed__account=4) == {
-        "account": "the service refuses the account; 4 pages were lost by it"
+        "account": "the service refuses the account; 4 pages lost by it"
     }
 
 
 def test_a_breaker_is_open() -> None:
     (text,) = told(failed__circuit_open=2).values()
-    assert text.startswith("2 pages were lost because a site refused")
+    assert text.startswith("2 pages lost, because a site refused")
 
 
 @pytest.mark.parametrize(("lost", "due"), [(10, False), (11, True)])

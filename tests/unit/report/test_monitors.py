@@ -59,7 +59,7 @@ def test_all_is_well(caplog: pytest.LogCaptureFixture) -> None:
 def test_something_is_wrong(caplog: pytest.LogCaptureFixture) -> None:
     log = monitored({"gates": 10, "failed/account": 4}, caplog)
     assert "hCaptcha/The service accepts the account... FAIL" in log
-    assert "Captchas: the service refuses the account; 4 pages were lost" in log
+    assert "Captchas: the service refuses the account; 4 pages lost" in log
     assert "hCaptcha/Gated pages are delivered... FAIL" in log
     assert "hCaptcha/No site is left alone... OK" in log
 
