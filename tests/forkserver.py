@@ -20,6 +20,7 @@ import builtins
 import contextlib
 import gc
 import importlib
+import importlib.abc
 import json
 import os
 import pkgutil
@@ -36,19 +37,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+REACTOR = "twisted.internet.reactor"
 MAX_MESSAGE = 1 << 20
 #: What is not imported before it is needed, or by nothing else.
 ALSO = ("treq", "scrapy.cmdline")
 
 
+class WithoutReactor(importlib.abc.MetaPathFinder):
+    """Fails each import of a reactor, and so of what imports one (FTP, in Twisted)."""
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        if fullname == REACTOR:
+            raise ImportError("Not here.")
+
+
 def preload() -> None:
     """Import what a program may need, but no reactor."""
+    sys.meta_path.insert(0, WithoutReactor())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name in sorted({*ALSO, *_of_scrapy(), *_of_package()}):
-            with contextlib.suppress(ImportError):  # what it needs is not installed
+            # What it needs is not installed, or is a reactor.
+            with contextlib.suppress(ImportError):
                 importlib.import_module(name)
-    assert "twisted.internet.reactor" not in sys.modules
+    del sys.meta_path[0]
+    assert REACTOR not in sys.modules
     gc.collect()
     gc.freeze()  # so these pages of memory stay shared
 
