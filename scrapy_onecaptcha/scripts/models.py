@@ -121,7 +121,7 @@ class Sending:
 
     kind: SentKind
     method: str
-    url: str
+    url: str = field(repr=False)  # that of a form that is sent by GET has the token
     enctype: str | None = None
     content_type: str | None = None
     fields: Pairs | None = field(default=None, repr=False)
@@ -159,10 +159,10 @@ class Reading:
 
     sending: Sending | None = None
     widgets: tuple[Widget, ...] = ()
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = field(default=(), repr=False)
     posts: bool = False
     reloads: bool = False
-    moves_to: str | None = None
+    moves_to: str | None = field(default=None, repr=False)
     cookies: tuple[str, ...] = field(default=(), repr=False)
     missing_scripts: tuple[str, ...] = ()
     integrity: Pairs = ()

@@ -15,9 +15,10 @@ VISIT = Visit(
     answer=Answer(body="e"),
 )  # fmt: skip
 READING = Reading(
-    sending=Sending(kind="fetch", method="POST", url="https://a.test/", fields=(("a", "secret-token"),), token_fields=("a",), shape=("POST",)),
+    sending=Sending(kind="fetch", method="POST", url="https://a.test/?t=secret-token", fields=(("a", "secret-token"),), token_fields=("a",), shape=("POST",)),
     widgets=(Widget(sitekey="k", rqdata="r"),),
-    needs=("https://a.test/y",), cookies=("c=secret-token",), errors=("e",),
+    needs=("https://a.test/y?t=secret-token",), cookies=("c=secret-token",), errors=("e",),
+    moves_to="https://a.test/?t=secret-token",
 )  # fmt: skip
 
 
