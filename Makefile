@@ -34,14 +34,15 @@ test: $(VENV)/dev
 	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Warnings are errors: a dangling link or reference stops it.
 docs: $(VENV)/docs
 	$(BIN)/sphinx-build -q -E -W --keep-going -n -b html docs build/docs
 
-# Other examples than those of make test, and twenty times as many.
+# What make test leaves out; other examples than its own, and twenty times as many.
 fuzz: $(VENV)/dev
+	$(BIN)/pytest -m long --numprocesses auto --maxprocesses 4 --dist loadfile
 	FUZZ=20 $(BIN)/pytest tests/fuzz
 	$(BIN)/python -m tests.flow.oracle --long
 

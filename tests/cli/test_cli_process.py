@@ -29,7 +29,7 @@ from tests.python_process import run as python
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 #: The option that has a tool run on each reactor, or none.
 REACTORS = {

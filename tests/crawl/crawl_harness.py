@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import pytest
+
 from tests.python_process import LENIENT, start
 
 if TYPE_CHECKING:
@@ -43,6 +45,12 @@ REACTORS: dict[str, tuple[dict[str, Any], str]] = {
 if importlib.util.find_spec("scrapy.utils.reactorless"):  # Scrapy 2.15 and later
     without = {"TWISTED_REACTOR_ENABLED": False}
     REACTORS["none"] = (without, "Not using a Twisted reactor")
+#: Of those that wait by a system call of their own, Linux has another one by default.
+OTHERS = {"poll", "select"} if "epoll" in REACTORS else set()
+EACH_REACTOR = [
+    pytest.param(name, marks=pytest.mark.long) if name in OTHERS else name
+    for name in REACTORS
+]
 #: Seconds after which a crawl that has not ended is taken for one that hangs.
 HANGS = 40.0
 

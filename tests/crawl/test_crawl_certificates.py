@@ -12,7 +12,7 @@ from crawl_tls import Authority, tls
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 BAD = ("self-signed", "wrong-name", "expired")
 ONCE = {"ONECAPTCHA_SOLVE_TIMEOUT": 0.5, "ONECAPTCHA_MAX_ATTEMPTS": 1}

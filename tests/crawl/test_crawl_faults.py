@@ -9,7 +9,7 @@ from crawl_harness import SCRAPYS_OWN, ask, assert_as_asked, crawl, pages, sandb
 
 from scrapy_onecaptcha.sandbox import sitekey_of
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 
 def test_refused_tokens_are_solved_again_up_to_the_limit() -> None:

@@ -16,7 +16,7 @@ from test_crawl_stopping import SLOW, job, plain
 if TYPE_CHECKING:
     from typing import Any
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 #: How it was made is in its README.
 JOB = Path(__file__).parent / "first_edition_job"

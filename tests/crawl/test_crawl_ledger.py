@@ -7,7 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crawl_harness import REACTORS, Servers, crawl, crawling, pages, sandbox
+from crawl_harness import (
+    EACH_REACTOR,
+    REACTORS,
+    Servers,
+    crawl,
+    crawling,
+    pages,
+    sandbox,
+)
 
 from scrapy_onecaptcha.report.ledger import Fault, read
 
@@ -43,7 +51,7 @@ def lines(path: Path) -> list[Record]:
     return found
 
 
-@pytest.mark.parametrize("reactor", REACTORS)
+@pytest.mark.parametrize("reactor", EACH_REACTOR)
 def test_each_task_has_its_line(servers: Servers, reactor: str, path: Path) -> None:
     settings = {**REACTORS[reactor][0], "ONECAPTCHA_LEDGER": str(path)}
     result = crawl(servers, pages(servers["p10"], range(1, 41)), settings)
@@ -89,7 +97,7 @@ def test_a_crawl_that_is_killed_loses_its_open_tasks_at_most(path: Path) -> None
         assert len(lines(path)) <= own.tasks
 
 
-@pytest.mark.parametrize("reactor", REACTORS)
+@pytest.mark.parametrize("reactor", EACH_REACTOR)
 def test_a_dry_run_pays_nothing_and_needs_no_key(
     servers: Servers, reactor: str, path: Path
 ) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from crawl_harness import Result
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 USERS = {"ann": "pw-of-ann", "bob": "pw-of-bob"}
 SITES: dict[str, Any] = {

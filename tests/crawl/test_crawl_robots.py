@@ -10,7 +10,7 @@ from crawl_harness import Servers, crawl, pages, sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 OBEY = {"ROBOTSTXT_OBEY": True}
 SITES = {

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crawl_harness import REACTORS, crawl, crawling, pages, sandbox
+from crawl_harness import EACH_REACTOR, REACTORS, crawl, crawling, pages, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 KEY = "4a1c6018-8e41-4048-a37a-5393297b71a4"
 GATE = f"""<!doctype html><title>Are you human?</title>
@@ -122,7 +122,7 @@ def serving(code: str = CODE) -> Iterator[Site]:
         site.server_close()
 
 
-@pytest.mark.parametrize("reactor", REACTORS)
+@pytest.mark.parametrize("reactor", EACH_REACTOR)
 def test_a_gate_of_scripts_is_passed(reactor: str) -> None:
     with sandbox() as servers, serving() as site:
         result = crawl(servers, pages(site.url, range(4)), REACTORS[reactor][0])

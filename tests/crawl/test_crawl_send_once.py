@@ -19,7 +19,7 @@ from crawl_harness import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 SITES = ("hangup", "apihangup", "tokenheader", "button", "bookshop")
 HEADER = {"onecaptcha": {"submitter": "crawl_submitters.by_header"}}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from crawl_harness import REACTORS, Servers, ask, crawl, pages, sandbox
+from crawl_harness import EACH_REACTOR, REACTORS, Servers, ask, crawl, pages, sandbox
 
 from scrapy_onecaptcha.sandbox import GATES
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 GATED = [name for name, gate in GATES.items() if gate is not None]
 GRANTING = [
@@ -46,7 +46,7 @@ def everything(servers: Servers) -> list[dict[str, Any]]:
     return plan
 
 
-@pytest.mark.parametrize("reactor", REACTORS)
+@pytest.mark.parametrize("reactor", EACH_REACTOR)
 def test_every_site_delivers_every_page_once(reactor: str) -> None:
     with sandbox("--latency", "0.2", "--resp-key", "E0_key") as servers:
         plan = everything(servers)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from crawl_harness import REACTORS, ask, crawl, crawling, pages, sandbox
+from crawl_harness import EACH_REACTOR, REACTORS, ask, crawl, crawling, pages, sandbox
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 
-@pytest.mark.parametrize("reactor", REACTORS)
+@pytest.mark.parametrize("reactor", EACH_REACTOR)
 def test_plain_pages_do_not_wait_for_gated_ones(reactor: str) -> None:
     """The captcha is never solved, so that no page comes too late to count."""
     with sandbox("--latency", "3600", "--site", "button", "--site", "plain") as servers:

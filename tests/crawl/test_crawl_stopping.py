@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from crawl_harness import (
+    EACH_REACTOR,
     REACTORS,
     Crawl,
     Result,
@@ -22,7 +23,7 @@ from crawl_harness import crawling as one_crawling
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 #: However busy the machine is: what waits for a captcha here waits for an hour.
 crawl = partial(one_crawl, hangs=150.0)
@@ -94,7 +95,7 @@ def assert_resumed(first: Result, second: Result) -> None:
         assert (page["echo"]["body"] or "") == wanted.get("body", "")
 
 
-@pytest.mark.parametrize("reactor", REACTORS)
+@pytest.mark.parametrize("reactor", EACH_REACTOR)
 def test_an_interrupted_crawl_goes_on_where_it_was(
     reactor: str, tmp_path: Path
 ) -> None:

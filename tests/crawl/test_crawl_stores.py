@@ -118,8 +118,16 @@ def told(result: Any, text: str) -> int:
     return sum(text in line for line in result.lines("INFO", "WARNING"))
 
 
-@pytest.mark.parametrize("reactor", sorted({"asyncio", "select", "none"} & {*REACTORS}))
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    ("kind", "reactor"),
+    [
+        ("sqlite", "asyncio"),
+        ("redis", "select"),
+        pytest.param("redis", "asyncio", marks=pytest.mark.long),
+        pytest.param("sqlite", "select", marks=pytest.mark.long),
+        *((kind, "none") for kind in BOTH if "none" in REACTORS),
+    ],
+)
 def test_the_next_run_pays_nothing(it: Shared, kind: str, reactor: str) -> None:
     with store_of(kind) as url:
         settings = {**REACTORS[reactor][0], "ONECAPTCHA_STORE": url}
@@ -151,7 +159,9 @@ def test_a_crawl_that_is_resumed_pays_nothing(it: Shared, tmp_path: Path) -> Non
     assert it.tasks == 2
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    "kind", ["redis", pytest.param("sqlite", marks=pytest.mark.long)]
+)
 def test_four_processes_pay_once(slow: Shared, kind: str) -> None:
     with store_of(kind) as url, ExitStack() as stack:
         settings = {"ONECAPTCHA_STORE": url}
@@ -171,7 +181,9 @@ def test_four_processes_pay_once(slow: Shared, kind: str) -> None:
         assert len(agents) == 1
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    "kind", ["sqlite", pytest.param("redis", marks=pytest.mark.long)]
+)
 def test_a_budget_of_several_processes(it: Shared, kind: str) -> None:
     with store_of(kind) as url, ExitStack() as stack:
         settings = {"ONECAPTCHA_STORE": url, "ONECAPTCHA_SHARED_MAX_TASKS": 7}

@@ -11,7 +11,7 @@ from crawl_harness import MIDDLEWARE, Result, Servers, ask, crawl, pages, sandbo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 PASSWORD = "p%/word&1"
 USERS = {"ann": PASSWORD}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from crawl_harness import ask, crawl, pages, sandbox
 
-pytestmark = pytest.mark.crawl
+pytestmark = [pytest.mark.crawl, pytest.mark.versions]
 
 SOLVER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Solver/9.1"
 

@@ -1,6 +1,7 @@
 """``python -m tests.faults``: every fault at every call, as a table.
 
-``python -m tests.faults createTask stall`` runs only what has these words in its name.
+``python -m tests.faults createTask stall`` runs only what has these words in its name,
+and with ``--first`` the first fault of each kind stands for the others.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from .judging import log_problems, problems
-from .rows import ROWS
+from .rows import FIRST, ROWS
 from .running import run
 from .table import all_lines, short_lines
 
@@ -27,8 +28,9 @@ REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
 
 def main() -> int:
     """Run the table and print it, or with ``--json`` what a test needs of it."""
-    words = [word for word in sys.argv[1:] if word != "--json"]
-    rows = [row for row in ROWS if all(word in row.id for word in words)]
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
+    of_these = FIRST if "--first" in sys.argv else ROWS
+    rows = [row for row in of_these if all(word in row.id for word in words)]
     # The list of public suffixes would be fetched at the first cookie.
     scrapy_cookies._split_domain = tldextract.TLDExtract(  # type: ignore[attr-defined,unused-ignore]
         suffix_list_urls=(), cache_dir=None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["DELIVERED", "NEVER", "ROWS", "Row"]
+__all__ = ["DELIVERED", "FIRST", "NEVER", "ROWS", "Row"]
 
 DELIVERED = "delivered"
 CREATE, RESULT, BALANCE = "createTask", "getTaskResult", "getBalance"
@@ -593,3 +593,16 @@ def in_a_row(call: str, path: str, values: Sequence[Any], **expected: Any) -> Ro
 
 
 ROWS: tuple[Row, ...] = (*creating(), *polling(), *balance())
+
+
+def _first_of_each(rows: Sequence[Row]) -> Iterator[Row]:
+    seen: set[tuple[str, str, str]] = set()
+    for row in rows:
+        kind = (row.what, row.call, row.times)
+        if kind not in seen:
+            seen.add(kind)
+            yield row
+
+
+#: For each thing that goes wrong at a call, the first fault that has it happen.
+FIRST: tuple[Row, ...] = tuple(_first_of_each(ROWS))
