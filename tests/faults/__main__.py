@@ -1,7 +1,7 @@
 """``python -m tests.faults``: every fault at every call, as a table.
 
 ``python -m tests.faults createTask stall`` runs only what has these words in its name,
-and with ``--first`` the first fault of each kind stands for the others.
+and with ``--first`` only the first fault of each kind.
 """
 
 from __future__ import annotations
