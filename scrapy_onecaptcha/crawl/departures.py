@@ -180,7 +180,7 @@ class Departures:
             if session is not None:
                 session.line.reading -= 1
                 if gate is None or self._sessions.current(gate.session) is not session:
-                    session.line.move()  # nobody joins it who would
+                    session.line.move()  # its request will not, by joining this line
         return outcome
 
     def without_pass(self, request: Request, response: Response) -> Response:
