@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 METADATA := setup.cfg pyproject.toml
+# In the order of their names: real crawls come long before the many quick units, which
+# keep all workers busy at the end.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DELETE_ON_ERROR:
 .PHONY: help demo test docs fuzz report faults oracle bench clean
@@ -34,7 +37,7 @@ test: $(VENV)/dev
 	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
-	$(BIN)/pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -m "not long" $(PARALLEL)
 
 # Warnings are errors: a dangling link or reference stops it.
 docs: $(VENV)/docs
@@ -42,7 +45,7 @@ docs: $(VENV)/docs
 
 # What make test leaves out; other examples than its own, and twenty times as many.
 fuzz: $(VENV)/dev
-	$(BIN)/pytest -m long --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -m long $(PARALLEL)
 	FUZZ=20 $(BIN)/pytest tests/fuzz
 	$(BIN)/python -m tests.flow.oracle --long
 
