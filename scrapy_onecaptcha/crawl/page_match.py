@@ -9,11 +9,12 @@ from urllib.parse import parse_qsl, urlsplit
 from scrapy.http import HtmlResponse, TextResponse
 
 from scrapy_onecaptcha.pages.html import has_steps, is_html
-from scrapy_onecaptcha.pages.steps import finish
 
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
+
+    from scrapy_onecaptcha.pages.steps import Steps
 
 __all__ = ["expected", "is_page", "moves_on", "same_page", "shows_page"]
 
@@ -34,7 +35,7 @@ _TAG = re.compile(rb"<[^<>]{0,2000}>")
 
 def is_page(
     original: Request, answer: Response, *, redirected: bool, expect: str | None
-) -> bool:
+) -> Steps[bool]:
     """Tell whether *answer* may be delivered in place of a replay of *original*.
 
     Args:
@@ -44,20 +45,22 @@ def is_page(
             the site's direct answer, which may be a mere verdict on the token.
         expect: CSS selector of the real content, if the user has named one.
     """
-    if not shows_page(answer, expect) or not same_page(original.url, answer.url):
+    if not same_page(original.url, answer.url):
+        return False
+    if not (yield from shows_page(answer, expect)):
         return False
     if expect is not None or redirected:
         return True
     return original.method == "GET" and isinstance(answer, HtmlResponse)
 
 
-def shows_page(answer: Response, expect: str | None) -> bool:
+def shows_page(answer: Response, expect: str | None) -> Steps[bool]:
     """Tell whether *answer* shows content, *expect* where the user has named it."""
     if not 200 <= answer.status < 300:  # noqa: PLR2004
         return False
     if not answer.body.strip() or moves_on(answer):
         return False
-    return expect is None or expected(answer, expect)
+    return expect is None or (yield from expected(answer, expect))
 
 
 def moves_on(answer: Response) -> bool:
@@ -75,14 +78,14 @@ def moves_on(answer: Response) -> bool:
     return len(b" ".join(text.split())) <= MAX_NOTICE
 
 
-def expected(response: Response, selector: str) -> bool:
+def expected(response: Response, selector: str) -> Steps[bool]:
     """Tell whether *response* has what *selector* selects."""
     if not isinstance(response, TextResponse):
         return False
     try:
         if is_html(response) and response.text:
             # Not by Scrapy's selectors: nested elements would take them minutes.
-            return finish(has_steps(response, selector))
+            return (yield from has_steps(response, selector))
         return bool(response.css(selector))
     except (ValueError, LookupError):
         # JSON, which has no elements, or an unknown charset; a bad selector never gets

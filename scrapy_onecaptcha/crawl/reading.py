@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from scrapy.http import TextResponse
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.request_options import RequestOptions
 
 __all__ = ["Glance", "Reader"]
+
+_T = TypeVar("_T")
 
 # A page of at most that size, in bytes, is read at once: that takes some milliseconds.
 MAX_AT_ONCE = 16 * 1024
@@ -86,16 +88,25 @@ class Reader:
         assert isinstance(response, TextResponse)  # noqa: S101  (else it has none)
         scripts = await self._scripts.run(response)
         steps = steps_with_scripts(response, options, challenge, scripts)
+        return await self.finish(steps, response)
+
+    async def finish(self, steps: Steps[_T], response: Response) -> _T:
+        """Take *steps*, which read *response*; in turns if that is large."""
         if len(response.body) <= MAX_AT_ONCE:
             return finish(steps)
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
         return await self.in_turns(steps)
 
-    async def in_turns(self, steps: Steps[Challenge | None]) -> Challenge | None:
+    async def in_turns(self, steps: Steps[_T]) -> _T:
         """Take *steps*, each in a turn of the event loop of its own."""
         while True:
             await sleep(self._clock, 0)
             try:
                 next(steps)
             except StopIteration as end:
-                challenge: Challenge | None = end.value
-                return challenge
+                result: _T = end.value
+                return result

@@ -160,13 +160,13 @@ class SiteClient:
         if self._strayed(outcome.response):
             outcome = await self._ask(self.page_request, role, user_agent)
             if isinstance(outcome, Delivered) and self._strayed(outcome.response):
-                return self._led_astray(outcome)
+                return await self._led_astray(outcome)
             return outcome
         # It may have been a link that works once.
         again = await self._ask(self._led_to, role, user_agent)
         return again if isinstance(again, Gated) or self._is_page(again) else outcome
 
-    def _led_astray(self, outcome: Delivered) -> Outcome:
+    async def _led_astray(self, outcome: Delivered) -> Outcome:
         """Return what it comes to that the page led to nobody's page, and does again.
 
         Where that is only guessed to be a gate address, it is a page after all: old
@@ -180,7 +180,8 @@ class SiteClient:
         certain = any(map(addresses.is_certain, chain[1:]))
         if response.status >= CLIENT_ERROR and not certain:
             return outcome  # an error is an answer, too
-        is_page = shows_page(response, self.options.expect)
+        shows = shows_page(response, self.options.expect)
+        is_page = await self._context.reader.finish(shows, response)
         if is_page and addresses.shows_content(chain):
             return outcome
         if self.gate is None or request is None:

@@ -132,7 +132,8 @@ class Judge:
             return None
         expect = self._site.options.expect
         original = self._site.original
-        if not is_page(original, answer, redirected=came.redirected, expect=expect):
+        steps = is_page(original, answer, redirected=came.redirected, expect=expect)
+        if not await self._reader.finish(steps, answer):
             return None
         # The URL of a form that was sent by GET holds its fields, the token too.
         shown = answer if came.redirected else answer.replace(url=original.url)

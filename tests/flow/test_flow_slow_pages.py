@@ -84,3 +84,25 @@ def test_a_crawl_goes_on_while_its_selector_is_looked_for(
 ) -> None:
     make, css = SELECTORS[name]
     check(crawling(dry_run=True, scripts="off", expect=css), make())
+
+
+class SlowAnswer(Site):
+    """Answers a right token with the page, of which much is to be looked through."""
+
+    def _content(self, request: Request) -> Response:
+        response = super()._content(request)
+        return response.replace(body=response.body + b"<p>" * 19_900)
+
+
+def test_a_crawl_goes_on_while_an_answer_is_looked_through(crawling: Crawling) -> None:
+    crawl = crawling(expect="p:nth-last-child(2n+1):nth-child(2n)")
+    crawl.sites["shop.example"] = SlowAnswer(
+        crawl.clock, crawl.service, answer="content", grants="nothing"
+    )
+    counts = turns(crawl)
+    crawl.ask("/0")
+    crawl.run()
+    assert crawl.pages == ["/0"]
+    assert len(crawl.service.created) == 1
+    assert max(counts) < MOST_IN_STEP
+    crawl.finish()

@@ -18,6 +18,7 @@ from scrapy_onecaptcha.crawl.submission import submit
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 from scrapy_onecaptcha.models import Form, Solution
 from scrapy_onecaptcha.pages.html import join
+from scrapy_onecaptcha.pages.steps import finish
 from scrapy_onecaptcha.service.client import Task
 from tests.flow.virtual import Crawl
 
@@ -134,7 +135,8 @@ def test_a_redirect_is_followed_or_is_not(
         assert (hop.method, hop.body) == ("GET", b"")
         assert may_go(scope, hop.url)
         same_page(PAGE, hop.url)
-        is_page(Request(PAGE), Response(hop.url), redirected=True, expect=None)
+        page = Response(hop.url)
+        finish(is_page(Request(PAGE), page, redirected=True, expect=None))
 
 
 @fuzzed(300)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, Response, TextResponse
 
-from scrapy_onecaptcha.crawl.page_match import expected, is_page, moves_on, same_page
+from scrapy_onecaptcha.crawl import page_match
+from scrapy_onecaptcha.crawl.page_match import moves_on, same_page
+from scrapy_onecaptcha.pages.steps import finish
 from tests.fuzz.fuzzing import ends
 
 URL = "https://shop.example/list?page=2"
 HTML = b"<html><body><h1 id=title>List</h1></body></html>"
+
+
+def is_page(request: Request, answer: Response, **options: Any) -> bool:
+    return finish(page_match.is_page(request, answer, **options))
+
+
+def expected(response: Response, selector: str) -> bool:
+    return finish(page_match.expected(response, selector))
 
 
 @pytest.mark.parametrize(
