@@ -86,7 +86,7 @@ class Departures:
         if not self._rules.concerns(request):
             return None
         request_meta.keep_way(request)
-        if not self._engine.is_closing:
+        if request_meta.was_given_back(request) and not self._engine.is_closing:
             request_meta.resume(request)
         session = self._sessions.of(request)
         if session is not None and self._shares and not must_not_wait(request):

@@ -108,7 +108,7 @@ class Endings:
         Raises:
             OneCaptchaError: it came again, as to a caller of ``download_async``.
         """
-        if (request.meta.get(request_meta.KEY) or {}).get("given_back"):
+        if request_meta.was_given_back(request):
             raise OneCaptchaError(
                 f"The crawl is closing: {request.url} stays gated",
                 response=gate.response if gate else None,

@@ -29,6 +29,7 @@ __all__ = [
     "role_of",
     "stamp",
     "stamp_of",
+    "was_given_back",
 ]
 
 #: The key of the dict.
@@ -202,11 +203,15 @@ def by_way_of(request: Request, sent: Request) -> Request:
     return request.replace(meta=meta, headers=headers)
 
 
+def was_given_back(request: Request) -> bool:
+    """Tell whether *request* went back to the scheduler when a run stopped."""
+    return "given_back" in (request.meta.get(KEY) or ())
+
+
 def resume(request: Request) -> None:
-    """Note that *request*, if an earlier run gave it back, is on its way again."""
-    state = request.meta.get(KEY)
-    if state and "given_back" in state:
-        request.meta[KEY] = {n: v for n, v in state.items() if n != "given_back"}
+    """Note that *request*, which an earlier run gave back, is on its way again."""
+    state = request.meta[KEY]
+    request.meta[KEY] = {n: v for n, v in state.items() if n != "given_back"}
 
 
 def borrow(request: Request, **meta: Any) -> None:
