@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from typing import TYPE_CHECKING
 
 from benchmarks import (
@@ -50,10 +51,17 @@ def main() -> None:
         if name not in BENCHMARKS:
             parser.error(f"{name}: there are {', '.join(BENCHMARKS)}")
     rows: list[Row] = []
+    failed: list[str] = []
     for name in names:
         print(f"{name} …", file=sys.stderr, flush=True)
-        rows += BENCHMARKS[name]()
+        try:
+            rows += BENCHMARKS[name]()
+        except Exception:  # noqa: BLE001  (the rows of the others took minutes)
+            traceback.print_exc()
+            failed.append(name)
     show(rows)
+    if failed:
+        sys.exit(f"Without a figure, see above: {', '.join(failed)}")
     if any(row.must and row.met is False for row in rows):
         sys.exit(1)
 

@@ -11,10 +11,10 @@ asked for: nothing happens then but polls, some 330 a second. Three things are t
 - its memory is bounded: it does not grow while nothing is added. The growth until then
   is told for each page that waits.
 
-Each page has a cookiejar, so a session, and so a solve of its own. The circuit breaker
-lets ``ONECAPTCHA_MAX_FAILURES`` tasks be open on a site that has not accepted a token
-yet; to have them all open at once without a first acceptance it is 1,000 here, as are
-``ONECAPTCHA_CONCURRENT_TASKS`` and ``ONECAPTCHA_MAX_PARKED``.
+Clearances are not shared: each page has a solve of its own, and waits for no other. The
+circuit breaker lets ``ONECAPTCHA_MAX_FAILURES`` tasks be open on a site that has not
+accepted a token yet; to have them all open at once without a first acceptance it is
+1,000 here, as are ``ONECAPTCHA_CONCURRENT_TASKS`` and ``ONECAPTCHA_MAX_PARKED``.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ def rows() -> list[Row]:
             ONECAPTCHA_CONCURRENT_TASKS=SOLVES,
             ONECAPTCHA_MAX_FAILURES=SOLVES,
             ONECAPTCHA_MAX_PARKED=SOLVES,
+            ONECAPTCHA_SHARE_CLEARANCE=False,
         )
         pages = [Ask(f"{url}/page/{number}", number) for number in range(SOLVES)]
         with Idler() as idler:
