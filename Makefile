@@ -13,7 +13,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-
 
 help:
 	@echo "make demo   crawl a gated bookshop, no key needed"
-	@echo "make test   ruff, mypy and all tests"
+	@echo "make test   ruff, mypy and the tests"
 	@echo "make docs   the documentation as a site, in build/docs"
 	@echo "make fuzz   ten minutes of broken pages, replies and settings"
 	@echo "make report how well the corpus of pages is read"
