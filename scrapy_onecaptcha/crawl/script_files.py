@@ -12,7 +12,7 @@ from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import TextResponse
 from scrapy.http.request import NO_CALLBACK
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._values import Recent, is_within
@@ -96,6 +96,7 @@ class ScriptFiles:
         self._engine = engine
         self._hosts = hosts
         self._kept: Recent[str, _File] = Recent(MAX_KEPT)
+        self._waiting: dict[str, list[Deferred[_File | None]]] = {}
 
     async def get(
         self,
@@ -160,6 +161,22 @@ class ScriptFiles:
         return same or host in LIBRARY_HOSTS
 
     async def _file(self, page: TextResponse, url: str) -> _File | None:
+        """Return a script that is not kept; pages that want it together share it."""
+        if url in self._waiting:
+            shared: Deferred[_File | None] = Deferred()
+            self._waiting[url].append(shared)
+            return await shared
+        self._waiting[url] = []
+        file: _File | None = None
+        try:
+            file = await self._fetch_file(page, url)
+        finally:
+            for waiting in self._waiting.pop(url):
+                if not waiting.called:  # by its page, which has given up
+                    waiting.callback(file)
+        return file
+
+    async def _fetch_file(self, page: TextResponse, url: str) -> _File | None:
         """Fetch a script, and keep it; a failure may be that of this try alone."""
         response = await self._fetch(page, url, "*/*")
         if response is None or not 200 <= response.status < 300:  # noqa: PLR2004

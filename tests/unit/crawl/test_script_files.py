@@ -197,3 +197,45 @@ def test_the_answer_to_a_get_of_the_page() -> None:
         '{"t": 1}',
         (("x-a", "1"),),
     )
+
+
+class Slow(Site):
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way: list[Deferred[Response]] = []
+
+    def download(self, request: Request) -> Deferred[Response]:
+        self.requests.append(request)
+        self.under_way.append(Deferred())
+        return self.under_way[-1]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_pages_that_want_a_script_together_share_it(fails: bool) -> None:
+    site: Any = Slow()
+    files = ScriptFiles(site, None)
+    url = "https://static.example.com/app.js"
+    runs = [Run(files.get(page(), [url], {}, set())) for _ in range(3)]
+    (answer,) = site.under_way
+    if fails:
+        answer.errback(OSError())
+    else:
+        answer.callback(TextResponse(url, body=CODE, encoding="utf-8"))
+    expected = {} if fails else {url: CODE.decode()}
+    assert [run.value for run in runs] == [expected] * 3
+    # A failure may be that of this try alone.
+    Run(files.get(page(), [url], {}, set()))
+    assert len(site.requests) == 1 + fails
+
+
+def test_a_page_that_gives_up_leaves_the_script_to_the_others() -> None:
+    site: Any = Slow()
+    files = ScriptFiles(site, None)
+    url = "https://static.example.com/app.js"
+    runs = [Run(files.get(page(), [url], {}, set())) for _ in range(3)]
+    runs[1].cancel()
+    site.under_way[0].callback(TextResponse(url, body=CODE, encoding="utf-8"))
+    assert [runs[n].value for n in (0, 2)] == [{url: CODE.decode()}] * 2
+    assert len(site.requests) == 1
