@@ -6,12 +6,14 @@ import atexit
 from functools import cache
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import Deferred
+
 from scrapy_onecaptcha.scripts.child import Child
 
 if TYPE_CHECKING:
     from scrapy_onecaptcha.scripts.models import Reading, Visit
 
-__all__ = ["BlockingPool", "shared_child"]
+__all__ = ["BlockingPool", "WaitingPool", "shared_child"]
 
 
 @cache
@@ -32,3 +34,19 @@ class BlockingPool:
 
     def close(self) -> None:
         pass
+
+
+class WaitingPool(BlockingPool):
+    """Runs no script before its process has started.
+
+    Attributes:
+        started: fires then.
+    """
+
+    def __init__(self) -> None:
+        self.started: Deferred[None] = Deferred()
+
+    async def visit(self, visit: Visit) -> Reading:
+        if not self.started.called:
+            await self.started
+        return await super().visit(visit)

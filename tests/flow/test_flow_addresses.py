@@ -8,9 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, Response
-from twisted.internet.defer import Deferred
 
-from tests.blocking_pool import BlockingPool
+from tests.blocking_pool import WaitingPool
 
 from . import virtual
 from .models import HOST, Model
@@ -18,8 +17,6 @@ from .virtual import AGENT, OTHER_SITEKEY, SITEKEY, Crawl, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from scrapy_onecaptcha.scripts.models import Reading, Visit
 
     Crawling = Callable[..., Crawl]
 
@@ -160,22 +157,15 @@ def test_requests_for_a_gate_that_is_read_do_not_wait_for_ever(
     crawling: Crawling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are held for the gate's host, and it is solved for the asked one."""
-    started: Deferred[None] = Deferred()
-
-    class Slow(BlockingPool):
-        async def visit(self, visit: Visit) -> Reading:
-            if not started.called:
-                await started
-            return await super().visit(visit)
-
-    monkeypatch.setattr(virtual, "BlockingPool", Slow)
+    scripts = WaitingPool()
+    monkeypatch.setattr(virtual, "BlockingPool", lambda: scripts)
     crawl = crawling(per_domain=4, allowed_domains=["127.0.0.8", "127.0.0.9"])
     model = ScriptedManager(crawl.clock, crawl.service)
     crawl.sites |= {"127.0.0.8": model, "127.0.0.9": model}
     crawl.ask(*(f"https://127.0.0.8/{number}" for number in range(30)))
     crawl.advance(5)
     assert crawl.coordinator.loans.held > 0
-    started.callback(None)
+    scripts.started.callback(None)
     crawl.run_exactly()
     assert sorted(crawl.pages) == sorted(numbers(30))
     assert len(crawl.service.created) == 1

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from scrapy.http import HtmlResponse, Response
-from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha.crawl import sessions as sessions_module
 from scrapy_onecaptcha.crawl.payment import MAX_RENEWALS
@@ -21,7 +20,7 @@ from scrapy_onecaptcha.exceptions import (
     UnsolvableGate,
 )
 from scrapy_onecaptcha.pages.html import MAX_BYTES
-from tests.blocking_pool import BlockingPool
+from tests.blocking_pool import WaitingPool
 
 from . import virtual
 from .models import Model
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scrapy import Request
-
-    from scrapy_onecaptcha.scripts.models import Reading, Visit
 
     Crawling = Callable[..., Crawl]
 
@@ -265,15 +262,8 @@ def test_a_large_page_lends_its_slot_once_it_is_known_to_be_a_gate(
     crawling: Crawling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While its scripts run, all of it is held: it may yet be content."""
-    reading: Deferred[None] = Deferred()
-
-    class Slow(BlockingPool):
-        async def visit(self, visit: Visit) -> Reading:
-            if not reading.called:
-                await reading
-            return await super().visit(visit)
-
-    monkeypatch.setattr(virtual, "BlockingPool", Slow)
+    scripts = WaitingPool()
+    monkeypatch.setattr(virtual, "BlockingPool", lambda: scripts)
     crawl = crawling(concurrency=1)
     site = add(crawl, Large)
     site.script = "<script>document.forms[0].onsubmit = () => true</script>"
@@ -281,7 +271,7 @@ def test_a_large_page_lends_its_slot_once_it_is_known_to_be_a_gate(
     crawl.advance(1)
 
     assert (crawl.downloader.total_concurrency, site.gates) == (1, 1)
-    reading.callback(None)
+    scripts.started.callback(None)
     crawl.advance(1)
     assert (crawl.downloader.total_concurrency, site.gates) == (4, 3)
     assert [len(response.body) for response in site.shown] == [MAX_BYTES] * 3

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 
 from scrapy_onecaptcha.exceptions import TaskFailed
-from tests.blocking_pool import BlockingPool
+from tests.blocking_pool import WaitingPool
 
 from . import virtual
 from .models import Model
@@ -231,18 +230,6 @@ def test_a_gated_session_waits_unsent(crawling: Crawling) -> None:
     crawl.finish()
 
 
-class SlowScripts(BlockingPool):
-    """Scripts of all pages, which wait for a child process."""
-
-    def __init__(self) -> None:
-        self.started: Deferred[None] = Deferred()
-
-    async def visit(self, visit: Visit) -> Reading:
-        if not self.started.called:
-            await self.started
-        return await super().visit(visit)
-
-
 class ScriptedSite(Site):
     """Gates that have to be run to be read."""
 
@@ -256,7 +243,7 @@ class ScriptedSite(Site):
 def test_a_session_whose_gates_are_being_read_waits_unsent(
     crawling: Crawling, monkeypatch: pytest.MonkeyPatch, shares: bool
 ) -> None:
-    scripts = SlowScripts()
+    scripts = WaitingPool()
     monkeypatch.setattr(virtual, "BlockingPool", lambda: scripts)
     crawl = crawling(concurrency=4, share_clearance=shares)
     site = crawl.sites["shop.example"] = ScriptedSite(crawl.clock, crawl.service)
@@ -273,7 +260,7 @@ def test_a_session_whose_gates_are_being_read_waits_unsent(
 def test_a_gate_that_cannot_be_read_keeps_nobody_waiting(
     crawling: Crawling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scripts = SlowScripts()
+    scripts = WaitingPool()
     monkeypatch.setattr(virtual, "BlockingPool", lambda: scripts)
     crawl = crawling(concurrency=4)
     crawl.sites["shop.example"] = ScriptedSite(crawl.clock, crawl.service)
