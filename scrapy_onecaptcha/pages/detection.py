@@ -24,7 +24,7 @@ from scrapy_onecaptcha.pages.json_api import (
     read_demand,
     weigh_demand,
 )
-from scrapy_onecaptcha.pages.mentions import may_hold_widget
+from scrapy_onecaptcha.pages.mentions import first_mention, may_hold_widget
 from scrapy_onecaptcha.pages.plan import make_plan
 from scrapy_onecaptcha.pages.repeats import repeat
 from scrapy_onecaptcha.pages.scripted import (
@@ -124,10 +124,9 @@ def detection_steps(
             return None
         yield
         return _detect_demand(response, options, named=named)
-    marker = marker_of(response.body)
-    insists = bool(options.gate and options.expect) or marker is not None
-    if not ((insists or _may_hold_widget(response)) and is_html(response)):
+    if (first := _first_look(response, options)) is None:
         return None
+    marker, insists = first
     yield
     page = yield from parse_steps(response)
     if page is None:
@@ -139,9 +138,23 @@ def detection_steps(
     )
 
 
-def _may_hold_widget(response: TextResponse) -> bool:
+def _first_look(
+    response: TextResponse, options: RequestOptions
+) -> tuple[str | None, bool] | None:
+    """Return what `_page_steps` is told of a page, or ``None`` for most responses.
+
+    Most are only searched, so each search of a large page counts.
+    """
+    if not is_html(response):
+        return None
+    body = response.body
+    mention = first_mention(body)
+    marker = marker_of(body) if mention >= 0 else None  # each has the word
+    insists = bool(options.gate and options.expect) or marker is not None
     # In UTF-16 no word looks like its bytes.
-    return may_hold_widget(response.body) or response.body.startswith(BOM_UTF16)
+    if insists or may_hold_widget(body, mention) or body.startswith(BOM_UTF16):
+        return marker, insists
+    return None
 
 
 def _page_steps(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["may_hold_widget"]
+__all__ = ["first_mention", "may_hold_widget"]
 
 # Places that name hCaptcha and are looked at. A page with more of them is parsed.
 MAX_MENTIONS = 64
@@ -19,15 +19,25 @@ _IN_USE = re.compile(rb"captcha(?:\.com|\s*\??\.\s*(?:render|execute|setData|get
 _SCRIPT, _END = b"<script", b"</script"
 
 
-def may_hold_widget(body: bytes) -> bool:
+def first_mention(body: bytes) -> int:
+    """Return where *body* says "captcha" first, or -1 where it does not."""
+    return body.find(b"captcha")
+
+
+def may_hold_widget(body: bytes, mention: int) -> bool:
     """Tell whether a page of *body* may hold an hCaptcha.
 
     The word is in the script's address and in the container's class alike. What only
     scripts say, without a use of it, is configuration.
+
+    Args:
+        body: of the page.
+        mention: the first one in it, which a caller looks for as well: each search of
+            a large page counts, because most pages are only searched.
     """
     if b"secure-api" in body:
         return True
-    at = body.find(b"captcha")
+    at = mention
     for _ in range(MAX_MENTIONS):
         if at < 0:
             return False

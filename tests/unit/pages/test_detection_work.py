@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy import Request
-from scrapy.http import JsonResponse
+from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
 from scrapy_onecaptcha.pages import detection
 from scrapy_onecaptcha.pages.detection import detection_steps
@@ -29,8 +29,6 @@ from tests.corpus.slow_pages import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from scrapy.http import HtmlResponse, TextResponse
 
 #: Calls for one page of the full size. A page that multiplies its parts takes millions.
 MOST = 400_000
@@ -86,6 +84,34 @@ def test_content_with_scripts_takes_next_to_none(
 ) -> None:
     monkeypatch.setattr(detection, "parse_steps", None)  # it is not even parsed
     assert calls(page(CONTENT[name]())) < FEW
+
+
+class SearchedBytes(bytes):
+    """Counts how often it is searched for more than its beginning."""
+
+    searches = 0
+
+    def __contains__(self, word: Any) -> bool:
+        self.searches += 1
+        return super().__contains__(word)
+
+    def find(self, *arguments: Any) -> int:
+        self.searches += 1
+        return super().find(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("of_type", "searches"), [(HtmlResponse, 2), (XmlResponse, 0), (TextResponse, 0)]
+)
+def test_a_page_that_names_no_captcha_is_searched_twice(
+    of_type: type[TextResponse], searches: int
+) -> None:
+    body = SearchedBytes(b"<p>An ordinary line.</p>" * 4_000)
+    headers = {"Content-Type": "text/css"} if of_type is TextResponse else {}
+    response = of_type("https://shop.example/", body=body, headers=headers)
+    assert response.body is body
+    assert detection.detect(response) is None
+    assert body.searches == searches
 
 
 @pytest.mark.parametrize(

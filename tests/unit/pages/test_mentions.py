@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from scrapy_onecaptcha.pages.mentions import MAX_MENTIONS, may_hold_widget
+from scrapy_onecaptcha.pages.mentions import (
+    MAX_MENTIONS,
+    first_mention,
+    may_hold_widget,
+)
 
 CONFIG = b'<script>var c = {"hcaptchaSiteKey": "x", "hcaptcha": 1}</script>'
 
@@ -21,7 +25,7 @@ CONFIG = b'<script>var c = {"hcaptchaSiteKey": "x", "hcaptcha": 1}</script>'
     ],
 )
 def test_configuration_is_no_reason_to_parse(body: bytes) -> None:
-    assert not may_hold_widget(body)
+    assert not may_hold_widget(body, first_mention(body))
 
 
 @pytest.mark.parametrize(
@@ -42,4 +46,4 @@ def test_configuration_is_no_reason_to_parse(body: bytes) -> None:
     ],
 )
 def test_what_may_be_a_widget_is_parsed(body: bytes) -> None:
-    assert may_hold_widget(body)
+    assert may_hold_widget(body, first_mention(body))
