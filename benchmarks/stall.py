@@ -7,12 +7,17 @@ time to the last page is held against the slower of
 - the crawl of the same 660 pages without any captcha, and
 - the solves: the 60 gated pages without the plain ones.
 
-Both are measured in the same run. A crawl in which nothing blocks anything else
-takes no longer than that. For this to be so
+Both are measured in the same run. Each crawl is made twice, and the faster one counts:
+whatever else runs on the machine makes it slower only. A crawl in which nothing blocks
+anything else takes no longer than that. For this to be so
 
-- the gated pages are on 60 sites, as on one site that grants nothing the first pages
-  are solved 1, 1, 2, 4 … at a time: nobody can know before what its clearance is good
-  for. ``sharing`` has the limit of such a site;
+- the gated pages are on 60 sites, each with a sitekey of its own, as on one site that
+  grants nothing the first pages are solved 1, 1, 2, 4 … at a time: nobody can know
+  before what its clearance is good for. ``sharing`` has the limit of such a site. Sites
+  of one domain, as those of 127.0.0.1 are, that have one sitekey wait for the first
+  solve of it: one clearance may open them all;
+- no script sends their forms. Scripts of different pages are run one after the other,
+  before the task and again with the token: ``scripts`` has the time that this takes;
 - the service takes all 60 tasks at once: ``ONECAPTCHA_CONCURRENT_TASKS`` is 64, as with
   32 there would be two rounds of solves;
 - the gated pages are asked for first. A gate that is met last is a solve late in
@@ -30,14 +35,17 @@ is 0), which is what happens to a middleware that simply waits.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.harness import Ask, Plan, Servers, Site, crawl, serve
+from benchmarks.harness import Ask, Outcome, Plan, Servers, Site, crawl, serve
 from benchmarks.table import Row, at_most, show
 from scrapy_onecaptcha.sandbox import GATES
+from scrapy_onecaptcha.sandbox.sitekeys import sitekey_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,16 +56,23 @@ PLAIN, GATED = 600, 60
 SOLVE = 5.0  # seconds
 ANSWER = 0.05  # seconds
 PLACES = 16
+RUNS = 2
 TARGET = 1.10
 
 
 def rows() -> list[Row]:
     """Measure."""
-    wall = Site(gate=GATES["wall"], delay=ANSWER)
-    sites = {f"wall{number}": wall for number in range(GATED)}
+    sites = {f"wall{number}": _site(f"wall{number}") for number in range(GATED)}
     sites["plain"] = Site(delay=ANSWER)
     with serve(sites, latency=SOLVE) as servers:
         return _rows(servers)
+
+
+def _site(name: str) -> Site:
+    wall = GATES["wall"]
+    assert wall is not None
+    form = replace(wall, widget="element", sitekey=sitekey_of(name))
+    return Site(gate=form, delay=ANSWER)
 
 
 def _rows(servers: Servers) -> list[Row]:
@@ -65,8 +80,7 @@ def _rows(servers: Servers) -> list[Row]:
     open_pages = _pages(servers, "plain", PLAIN + GATED)[PLAIN:]
     gated = [Ask(f"{servers.urls[f'wall{n}']}/page/{n}") for n in range(GATED)]
 
-    plan = Plan(requests=_spread(open_pages, plain), settings=_settings())
-    without = crawl(plan)
+    without = _fastest(_spread(open_pages, plain), _settings())
     solves = _crawl(servers, gated)
     mixed = _crawl(servers, [*gated, *plain])
     limit = max(without.wall, solves)
@@ -88,7 +102,7 @@ def _rows(servers: Servers) -> list[Row]:
             late,
             f"{late:.2f} s: last gate {last:.2f}, a solve {alone:.2f}",
         ),
-        _unparked(_crawl(servers, [*gated, *plain], MAX_PARKED=0), limit),
+        _unparked(_crawl(servers, [*gated, *plain], runs=1, MAX_PARKED=0), limit),
     ]
 
 
@@ -131,10 +145,19 @@ def _settings(**settings: Any) -> dict[str, Any]:
     }
 
 
-def _crawl(servers: Servers, requests: Sequence[Ask], **settings: Any) -> float:
+def _crawl(
+    servers: Servers, requests: Sequence[Ask], *, runs: int = RUNS, **settings: Any
+) -> float:
     named = {f"ONECAPTCHA_{name}": value for name, value in settings.items()}
     told = servers.with_middleware(ONECAPTCHA_CONCURRENT_TASKS=64, **named)
-    return crawl(Plan(requests=requests, settings=_settings(**told))).wall
+    return _fastest(requests, _settings(**told), runs=runs).wall
+
+
+def _fastest(
+    requests: Sequence[Ask], settings: dict[str, Any], *, runs: int = RUNS
+) -> Outcome:
+    plan = Plan(requests=requests, settings=settings)
+    return min((crawl(plan) for _ in range(runs)), key=attrgetter("wall"))
 
 
 if __name__ == "__main__":
