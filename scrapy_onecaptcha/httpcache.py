@@ -120,6 +120,8 @@ class _Gateless:
             return False  # too large once decompressed, or broken: Scrapy says so
         page.request = request
         steps = reading_steps(page, options)
+        if steps is None:
+            return False
         began = self._clock()
         while self._clock() - began < MAX_SECONDS:
             try:

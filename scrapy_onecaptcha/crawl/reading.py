@@ -42,6 +42,9 @@ class Glance:
     rest: Steps[Challenge | None] | None = None
 
 
+NOTHING = Glance()
+
+
 class Reader:
     """Reads the responses of a crawl; each is read once.
 
@@ -61,6 +64,8 @@ class Reader:
             Exception: what the user's own code raises.
         """
         steps = reading_steps(response, options)
+        if steps is None:
+            return NOTHING
         if len(response.body) <= MAX_AT_ONCE:
             return Glance(finish(steps))
         try:

@@ -6,7 +6,7 @@ A *gate* is in place of the content, and asks for nothing but the captcha. A
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scrapy.http import TextResponse
@@ -45,7 +45,15 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.pages.html import Page
     from scrapy_onecaptcha.pages.steps import Steps
 
-__all__ = ["detect", "detect_with", "detection_steps", "steps_with_scripts"]
+__all__ = [
+    "Look",
+    "detect",
+    "detect_with",
+    "detection_steps",
+    "first_look",
+    "steps_after",
+    "steps_with_scripts",
+]
 
 
 def detect(
@@ -110,51 +118,75 @@ def detection_steps(
 ) -> Steps[Challenge | None]:
     """Do as `detect_with` does, in steps.
 
-    The first one refuses most responses, and takes next to no time.
-
     Raises:
         Exception: as `detect` does.
     """
+    look = first_look(response, options)
+    if look is None:
+        return None
+    yield
+    return (yield from steps_after(look, response, options, scripts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a first look shows of a response that may hold an hCaptcha.
+
+    Attributes:
+        is_json: whether it is a reply of an API.
+        named: whether such a reply names a captcha.
+        marker: of Cloudflare's, if a page has one.
+        insists: whether a page is to be judged whatever it shows of hCaptcha.
+    """
+
+    is_json: bool = False
+    named: bool = False
+    marker: str | None = None
+    insists: bool = False
+
+
+def first_look(response: Response, options: RequestOptions) -> Look | None:
+    """Look at the bytes of *response*; ``None``: there is no hCaptcha in it.
+
+    Most responses are only looked at, so each search of a large one counts.
+    """
     if not isinstance(response, TextResponse):
         return None
+    body = response.body
     if is_json(response):
         # In any case: what names no captcha is no demand, unless it answers one.
-        named = b"aptcha" in response.body or b"APTCHA" in response.body
-        if not named and options.sitekey is None:
-            return None
-        yield
-        return _detect_demand(response, options, named=named)
-    if (first := _first_look(response, options)) is None:
-        return None
-    marker, insists = first
-    yield
-    page = yield from parse_steps(response)
-    if page is None:
-        return None
-    return (
-        yield from _page_steps(
-            response, page, options, scripts, marker=marker, insists=insists
-        )
-    )
-
-
-def _first_look(
-    response: TextResponse, options: RequestOptions
-) -> tuple[str | None, bool] | None:
-    """Return what `_page_steps` is told of a page, or ``None`` for most responses.
-
-    Most are only searched, so each search of a large page counts.
-    """
+        named = b"aptcha" in body or b"APTCHA" in body
+        may_demand = named or options.sitekey is not None
+        return Look(is_json=True, named=named) if may_demand else None
     if not is_html(response):
         return None
-    body = response.body
     mention = first_mention(body)
     marker = marker_of(body) if mention >= 0 else None  # each has the word
     insists = bool(options.gate and options.expect) or marker is not None
     # In UTF-16 no word looks like its bytes.
     if insists or may_hold_widget(body, mention) or body.startswith(BOM_UTF16):
-        return marker, insists
+        return Look(marker=marker, insists=insists)
     return None
+
+
+def steps_after(
+    look: Look,
+    response: Response,
+    options: RequestOptions,
+    scripts: Scripts | None = None,
+) -> Steps[Challenge | None]:
+    """Read *response* in steps, after a first *look* at it.
+
+    Raises:
+        Exception: as `detect` does.
+    """
+    assert isinstance(response, TextResponse)  # noqa: S101  (else there is no look)
+    if look.is_json:
+        return _detect_demand(response, options, named=look.named)
+    page = yield from parse_steps(response)
+    if page is None:
+        return None
+    return (yield from _page_steps(response, page, options, scripts, look))
 
 
 def _page_steps(
@@ -162,9 +194,7 @@ def _page_steps(
     page: Page,
     options: RequestOptions,
     scripts: Scripts | None,
-    *,
-    marker: str | None,
-    insists: bool,
+    look: Look,
 ) -> Steps[Challenge | None]:
     """Read a page that may hold an hCaptcha.
 
@@ -173,13 +203,14 @@ def _page_steps(
         page: the page as a tree.
         options: what the user says of it.
         scripts: what its scripts do.
-        marker: of Cloudflare's, if it has one.
-        insists: whether it is to be judged whatever it shows of hCaptcha.
+        look: what its bytes show.
     """
     yield
     captcha = yield from captcha_steps(page)
     rendered = bool(scripts and scripts.reading and scripts.reading.widgets)
-    if not (captcha.widgets or captcha.api or captcha.place or insists or rendered):
+    if not (
+        captcha.widgets or captcha.api or captcha.place or look.insists or rendered
+    ):
         return None
     yield
     plan = make_plan(page, captcha, response, options.token_field, scripts)
@@ -195,8 +226,8 @@ def _page_steps(
     challenge = of_page(page, captcha, plan, options, scripts)
     evidence = (*challenge.evidence, *verdict.evidence)
     challenge = replace(challenge, evidence=evidence, confidence=verdict.confidence)
-    if marker is not None and not captcha.widgets:
-        is_gate, challenge = True, _of_cloudflare(challenge, marker)
+    if look.marker is not None and not captcha.widgets:
+        is_gate, challenge = True, _of_cloudflare(challenge, look.marker)
     if options.expect:
         yield
         if (yield from has_steps(response, options.expect)):

@@ -35,7 +35,7 @@ def may_hold_widget(body: bytes, mention: int) -> bool:
         mention: the first one in it, which a caller looks for as well: each search of
             a large page counts, because most pages are only searched.
     """
-    if b"secure-api" in body:
+    if b"/secure-api.js" in body:
         return True
     at = mention
     for _ in range(MAX_MENTIONS):

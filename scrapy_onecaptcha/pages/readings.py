@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from scrapy_onecaptcha.pages.detection import detection_steps
+from scrapy_onecaptcha.pages.detection import first_look, steps_after
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_onecaptcha.models import Challenge
+    from scrapy_onecaptcha.pages.detection import Look
     from scrapy_onecaptcha.pages.steps import Steps
 
 __all__ = ["reading_steps"]
@@ -44,16 +45,35 @@ _READINGS: WeakKeyDictionary[Request, tuple[_Reading, Challenge | None]] = (
 
 def reading_steps(
     response: Response, options: RequestOptions = UNSET
-) -> Steps[Challenge | None]:
-    """Do as `detect` does, in steps; the last reading of a request's response is kept.
+) -> Steps[Challenge | None] | None:
+    """Return what does as `detect` does, in steps, or ``None`` where nothing is to do.
+
+    The last reading of a request's response is kept. A first look at a response, which
+    is all that most get, takes no longer than to compare it with another.
 
     Raises:
         Exception: as `detect` does.
     """
+    look = first_look(response, options)
+    return None if look is None else _steps(look, response, options)
+
+
+def _steps(
+    look: Look, response: Response, options: RequestOptions
+) -> Steps[Challenge | None]:
     request = response.request
-    if request is None:
-        return (yield from detection_steps(response, options))
-    reading = _Reading(
+    known = None if request is None else _READINGS.get(request)
+    if known is not None and known[0] == _identify(response, options):
+        return known[1]
+    yield
+    challenge = yield from steps_after(look, response, options)
+    if request is not None:
+        _READINGS[request] = _identify(response, options), challenge
+    return challenge
+
+
+def _identify(response: Response, options: RequestOptions) -> _Reading:
+    return _Reading(
         type(response),
         response.url,
         response.status,
@@ -61,9 +81,3 @@ def reading_steps(
         hash(response.body),
         options,
     )
-    known = _READINGS.get(request)
-    if known is not None and known[0] == reading:
-        return known[1]
-    challenge = yield from detection_steps(response, options)
-    _READINGS[request] = reading, challenge
-    return challenge

@@ -15,6 +15,7 @@ from scrapy_onecaptcha.pages.steps import finish
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 
 if TYPE_CHECKING:
+    import pytest
     from scrapy.http import Response
 
     from scrapy_onecaptcha import Challenge
@@ -31,7 +32,8 @@ GATE = (
 def detect_once(
     response: Response, options: RequestOptions = UNSET
 ) -> Challenge | None:
-    return finish(reading_steps(response, options))
+    steps = reading_steps(response, options)
+    return None if steps is None else finish(steps)
 
 
 class Asked:
@@ -78,10 +80,19 @@ def test_without_a_request_nothing_is_kept() -> None:
     assert asked.count == 2
 
 
-def test_a_page_without_a_captcha_is_kept_too() -> None:
+def test_a_page_that_was_parsed_for_nothing_is_kept_too() -> None:
     request = Request(URL)
-    assert detect_once(page(request, body=b"<p>x")) is None
+    assert detect_once(page(request, body=b"<p>hcaptcha")) is None
     assert readings._READINGS[request][1] is None
+
+
+def test_of_what_is_refused_at_once_nothing_is_kept_or_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    request = Request(URL)
+    monkeypatch.setattr(readings, "_identify", None)  # reads the whole body once more
+    assert detect_once(page(request, body=b"<p>x")) is None
+    assert request not in readings._READINGS
 
 
 def test_a_reading_goes_with_its_request() -> None:
