@@ -251,3 +251,12 @@ def test_the_sandbox_is_imported_by_nobody() -> None:
         "import sys, scrapy_onecaptcha\n"
         "print([n for n in sys.modules if n.startswith('scrapy_onecaptcha.sandbox')])"
     ) == ("[]\n")
+
+
+def test_the_sandbox_may_import_nothing_of_the_rest() -> None:
+    forbidden = listed(
+        ".importlinter", "importlinter:contract:sandbox", "forbidden_modules"
+    )
+    rest = {path.stem for path in PACKAGE.iterdir() if path.suffix in ("", ".py")}
+    rest -= {"__init__", "__pycache__", "_version", "sandbox"}
+    assert {name.removeprefix("scrapy_onecaptcha.") for name in forbidden} == rest
