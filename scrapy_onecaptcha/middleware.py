@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scrapy import signals
@@ -93,14 +94,15 @@ class OneCaptchaMiddleware:
             (middleware.response_received, signals.response_received),
             (middleware.request_scheduled, signals.request_scheduled),
             (middleware.request_dropped, signals.request_dropped),
-            (
-                middleware.request_reached_downloader,
-                signals.request_reached_downloader,
-            ),
-            (middleware.request_left_downloader, signals.request_left_downloader),
         ):
             connect(handler, signal)
+        middleware._crawl.sessions.when_gated(partial(middleware._watch, connect))
         return middleware
+
+    def _watch(self, connect: Callable[..., object]) -> None:
+        """Listen to the downloader, from the first gate on: before, nothing waits."""
+        connect(self.request_reached_downloader, signals.request_reached_downloader)
+        connect(self.request_left_downloader, signals.request_left_downloader)
 
     # Signals
 

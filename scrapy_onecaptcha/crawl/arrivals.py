@@ -90,12 +90,12 @@ class Arrivals:
         self, request: Request, response: Response
     ) -> Awaitable[Response | Request] | Response:
         """Take *response* on, at once where it is no gate."""
-        if not self._rules.concerns(request):
+        options = self._rules.options_of(request)
+        if options is None:
             return response
         response = self._departures.without_pass(request, response)
         if response.request is None:  # Scrapy sets it after the last middleware
             response.request = request
-        options = self._rules.options(request)
         try:
             glance = self._reader.glance(_to_look_at(request, response), options)
         except Exception:

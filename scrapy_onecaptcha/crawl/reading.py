@@ -42,6 +42,7 @@ class Glance:
     rest: Steps[Challenge | None] | None = None
 
 
+#: Of most responses: a first look has shown no hCaptcha.
 NOTHING = Glance()
 
 

@@ -30,11 +30,14 @@ class RequestRules:
 
     def concerns(self, request: Request) -> bool:
         """Tell whether *request* is looked at."""
-        return (
-            request.url.startswith("http")
-            and request.method != "HEAD"
-            and self.options(request).enabled
-        )
+        return self.options_of(request) is not None
+
+    def options_of(self, request: Request) -> RequestOptions | None:
+        """Return the options of *request*, or ``None`` where it is not looked at."""
+        if request.method == "HEAD" or not request.url.startswith("http"):
+            return None
+        options = self.options(request)
+        return options if options.enabled else None
 
     def options(self, request: Request) -> RequestOptions:
         """Return what *request* says in its ``meta``."""

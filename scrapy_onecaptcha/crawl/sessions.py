@@ -109,6 +109,11 @@ class Sessions:
         self._alive: WeakValueDictionary[SessionKey, Session] = WeakValueDictionary()
         self._kept: OrderedDict[SessionKey, Session] = OrderedDict()
         self._domains: WeakValueDictionary[SessionKey, Domain] = WeakValueDictionary()
+        self._when_gated: Callable[[], None] | None = None
+
+    def when_gated(self, call: Callable[[], None]) -> None:
+        """Have *call* called when the crawl meets its first gate."""
+        self._when_gated = call
 
     def __len__(self) -> int:
         return len(self._alive)
@@ -129,6 +134,9 @@ class Sessions:
         """Return the session of *key*."""
         session = self._alive.get(key)
         if session is None:
+            if self._when_gated is not None:
+                self._when_gated()
+                self._when_gated = None
             domain = self._domain_of(key)
             line = Line(
                 Clearances(),
