@@ -94,7 +94,7 @@ class Outcome:
         ends: seconds from its start after which each page was delivered, or ``None``.
         errors: how often a page was lost, by the name of the error.
         cpu: seconds of CPU of its process.
-        cpu_between: the same from the first page to the last, without start and end.
+        cpu_marks: what that was at each page that came.
         queued: for each submission, the requests that were queued before it.
         stats: those of the middleware.
         lags: of the event loop; only of a crawl that is watched, as are
@@ -104,9 +104,9 @@ class Outcome:
     ends: tuple[float | None, ...]
     errors: Mapping[str, int]
     cpu: float
-    cpu_between: float
     queued: tuple[int, ...]
     stats: Mapping[str, Any]
+    cpu_marks: tuple[float, ...] = field(repr=False)
     lags: tuple[Lag, ...] = field(repr=False)
     samples: tuple[Sample, ...] = field(repr=False)
 
@@ -114,6 +114,11 @@ class Outcome:
     def pages(self) -> int:
         """How many pages were delivered."""
         return sum(end is not None for end in self.ends)
+
+    @property
+    def cpu_between(self) -> float:
+        """Seconds of CPU from the first page to the last, without start and end."""
+        return self.cpu_marks[-1] - self.cpu_marks[0] if self.cpu_marks else 0.0
 
     @property
     def wall(self) -> float:
@@ -236,7 +241,7 @@ def _outcome(told: dict[str, Any]) -> Outcome:
         ends=tuple(told["ends"]),
         errors=told["errors"],
         cpu=told["cpu"],
-        cpu_between=told["cpu_between"],
+        cpu_marks=tuple(told["cpu_marks"]),
         queued=tuple(told["queued"]),
         stats=told["stats"],
         lags=tuple(Lag(*each) for each in told["lags"]),
