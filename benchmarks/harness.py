@@ -9,16 +9,28 @@ import sys
 import tempfile
 import urllib.request
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scrapy_onecaptcha.sandbox import GATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from scrapy_onecaptcha.sandbox import Gate
 
-__all__ = ["MIDDLEWARE", "Ask", "Outcome", "Plan", "Servers", "Site", "crawls", "serve"]
+__all__ = [
+    "MIDDLEWARE",
+    "Ask",
+    "Outcome",
+    "Plan",
+    "Servers",
+    "Site",
+    "crawls",
+    "form_gate",
+    "serve",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 MIDDLEWARE: Mapping[str, Any] = {
@@ -154,6 +166,18 @@ class Servers:
         """
         pace = {"ONECAPTCHA_POLL_DELAY": 5.0, "ONECAPTCHA_POLL_INTERVAL": 3.0}
         return {**self.settings, **MIDDLEWARE, **pace, **settings}
+
+
+def form_gate(name: str, **changes: Any) -> Gate:
+    """Return a gate of the sandbox, with *changes*, whose form no script sends.
+
+    One with scripts is read by a process that runs those of one page after the other.
+    Where many different gates come at once, that is what a crawl would wait for, and
+    not what most benchmarks are about; ``scripts`` has the time that it takes.
+    """
+    gate = GATES[name]
+    assert gate is not None
+    return replace(gate, widget="element", **changes)
 
 
 @contextmanager

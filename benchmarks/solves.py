@@ -26,15 +26,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.harness import Ask, Outcome, Plan, Sample, Site, crawl, serve
+from benchmarks.harness import Ask, Outcome, Plan, Sample, Site, crawl, form_gate, serve
 from benchmarks.table import Row, at_most, show
-from scrapy_onecaptcha.sandbox import GATES
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -75,10 +73,7 @@ class Idler:
 
 def rows() -> list[Row]:
     """Measure."""
-    bookshop = GATES["bookshop"]
-    assert bookshop is not None
-    form = replace(bookshop, widget="element")  # without a callback
-    with serve({"shop": Site(gate=form)}, latency=SOLVE) as servers:
+    with serve({"shop": Site(gate=form_gate("bookshop"))}, latency=SOLVE) as servers:
         url = servers.urls["shop"]
         settings = servers.with_middleware(
             CONCURRENT_REQUESTS_PER_DOMAIN=16,

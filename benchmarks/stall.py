@@ -35,16 +35,23 @@ is 0), which is what happens to a middleware that simply waits.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.harness import Ask, Outcome, Plan, Servers, Site, crawl, serve
+from benchmarks.harness import (
+    Ask,
+    Outcome,
+    Plan,
+    Servers,
+    Site,
+    crawl,
+    form_gate,
+    serve,
+)
 from benchmarks.table import Row, at_most, show
-from scrapy_onecaptcha.sandbox import GATES
 from scrapy_onecaptcha.sandbox.sitekeys import sitekey_of
 
 if TYPE_CHECKING:
@@ -69,10 +76,7 @@ def rows() -> list[Row]:
 
 
 def _site(name: str) -> Site:
-    wall = GATES["wall"]
-    assert wall is not None
-    form = replace(wall, widget="element", sitekey=sitekey_of(name))
-    return Site(gate=form, delay=ANSWER)
+    return Site(gate=form_gate("wall", sitekey=sitekey_of(name)), delay=ANSWER)
 
 
 def _rows(servers: Servers) -> list[Row]:
