@@ -137,14 +137,16 @@ class Watch:
     """Looks at the process it runs in.
 
     Attributes:
-        lags: moments, and by how many seconds the event loop was late then.
+        lags: moments, by how many seconds the event loop was late then, and the seconds
+            of CPU since the look before.
         samples: moments; seconds of CPU, bytes of memory, tasks created and tasks
             ready until then.
     """
 
     def __init__(self) -> None:
-        self.lags: list[tuple[float, float]] = []
+        self.lags: list[tuple[float, float, float]] = []
         self.samples: list[tuple[float, float, int, int, int]] = []
+        self._cpu = 0.0
         self._call: Any = None
         self._crawler: Any = None
         self._reactor: Any = None
@@ -154,6 +156,7 @@ class Watch:
 
         self._reactor = reactor
         self._crawler = crawler
+        self._cpu = time.process_time()
         self._beat(time.monotonic())
 
     def stop(self) -> None:
@@ -161,8 +164,9 @@ class Watch:
             self._call.cancel()
 
     def _beat(self, due: float) -> None:
-        now = time.monotonic()
-        self.lags.append((now, now - due))
+        now, cpu = time.monotonic(), time.process_time()
+        self.lags.append((now, now - due, cpu - self._cpu))
+        self._cpu = cpu
         if not self.samples or now - self.samples[-1][0] >= SAMPLE:
             self._sample(now)
         self._call = self._reactor.callLater(BEAT, self._beat, now + BEAT)

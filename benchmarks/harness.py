@@ -82,10 +82,16 @@ class Plan:
 
 
 class Lag(NamedTuple):
-    """How late an event loop was, in seconds."""
+    """How late an event loop was, and the CPU since the look before, in seconds."""
 
     at: float
     late: float
+    cpu: float
+
+    @property
+    def own(self) -> float:
+        """How late it was by its own doing, at most."""
+        return min(self.late, self.cpu)
 
 
 class Sample(NamedTuple):

@@ -1,13 +1,15 @@
 """What do 1,000 solves cost that are open at once?
 
-1,000 pages wait for a solve of 60 s each, asked for every 3 s (the default), with 16
+1,000 pages wait for a solve of 75 s each, asked for every 3 s (the default), with 16
 places for the crawl. Looked at is the time during which all of the tasks are open and
 asked for: nothing happens then but polls, some 330 a second. Three things are to hold:
 
 - the crawl's process takes a quarter of a core at most;
 - its event loop stays on time: of calls that are due every 20 ms, 99 % are late by at
-  most 20 ms. How late a process is that does nothing else, on the same machine at the
-  same time, is printed beside it: that much is not the crawl's doing;
+  most 20 ms of work of its own: a call that waits for the loop waits for no more CPU
+  than the process has used since the call before. How late they were in all is told
+  for scale, beside a process that does nothing else, on the same machine at the same
+  time: the rest is the doing of whatever else runs there;
 - its memory is bounded: it does not grow while nothing is added. The growth until then
   is told for each page that waits.
 
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["rows"]
 
 SOLVES = 1000
-SOLVE = 60.0  # seconds; creating the tasks takes a third of it, or more
+SOLVE = 75.0  # seconds; creating the tasks takes 20 s, or 50 on a busy machine
 BEAT = 0.02  # seconds
 SETTLED = 5.0  # seconds after the last task was created, when all are polled
 CPU_TARGET, LAG_TARGET, GROWTH_TARGET = 25.0, 20.0, 1.05
@@ -98,7 +100,8 @@ def _rows(outcome: Outcome, idler: Idler) -> list[Row]:
     first, last = all_open[0], all_open[-1]
     seconds = last.at - first.at
     share = 100 * (last.cpu - first.cpu) / seconds
-    late = _p99([lag.late for lag in outcome.lags if first.at <= lag.at <= last.at])
+    lags = [lag for lag in outcome.lags if first.at <= lag.at <= last.at]
+    own, late = _p99([lag.own for lag in lags]), _p99([lag.late for lag in lags])
     idle = _p99([lag for at, lag in idler.lags if first.at <= at <= last.at])
     whole = _p99([lag.late for lag in outcome.lags])
     what = f"{SOLVES:,} open solves"
@@ -113,11 +116,17 @@ def _rows(outcome: Outcome, idler: Idler) -> list[Row]:
         ),
         at_most(
             f"{what}, event loop p99 late",
-            late * 1000,
+            own * 1000,
             LAG_TARGET,
+            measured=f"{own * 1000:.1f} ms",
+            against=f"{len(lags)} calls, every {BEAT * 1000:.0f} ms",
+            unit=" ms",
+        ),
+        Row(
+            what="  whatever else runs on the machine included",
             measured=f"{late * 1000:.1f} ms",
             against=f"{idle * 1000:.1f} ms: an idle process",
-            unit=" ms",
+            figure=f"{late * 1000:.3g} ms",
         ),
         Row(
             what="  the whole crawl, pages and tokens included",
