@@ -222,11 +222,6 @@ def disarm(request: Request) -> None:
     httpobj._urlparse_cache.pop(request, None)  # noqa: SLF001
 
 
-def is_disarmed(request: Request) -> bool:
-    """Tell whether *request* was kept from being sent."""
-    return request.url.startswith(_DISARMED)
-
-
 def set_url(request: Request, url: str) -> None:
     """Have *request* ask for *url*: the engine goes on with this very object."""
     request._set_url(url)  # noqa: SLF001

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scrapy_onecaptcha._twisted import sleep
+from tests.blocking_pool import BlockingPool
+from tests.flow import virtual
 from tests.flow.virtual import GATE, SITEKEY, Crawl, Site
 
 if TYPE_CHECKING:
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
     from scrapy import Request
     from scrapy.http import Response
+
+    from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.scripts.models import Reading, Visit
 
     Crawling = Callable[..., Crawl]
 
@@ -123,4 +129,80 @@ def test_a_cookie_that_never_rests_has_no_gate_fetched_without_end(
     assert crawl.stat("refetched") == 3
     assert len(crawl.service.created) == len(site.submissions) + site.refused == 1
     crawl.run()
+    crawl.finish()
+
+
+class Scripted(Restless):
+    """The forms of its gates are sent by a script."""
+
+    def _gate(self, request: Request) -> Response:
+        script = b"<script>document.forms[0].onsubmit = () => true</script></body>"
+        gate = super()._gate(request)
+        return gate.replace(body=gate.body.replace(b"</body>", script))
+
+
+class BusyPool(BlockingPool):
+    """Takes a second for each visit."""
+
+    clock: Clock
+
+    def __init__(self) -> None:
+        self.paid: list[Visit] = []
+        self.begun = self.paid.append
+
+    async def visit(self, visit: Visit) -> Reading:
+        if visit.paid and visit.token:
+            self.begun(visit)
+        await sleep(self.clock, 1.0)
+        return await super().visit(visit)
+
+
+def test_a_cookie_that_is_set_while_the_scripts_of_the_form_run(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = BusyPool()
+    monkeypatch.setattr(virtual, "BlockingPool", lambda: pool)
+    crawl = crawling()
+    pool.clock = crawl.clock
+    site = crawl.sites["shop.example"] = Scripted(crawl.clock, crawl.service)
+
+    def begun(visit: Visit) -> None:
+        pool.paid.append(visit)
+        if len(pool.paid) == 1:
+            crawl.ask("/open")  # which sets the cookie of the forms
+
+    pool.begun = begun
+    crawl.ask("/0")
+    crawl.run()
+    assert sorted(crawl.pages) == ["/0", "/open"]
+    assert (site.refused, len(pool.paid)) == (0, 2), "once for each form"
+    assert len(crawl.service.created) == 1
+    assert crawl.stat("refetched") == 1
+    crawl.finish()
+
+
+def test_a_cookie_that_is_set_while_a_middleware_keeps_the_submission(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crawl = crawling()
+    site = crawl.sites["shop.example"] = Restless(crawl.clock, crawl.service)
+    kept: list[Request] = []
+    leave = crawl.middleware.process_request
+
+    async def keep(request: Request) -> Any:
+        if request.method == "POST" and not kept:
+            kept.append(request)
+            crawl.ask("/open")
+            await sleep(crawl.clock, 2.0)
+        left: Any = leave(request)
+        return left
+
+    monkeypatch.setattr(crawl.middleware, "process_request", keep)
+    crawl.ask("/0")
+    crawl.run()
+    assert sorted(crawl.pages) == ["/0", "/open"]
+    assert kept
+    assert site.refused == 0
+    assert len(crawl.service.created) == 1
+    assert crawl.stat("refetched") == 1
     crawl.finish()
