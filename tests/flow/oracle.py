@@ -204,6 +204,7 @@ def kinds() -> Iterator[Cell]:
         ("answer", 40),
         ("once", 40),
         ("ip", 100),
+        ("session", 60),
         ("section", 40),
         ("own", 80),
         ("delayed", 60),
