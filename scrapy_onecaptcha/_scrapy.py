@@ -264,6 +264,10 @@ class Engine:
         """Tell whether *request* is in the downloader, its middlewares included."""
         return request in getattr(self.downloader, "active", ())
 
+    def is_queued(self, request: Request) -> bool:
+        """Tell whether *request* waits in its download slot."""
+        return any(queued is request for queued, _ in self.queue_of(request))
+
     # The crawl
 
     @property
