@@ -52,6 +52,7 @@ SIGNALS = (
     signals.request_scheduled,
     signals.request_reached_downloader,
     signals.request_left_downloader,
+    signals.response_downloaded,
     signals.response_received,
 )
 

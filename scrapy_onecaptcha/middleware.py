@@ -101,8 +101,12 @@ class OneCaptchaMiddleware:
 
     def _watch(self, connect: Callable[..., object]) -> None:
         """Listen to the downloader, from the first gate on: before, nothing waits."""
-        connect(self.request_reached_downloader, signals.request_reached_downloader)
-        connect(self.request_left_downloader, signals.request_left_downloader)
+        for handler, signal in (
+            (self.request_reached_downloader, signals.request_reached_downloader),
+            (self.request_left_downloader, signals.request_left_downloader),
+            (self.response_downloaded, signals.response_downloaded),
+        ):
+            connect(handler, signal)
 
     # Signals
 
@@ -130,6 +134,10 @@ class OneCaptchaMiddleware:
     def request_left_downloader(self, request: Request) -> None:
         """Let the next request go if the answer to this one never comes here."""
         self._crawl.departures.left_downloader(request)
+
+    def response_downloaded(self, request: Request, response: Response) -> None:
+        """Look at *response* before CookiesMiddleware does."""
+        self._crawl.arrivals.downloaded(request, response)
 
     def response_received(self, request: Request) -> None:
         """Clear ``meta`` before the callback sees it: no middleware comes after."""

@@ -15,7 +15,11 @@ from scrapy_onecaptcha.middleware import OneCaptchaMiddleware
 if TYPE_CHECKING:
     import pytest
 
-DOWNLOADER = ("request_reached_downloader", "request_left_downloader")
+DOWNLOADER = (
+    "request_reached_downloader",
+    "request_left_downloader",
+    "response_downloaded",
+)
 
 
 def test_it_listens_to_the_downloader_from_the_first_gate_on(
@@ -23,7 +27,7 @@ def test_it_listens_to_the_downloader_from_the_first_gate_on(
 ) -> None:
     heard: list[str] = []
     for name in DOWNLOADER:
-        listen: Any = lambda _, request, name=name: heard.append(name)  # noqa: E731
+        listen: Any = lambda *_, name=name, **__: heard.append(name)  # noqa: E731
         monkeypatch.setattr(OneCaptchaMiddleware, name, listen)
     monkeypatch.setattr(module, "reach", lambda *_: (None, Clock()))
     crawler = get_crawler(Spider, {"ONECAPTCHA_API_KEY": "key"})
