@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["LENIENT", "STRICT", "Process", "run", "start"]
 
 FORKSERVER = Path(__file__).with_name("forkserver.py")
-#: Options ``-W`` by which warnings are errors.
-STRICT = ("error",)
+#: Options ``-W`` by which warnings are errors, but for one of Python 3.10 about the
+#: oldest Twisted.
+STRICT = ("error", "ignore:currentThread():DeprecationWarning")
 #: Scrapy 2.13 itself leaves files of its disk queues open, and Twisted one that it
 #: keeps in reserve, of which Python 3.10 may complain at its end.
 LENIENT = (*STRICT, "ignore:unclosed file:ResourceWarning")

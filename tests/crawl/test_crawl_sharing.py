@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from crawl_harness import ask, crawl, pages, sandbox
+from crawl_harness import ask, crawl, pages, sandbox, without_scripts
 
 pytestmark = pytest.mark.crawl
 
@@ -25,7 +25,8 @@ def test_a_hundred_pages_at_once_are_one_task(site: str) -> None:
 
 
 def test_each_cookiejar_is_a_session_and_a_wall_grants_nothing() -> None:
-    with sandbox("--latency", "0.6", "--site", "button", "--site", "wall") as servers:
+    options = without_scripts("button", "wall", latency=0.6)
+    with sandbox(options=options) as servers:
         plan = [
             ask(f"{servers['button']}/page/{number}", meta={"cookiejar": number % 2})
             for number in range(20)
@@ -61,7 +62,8 @@ def test_a_budget_holds_exactly() -> None:
 
 
 def test_a_site_that_refuses_everything_costs_five_tasks() -> None:
-    with sandbox("--latency", "0.2", "--site", "button", "--refused-rate", "1") as it:
+    options = without_scripts("button", latency=0.2, refused_rate=1.0)
+    with sandbox(options=options) as it:
         plan = [
             ask(f"{it['button']}/page/{number}", meta={"cookiejar": number % 10})
             for number in range(50)
