@@ -169,6 +169,15 @@ def text_in_many() -> str:
     return WIDGET + "<div>" * 2_000 + "y" * 900_000
 
 
+def nested_fieldsets() -> str:
+    nested = "<fieldset disabled><legend>x</legend>" * 2_000
+    return f"{WIDGET}{nested}<div>{'<input name=a>' * 15_000}"
+
+
+def nested_legends() -> str:
+    return WIDGET + "<fieldset disabled><legend><input name=a>" * 6_600
+
+
 #: Pages, and selectors of a user, that look from many elements at many others.
 SELECTORS: Mapping[str, tuple[Callable[[], str], str]] = MappingProxyType(
     {
@@ -179,6 +188,11 @@ SELECTORS: Mapping[str, tuple[Callable[[], str], str]] = MappingProxyType(
         "elements by their languages": (nested, "div:lang(en)"),
         "elements by their texts": (text_in_many, "div:contains('z')"),
         "texts of all elements": (siblings, "::text"),
+        "controls by their fieldsets": (
+            nested_fieldsets,
+            ":enabled b, :disabled b",
+        ),
+        "controls by their legends": (nested_legends, ":enabled b, :disabled b"),
         "elements by attributes": (attributes_of_all, "p:not([b]):not([a59]) b"),
     }
 )
