@@ -104,6 +104,13 @@ class _Translator(HTMLTranslator):
     def xpath_scope_pseudo(self, xpath: Any) -> Any:
         return xpath.add_condition("not(parent::*)")
 
+    # Before cssselect 1.5 these count all children of its parent for each element.
+    def xpath_only_child_pseudo(self, xpath: Any) -> Any:
+        return self.xpath_last_child_pseudo(self.xpath_first_child_pseudo(xpath))
+
+    def xpath_only_of_type_pseudo(self, xpath: Any) -> Any:
+        return self.xpath_last_of_type_pseudo(self.xpath_first_of_type_pseudo(xpath))
+
     def xpath_disabled_pseudo(self, xpath: Any) -> Any:
         return xpath.add_condition(self._member(lambda search: search.disabled()))
 
