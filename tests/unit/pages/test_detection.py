@@ -1377,3 +1377,26 @@ def test_a_sitekey_in_the_address_is_seen_without_running_scripts() -> None:
     other = detect(response_of(html, "https://shop.test/check?key=1"))
     assert other is not None
     assert other.sitekey is None
+
+
+def test_what_is_said_outright_has_full_confidence() -> None:
+    doubtful = f"<title>Wait</title>{API}<form>{WIDGET}<input name=a></form>"
+    assert 0.5 < read(doubtful).confidence < 1
+    for hints in (
+        RequestOptions(gate=True),
+        RequestOptions(gate=False),
+        RequestOptions(decide=lambda *_: True),
+        RequestOptions(decide=lambda *_: False),
+        RequestOptions(expect="form"),
+    ):
+        assert read(doubtful, hints).confidence == 1.0
+
+
+def test_a_wall_that_shows_no_captcha_may_be_either() -> None:
+    data = f'<script>window.env = {{"hcaptchaSitekey": "{KEY}"}}</script>'
+    found = read(f"<title>Maintenance</title>{API}{data}<p>Back at six.", status=503)
+    assert (found.kind, found.confidence) == ("widget", 0.5)
+    assert found.evidence[-1] == "It shows no captcha."
+    # The page of a shop is none in any case.
+    shop = f"<title>Teas</title>{API}{data}{'<a href=/x>x</a>' * 60}<p>{LOREM}"
+    assert read(shop).confidence > 0.9
