@@ -142,7 +142,6 @@ class _Search:
         if isinstance(tree, CombinedSelector):
             left = yield from self.select(tree.selector)
             right = (yield from self.select(tree.subselector)) if left else []
-            yield
             return JOINS[tree.combinator](left, right)
         translator = _Translator()
         path = str(translator.xpath(tree))
@@ -165,7 +164,6 @@ class _Search:
             then = yield from self.holding(tree.combinator, tree.subselector, then)
             return (yield from self.holding(combinator, tree.selector, then))
         found = yield from self.select(tree)
-        yield
         return HOLDERS[combinator](
             found if then is None else [each for each in found if each in then]
         )

@@ -256,3 +256,16 @@ def test_what_fieldsets_disable_is_looked_up_once(name: str) -> None:
 def test_few_elements_are_asked_about_in_one_step(css: str) -> None:
     page = Selector("<p></p>" * 60_000)
     assert len(list(match_steps(page.root, css))) >= 100
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [":contains('x')", ":lang(en)", ":enabled", ":disabled", ":not(b)", ":has(b)"],
+)
+def test_each_condition_takes_a_step_of_its_own(condition: str) -> None:
+    def steps(times: int) -> int:
+        return len(
+            list(match_steps(Selector("<p>x</p>").root, f"p{condition * times}"))
+        )
+
+    assert steps(9) >= steps(1) + 8
