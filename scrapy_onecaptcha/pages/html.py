@@ -161,6 +161,8 @@ def _tree_steps(
         huge_tree=True,
         remove_comments=True,
         remove_pis=True,
+        # For an id that repeats, lxml counts the siblings before its element.
+        collect_ids=False,
     )
     try:
         root = etree.fromstring(markup.text.encode("utf-8", "replace"), parser)

@@ -128,6 +128,10 @@ def many_attributes_of_all() -> str:
     return WIDGET + f"<p {names}>" * 5_000
 
 
+def repeated_ids() -> str:
+    return WIDGET + "<input name=a>x" * 10_000 + "<div id=x></div>" * 4_900
+
+
 #: What each page is made of: two things of which there are many.
 SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
@@ -153,6 +157,8 @@ SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
         "attributes by tags": attributes_of_all,
         "few attributes by many tags": few_attributes_of_all,
         "many attributes by many tags": many_attributes_of_all,
+        "siblings by repeated ids": repeated_ids,
+        "characters of a text": lambda: WIDGET + "人 x" * 200_000,
     }
 )
 

@@ -1400,3 +1400,18 @@ def test_a_wall_that_shows_no_captcha_may_be_either() -> None:
     # The page of a shop is none in any case.
     shop = f"<title>Teas</title>{API}{data}{'<a href=/x>x</a>' * 60}<p>{LOREM}"
     assert read(shop).confidence > 0.9
+
+
+def test_ids_are_not_collected() -> None:
+    # For each that repeats, some versions of lxml count all siblings before it.
+    page = parse(response_of("<p id=a><p id=a>"))
+    assert page is not None
+    assert page.root.xpath("//p[@id='a']")
+    assert page.root.xpath("id('a')") == []
+
+
+def test_a_wide_character_counts_as_two() -> None:
+    said = "確認 と 한국어 и écrit"
+    assert f"There is little text ({len(said) + 6} characters)." in (
+        read(f"{API}{WIDGET}<p>{said}").evidence
+    )
