@@ -32,7 +32,7 @@ from scrapy_onecaptcha.pages.scripted import (
     Scripts,
     visit_of,
 )
-from scrapy_onecaptcha.pages.signs import gather, is_shown, survey
+from scrapy_onecaptcha.pages.signs import gather, is_shown, survey_steps
 from scrapy_onecaptcha.pages.steps import finish
 from scrapy_onecaptcha.pages.widgets import captcha_steps
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
@@ -174,7 +174,7 @@ def _page_steps(
     if plan.form is not None and plan.form.kind == "form":
         plan = replace(plan, form=_filled(plan.form, options.fields))
     yield
-    signs = survey(response, page, options.expect)
+    signs = yield from survey_steps(response, page, options.expect)
     yield
     signs = gather(signs, page, captcha, plan)
     yield

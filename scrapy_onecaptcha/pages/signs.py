@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.pages.html import Node, Page
     from scrapy_onecaptcha.pages.plan import Plan
+    from scrapy_onecaptcha.pages.steps import Steps
     from scrapy_onecaptcha.pages.widgets import Captcha
 
 __all__ = [
@@ -52,7 +53,7 @@ __all__ = [
     "Signs",
     "gather",
     "is_shown",
-    "survey",
+    "survey_steps",
 ]
 
 # Sizes of a page. Gates of bouncers have 50 to 800 characters and up to 5 links.
@@ -159,8 +160,8 @@ class Signs:
         return self.words is not None or self.status in GATE_STATUSES
 
 
-def survey(response: Response, page: Page, expect: str | None) -> Signs:
-    """Gather the signs that depend neither on the captcha nor on its form.
+def survey_steps(response: Response, page: Page, expect: str | None) -> Steps[Signs]:
+    """Gather the signs that depend neither on the captcha nor on its form, in steps.
 
     Args:
         response: the page as it came.
@@ -168,7 +169,9 @@ def survey(response: Response, page: Page, expect: str | None) -> Signs:
         expect: the selector of the content, where the user gave one.
     """
     text = " ".join(" ".join(_texts(page.root)).split())
+    yield
     linked = " ".join(" ".join(_linked(page.root)).split())
+    yield
     length = _length(text)
     headings = _headings(page, _HEADINGS)
     words = GATE_HEADINGS.search(headings)
