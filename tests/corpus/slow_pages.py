@@ -184,6 +184,10 @@ def nested_legends() -> str:
     return WIDGET + "<fieldset disabled><legend><input name=a>" * 6_600
 
 
+def texts_of_one() -> str:
+    return WIDGET + "x<b>y</b>" * 9_900
+
+
 #: Pages, and selectors of a user, that look from many elements at many others.
 SELECTORS: Mapping[str, tuple[Callable[[], str], str]] = MappingProxyType(
     {
@@ -194,6 +198,7 @@ SELECTORS: Mapping[str, tuple[Callable[[], str], str]] = MappingProxyType(
         "elements by their languages": (nested, "div:lang(en)"),
         "elements by their texts": (text_in_many, "div:contains('z')"),
         "texts of all elements": (siblings, "::text"),
+        "texts of one element": (texts_of_one, "::text"),
         "controls by their fieldsets": (
             nested_fieldsets,
             ":enabled b, :disabled b",

@@ -242,12 +242,12 @@ def test_what_is_within_and_around_is_looked_at_once(css: str) -> None:
         assert not matches(page.root, css)
 
 
-@pytest.mark.parametrize("name", [each for each in SELECTORS if "control" in each])
-def test_what_fieldsets_disable_is_looked_up_once(name: str) -> None:
+@pytest.mark.parametrize("name", SELECTORS)
+def test_no_page_is_slow_for_its_selector(name: str) -> None:
     make, css = SELECTORS[name]
     page = Selector(make())
-    with ends(4.0):  # cssselect's newest takes minutes
-        assert not matches(page.root, css)
+    with ends(2.0):  # Scrapy's take up to minutes
+        matches(page.root, css)
 
 
 @pytest.mark.parametrize(
