@@ -169,7 +169,10 @@ def make_challenge(
 
 
 def _wants_proof_of_work(page: Page) -> bool:
-    if page.root.xpath("boolean(//@data-pow | //input[@name='pow_response'])"):
+    # Not by "|": libxml2 compares each node of one side with all of the other.
+    if page.root.xpath(
+        "boolean(//@data-pow) or boolean(//input[@name='pow_response'])"
+    ):
         return True
     sources = page.root.xpath("//script/@src")[:100]
     return any(_PROOF_OF_WORK.search(source.lower()) for source in sources)

@@ -158,6 +158,9 @@ SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
         "few attributes by many tags": few_attributes_of_all,
         "many attributes by many tags": many_attributes_of_all,
         "siblings by repeated ids": repeated_ids,
+        "fields by attributes": (
+            lambda: WIDGET + "<input name=pow_response data-pow>" * 19_900
+        ),
         "characters of a text": lambda: WIDGET + "人 x" * 200_000,
     }
 )
