@@ -67,13 +67,17 @@ _SENDING = (
     *("submit", "location"),
 )
 # A literal or comment that lacks its end runs to the end of the line or text: so
-# nothing is scanned twice.
+# nothing is scanned twice. The pattern starts with a set of characters, which `re`
+# looks for in a tenth of the time that it takes to try several patterns.
 _LITERAL = re.compile(
     r"""
-    (?P<string> "(?:[^"\\\n]|\\.)*"? | '(?:[^'\\\n]|\\.)*'? | `(?:[^`\\]|\\.)*`? )
-    | (?P<comment> //[^\n]* | /\*.*?(?:\*/|\Z) )
+    ["'`/]
+    (?: (?<=") [^"\\\n]*(?:\\.[^"\\\n]*)*"?
+    | (?<=') [^'\\\n]*(?:\\.[^'\\\n]*)*'?
+    | (?<=`) [^`\\]*(?:\\.[^`\\]*)*`?
+    | (?<=/) (?P<comment> /[^\n]* | \*.*?(?:\*/|\Z) )
     # A regular expression, which follows what no division can follow.
-    | (?:(?<=[=(,:!&|?{};\[]) | (?<=[=(,:&|?]\ )) /(?![*/])(?:[^/\\\n]|\\.)+/
+    | (?: (?<=[=(,:!&|?{};\[]/) | (?<=[=(,:&|?]\ /) ) (?![*/])(?:[^/\\\n]|\\.)+/ )
     """,
     re.DOTALL | re.VERBOSE,
 )

@@ -149,6 +149,9 @@ SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
         "tags without an end": quotes,
         "texts by ends of the page": lambda: WIDGET + "x</html>" * 60_000,
         "strings of a script": strings,
+        "words of a script": lambda: (
+            f"{WIDGET}<script>hcaptcha.render(" + "some words, 'a string'\n" * 19_000
+        ),
         "renderings by ids": renderings,
         "noscripts in noscripts": noscripts,
         "headings in headings": headings,
