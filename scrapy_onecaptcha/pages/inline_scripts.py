@@ -58,8 +58,8 @@ _KEY = re.compile(
 )
 _INVISIBLE = re.compile(r"""size["']?\s*:\s*["'`]invisible["'`]""")
 _RQDATA = re.compile(r"""(?<!["'])\brqdata\s*[:=]\s*["'`]([^"'`\\]{1,20000})["'`]""")
-# In lower case. It starts with a set of characters, which `re` looks for in a fraction of
-# the time that it takes to try several patterns.
+# In lower case. It starts with a set of characters, which `re` looks for in a fraction
+# of the time that it takes to try several patterns.
 _SENDS = re.compile(
     r"[fxsal.](?:(?<=\bf)etch\s*\(|(?<=x)mlhttprequest|(?<=s)endbeacon|(?<=\ba)xios\b"
     r"|(?<=\.)(?:(?:ajax|post|getjson)\s*\(|(?:request)?submit\s*\()"
@@ -70,7 +70,7 @@ _SENDING = (
     *("submit", "location"),
 )
 # A literal or comment that lacks its end runs to the end of the line or text: so
-# nothing is scanned twice. Starts with a set of characters, too.
+# nothing is scanned twice. This, too, starts with a set of characters.
 _LITERAL = re.compile(
     r"""
     ["'`/]
