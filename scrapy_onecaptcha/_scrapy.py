@@ -222,11 +222,6 @@ def disarm(request: Request) -> None:
     httpobj._urlparse_cache.pop(request, None)  # noqa: SLF001
 
 
-def is_disarmed(request: Request) -> bool:
-    """Tell whether *request* was kept from being sent."""
-    return request.url.startswith(_DISARMED)
-
-
 def set_url(request: Request, url: str) -> None:
     """Have *request* ask for *url*: the engine goes on with this very object."""
     request._set_url(url)  # noqa: SLF001
@@ -268,6 +263,10 @@ class Engine:
     def is_active(self, request: Request) -> bool:
         """Tell whether *request* is in the downloader, its middlewares included."""
         return request in getattr(self.downloader, "active", ())
+
+    def is_queued(self, request: Request) -> bool:
+        """Tell whether *request* waits in its download slot."""
+        return any(queued is request for queued, _ in self.queue_of(request))
 
     # The crawl
 

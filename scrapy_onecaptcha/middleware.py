@@ -98,6 +98,7 @@ class OneCaptchaMiddleware:
                 signals.request_reached_downloader,
             ),
             (middleware.request_left_downloader, signals.request_left_downloader),
+            (middleware.response_downloaded, signals.response_downloaded),
         ):
             connect(handler, signal)
         return middleware
@@ -128,6 +129,10 @@ class OneCaptchaMiddleware:
     def request_left_downloader(self, request: Request) -> None:
         """Let the next request go if the answer to this one never comes here."""
         self._crawl.departures.left_downloader(request)
+
+    def response_downloaded(self, request: Request, response: Response) -> None:
+        """Look at *response* before CookiesMiddleware does."""
+        self._crawl.arrivals.downloaded(request, response)
 
     def response_received(self, request: Request) -> None:
         """Clear ``meta`` before the callback sees it: no middleware comes after."""

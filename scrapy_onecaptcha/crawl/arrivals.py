@@ -14,6 +14,7 @@ from scrapy_onecaptcha.crawl.addresses import chain_of
 from scrapy_onecaptcha.crawl.endings import restore, spare
 from scrapy_onecaptcha.crawl.flow import GateFlow
 from scrapy_onecaptcha.crawl.gate import Delivered, Gated, note_passed
+from scrapy_onecaptcha.crawl.gate_cookies import GateCookies
 from scrapy_onecaptcha.crawl.rules import is_robots
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.crawl.site import SiteClient
@@ -85,6 +86,12 @@ class Arrivals:
         self._sessions = site.sessions
         self._arrived = site.arrived
         self._addresses = site.addresses
+        self._gate_cookies = GateCookies(site.engine)
+
+    def downloaded(self, request: Request, response: Response) -> None:
+        """Look at *response* before its cookies are stored; a signal's handler."""
+        if self._sessions.of(request) is not None:
+            self._gate_cookies.note(request, response)
 
     def arrive(
         self, request: Request, response: Response
@@ -135,6 +142,8 @@ class Arrivals:
         """Take *response* on, which was read."""
         gated = challenge is not None and challenge.kind == "gate"
         own = request_meta.role_of(request) is not None
+        if gated:
+            self._gate_cookies.put_back(request, response)
         self._note(request, response, gated=gated, own=own)
         if own:
             if challenge is not None:

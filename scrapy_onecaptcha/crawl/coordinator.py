@@ -135,7 +135,7 @@ class Coordinator:
             clock,
             config.cooldown,
             config.concurrent_tasks,
-            engine.is_active,
+            engine,
             auth_encoding,
         )
         addresses = GateAddresses()

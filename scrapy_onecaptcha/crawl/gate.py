@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from scrapy_onecaptcha._scrapy import sent_cookies
+from scrapy_onecaptcha.crawl.gate_cookies import set_cookies_of
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, stamp_of
 from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.service.task import Task, proxy_of
@@ -71,9 +72,7 @@ class Gate:
         Args:
             due: names and values of what would be sent for its page now.
         """
-        lines = self.response.headers.getlist("Set-Cookie")
-        pairs = (line.decode("latin-1").partition(";")[0] for line in lines)
-        came = {(n.strip(), v.strip()) for n, _, v in (p.partition("=") for p in pairs)}
+        came = set_cookies_of(self.response)
         return due == self.cookies and due <= sent_cookies(self.request) | came
 
     def takes_token_of(self, old: Gate) -> bool:

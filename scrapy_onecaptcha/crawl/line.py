@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.clearance import Clearances
     from scrapy_onecaptcha.crawl.domains import Domain
-    from scrapy_onecaptcha.crawl.window import Ticket, TicketKind
+    from scrapy_onecaptcha.crawl.window import Ticket, TicketKind, Transit
 
 __all__ = ["Go", "Line", "Phase", "Waiting"]
 
@@ -89,7 +89,7 @@ class Line:
         domain: the sessions of neighbouring hosts.
         clock: measures time and wakes up.
         most_tasks: tasks that may be open at once, at most.
-        is_active: whether a request is in the downloader still.
+        transit: knows where requests are.
         memory: seconds for which it counts that tokens opened nothing else.
 
     Attributes:
@@ -104,13 +104,13 @@ class Line:
         domain: Domain,
         clock: Clock,
         most_tasks: int,
-        is_active: Callable[[Request], bool],
+        transit: Transit,
         memory: float = math.inf,
     ) -> None:
         self.clearances = clearances
         self.domain = domain
         self.phase = Phase.FREE
-        self.window = Window(clock, is_active, self.move)
+        self.window = Window(clock, transit, self.move)
         self.reading = 0
         self._clock = clock
         self._most_tasks = most_tasks

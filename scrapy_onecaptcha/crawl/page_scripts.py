@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._redact import any_spelling, without_user
 from scrapy_onecaptcha._values import is_within
+from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.script_files import ScriptFiles
 from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.pages.scripted import Scripts, cookies_of, decides, visit_of
@@ -22,6 +23,7 @@ from scrapy_onecaptcha.scripts.models import Answer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from scrapy import Request
     from scrapy.http import Response, TextResponse
 
     from scrapy_onecaptcha._scrapy import Engine
@@ -112,6 +114,7 @@ class PageScripts:
             token=solution.token,
             resp_key=solution.resp_key or "",
             user_agent=solution.user_agent or "",
+            paid=True,
         )
         try:
             visit, reading = await self._visit(response, visit)
@@ -151,7 +154,8 @@ class PageScripts:
         self._useless.add((site, _names(cookies)))
 
     def _visit_of(self, response: TextResponse) -> Visit:
-        return visit_of(response, self._cookies(response))
+        visit = visit_of(response, self._cookies(response))
+        return replace(visit, paid=_is_paid(response.request))
 
     def _cookies(self, response: TextResponse) -> Pairs:
         """Return the cookies that a script of *response* may see."""
@@ -216,6 +220,12 @@ class PageScripts:
         if not answers:
             return None
         return replace(visit, answers=(*visit.answers, *answers))
+
+
+def _is_paid(request: Request | None) -> bool:
+    """Tell whether a token waits for what *request* has brought, or has led to it."""
+    role = None if request is None else request_meta.role_of(request)
+    return role in ("refetch", "submission", "look")
 
 
 def _of_same_site(urls: Iterable[str], page: str) -> list[str]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl import requests
 from scrapy_onecaptcha.crawl.bookkeeping import subject_of, tell_end
 from scrapy_onecaptcha.crawl.budget import PageAttempts
+from scrapy_onecaptcha.crawl.fresh_forms import FreshForms, jar_of
 from scrapy_onecaptcha.crawl.gate import (
     Delivered,
     Gated,
-    as_planned,
     note_passed,
     task_of,
     user_agent_of,
@@ -39,6 +39,7 @@ from scrapy_onecaptcha.pages.html import MAX_BYTES
 if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.budget import TaskReservation
     from scrapy_onecaptcha.crawl.flow_context import FlowContext
+    from scrapy_onecaptcha.crawl.fresh_forms import Jar
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
     from scrapy_onecaptcha.crawl.sessions import Session
     from scrapy_onecaptcha.crawl.site import SiteClient
@@ -49,12 +50,8 @@ __all__ = ["Payment"]
 
 logger = get_logger(__name__)
 
-#: Values of cookies, and the cookies, by domain, path and name.
-Jar: TypeAlias = dict[tuple[str, str, str], tuple[Any, Any]]
-
-#: Gates that are fetched anew for nothing, beside one for each task; and for one token,
-#: since others may set cookies while a refetch is on its way.
-MAX_RENEWALS, MAX_REFETCHES = 2, 3
+#: Gates that are fetched anew for nothing, beside one for each task.
+MAX_RENEWALS = 2
 
 #: Seconds by which processes may differ on when one cool-down ends.
 SAME_END = 1.0
@@ -80,6 +77,7 @@ class Payment:
         self._engine = context.site.engine
         self._site = site
         self._sender = TokenSender(site, context.site)
+        self._forms = FreshForms(site, self._sender, context)
         self._judge = Judge(site, context.site, self._pause)
         self._page_attempts = PageAttempts(
             site.original.url, site.options.max_attempts, context.journal
@@ -267,18 +265,8 @@ class Payment:
                 note_passed(self._session(gate), outcome)
                 return self._unused(gate, outcome, reservation)
             gate = outcome.gate if outcome.gate.takes_token_of(gate) else gate
-        fresh, refetches = not self._is_outdated(gate, solution), 0
-        while not fresh:
-            outcome = await self._site.refetch(gate, solution.user_agent)
-            if isinstance(outcome, Delivered):
-                return self._gone(gate, outcome, reservation)
-            last, gate, refetches = gate, outcome.gate, refetches + 1
-            done = refetches >= MAX_REFETCHES or gate.response is last.response
-            fresh = done or self._has_its_cookies(gate)
-        gate, before = as_planned(gate, paid_for), self._jar(gate)
-        leave_by = solution.issued_at + self._config.token_max_age
         try:
-            came = await self._sender.submit(gate, solution, leave_by)
+            sent = await self._forms.send(gate, paid_for, solution)
         except TokenExpired:
             # Else a site that keeps all its connections waiting could cost any sum.
             reservation.settle("failed", "expired")
@@ -290,23 +278,10 @@ class Payment:
             self._report.count("tokens/unused")
             told = error.told(self._site.original.url)
             raise SubmissionRefused(told, advice=PAGE_CHANGED) from None
-        verdict = await self._judge.judge(gate, came, solution.user_agent)
-        return self._conclude(gate, verdict, solution, reservation, before)
-
-    def _jar(self, gate: Gate) -> Jar:
-        cookies = self._engine.cookies(gate.request)
-        return {name: (cookie.value, cookie) for name, cookie in cookies.items()}
-
-    def _is_outdated(self, gate: Gate, solution: Solution) -> bool:
-        """Tell whether the hidden fields of *gate* may not be taken any more."""
-        return not gate.challenge.rqdata and (
-            self._clock.seconds() - gate.seen_at > self._config.gate_max_age
-            or solution.user_agent != user_agent_of(gate.request)
-            or not self._has_its_cookies(gate)
-        )
-
-    def _has_its_cookies(self, gate: Gate) -> bool:
-        return gate.belongs_to(self._engine.due_cookies(gate.request))
+        if isinstance(sent, Delivered):
+            return self._gone(gate, sent, reservation)
+        verdict = await self._judge.judge(sent.gate, sent.came, solution.user_agent)
+        return self._conclude(sent.gate, verdict, solution, reservation, sent.before)
 
     # What came of it
 
@@ -316,7 +291,8 @@ class Payment:
         """Conclude for a token whose gate was gone before it was sent."""
         if page.shows_content:
             # The site will let the others pass as well.
-            self._grant(gate, page, self._jar(gate), reservation=None)
+            before = jar_of(self._engine, gate)
+            self._grant(gate, page, before, reservation=None)
         return self._unused(gate, page, reservation)
 
     def _unused(
@@ -375,7 +351,7 @@ class Payment:
         session = self._session(gate)
         asked = self._site.page_request
         again = None if page.in_answer or not requests.is_safe(asked) else asked
-        after = self._jar(gate).items()
+        after = jar_of(self._engine, gate).items()
         new = tuple(
             cookie
             for name, (value, cookie) in after

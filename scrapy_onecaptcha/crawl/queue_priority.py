@@ -9,7 +9,7 @@ for them as for any request.
 from __future__ import annotations
 
 import itertools
-import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha import _scrapy
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
 
-__all__ = ["QueuePriority", "TokenExpired"]
+__all__ = ["FormOutdated", "QueuePriority", "TokenExpired"]
 
 #: The smallest goes first. A token waits for the refetch before its submission.
 RANKS = {"look": 0, "refetch": 1, "submission": 1, "replay": 2}
@@ -33,6 +33,18 @@ LAST = 3
 
 class TokenExpired(Exception):
     """The token grew too old before its submission could leave; it was not sent."""
+
+
+class FormOutdated(Exception):
+    """A form is not the session's last one any more; its token was not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Conditions:
+    """On which a submission may leave: until when, and with which cookies."""
+
+    moment: float
+    cookies: frozenset[tuple[str, str]]
 
 
 class QueuePriority:
@@ -47,7 +59,8 @@ class QueuePriority:
         self._engine = engine
         self._clock = clock
         self._once = SendOnce(engine)
-        self._moments: dict[Request, float] = {}
+        self._conditions: dict[Request, _Conditions] = {}
+        self._kept: dict[Request, type[Exception]] = {}
 
     def request_reached_downloader(self, request: Request) -> None:
         """Put *request* ahead, if it is one that must not wait; a signal's handler.
@@ -57,36 +70,57 @@ class QueuePriority:
         request_meta.reached(request)
         if request_meta.role_of(request) is None:
             return
-        if self._is_expired(request):  # another middleware has kept it for too long
+        reason = self._reason_to_keep(request)
+        if reason is not None:  # another middleware has had it meanwhile
+            self._kept[request] = reason
             _scrapy.disarm(request)
         else:
             self._clock.callLater(0, self._to_front, request)
 
-    def send_by(self, request: Request, moment: float) -> Deferred[Response]:
+    def send_by(
+        self,
+        request: Request,
+        moment: float,
+        cookies: frozenset[tuple[str, str]] = frozenset(),
+    ) -> Deferred[Response]:
         """Download *request* once, unless it is still queued at *moment* of the clock.
 
+        Args:
+            request: a submission.
+            moment: in seconds of the clock.
+            cookies: names and values without which its form is worth nothing; others
+                may set them anew until CookiesMiddleware has seen to *request*.
+
         Raises:
+            FormOutdated: it has come without them (from the returned Deferred).
             TokenExpired: it was, and was withdrawn (from the returned Deferred).
         """
-        self._moments[request] = moment
+        self._conditions[request] = _Conditions(moment, cookies)
         left = max(0.0, moment - self._clock.seconds())
         alarm = self._clock.callLater(left, self._withdraw, request)
         switch_on = self._once.begin(request)
 
         def end(result: Any) -> Any:
             switch_on()
-            expired = _scrapy.is_disarmed(request)
-            self._moments.pop(request, None)
+            self._conditions.pop(request, None)
             if alarm.active():
                 alarm.cancel()
-            if expired:
-                raise TokenExpired from None
+            reason = self._kept.pop(request, None)
+            if reason is not None:
+                raise reason from None
             return result
 
         return self._engine.download(request).addBoth(end)
 
-    def _is_expired(self, request: Request) -> bool:
-        return self._clock.seconds() > self._moments.get(request, math.inf)
+    def _reason_to_keep(self, request: Request) -> type[Exception] | None:
+        """Return what keeps *request* from being sent, if anything does."""
+        conditions = self._conditions.get(request)
+        if conditions is None:
+            return None
+        if self._clock.seconds() > conditions.moment:
+            return TokenExpired
+        has_them = conditions.cookies <= _scrapy.sent_cookies(request)
+        return None if has_them else FormOutdated
 
     def _to_front(self, request: Request) -> None:
         queue = self._engine.queue_of(request)

@@ -60,10 +60,10 @@ class ScriptTurns:
         """
         site = "{0.scheme}://{0.netloc}".format(urlsplit(visit.url))
         # A token grows old: it goes before what nothing was paid for.
-        await self._turn.take(ahead=bool(visit.token))
+        await self._turn.take(ahead=visit.paid)
         try:
             # What was paid for is tried in any case.
-            refused = None if visit.token else self._refusal(site)
+            refused = None if visit.paid else self._refusal(site)
             if refused is not None:
                 return refused
             reading = await self._pool.visit(visit)

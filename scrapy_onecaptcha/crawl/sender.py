@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._redact import any_spelling
 from scrapy_onecaptcha.crawl import request_meta, requests
-from scrapy_onecaptcha.crawl.queue_priority import TokenExpired
+from scrapy_onecaptcha.crawl.queue_priority import FormOutdated, TokenExpired
 from scrapy_onecaptcha.crawl.scope import MAX_SHOWN
 from scrapy_onecaptcha.crawl.shutdown import shielded
 from scrapy_onecaptcha.crawl.submission import send_as_page, submit, submit_by
@@ -95,10 +95,13 @@ class TokenSender:
             gate.response.url, target, self._site.original.url
         )
 
-    async def make_submission(self, gate: Gate, solution: Solution) -> Request:
+    async def _make_submission(
+        self, gate: Gate, solution: Solution, *, as_it_is: bool
+    ) -> Request:
         """Return the request that carries the token.
 
         Raises:
+            FormOutdated: cookies have changed while it was made.
             SubmissionRefused: it may not go where it would have to.
         """
         submitter = self._site.submitter(gate)
@@ -108,7 +111,9 @@ class TokenSender:
                 submitter, gate.request, gate.response, gate.challenge, solution
             )
         elif form is not None and form.shape:
-            made = await self._as_the_page_sends(gate, form, solution)
+            made = await self._as_the_page_sends(
+                gate, form, solution, as_it_is=as_it_is
+            )
         else:
             assert form is not None  # noqa: S101  (else the gate is unsolvable)
             made = submit(gate.request, gate.response, form, solution)
@@ -116,16 +121,20 @@ class TokenSender:
         return made
 
     async def _as_the_page_sends(
-        self, gate: Gate, form: Form, solution: Solution
+        self, gate: Gate, form: Form, solution: Solution, *, as_it_is: bool
     ) -> Request:
         """Have the scripts of the page make the request, with the real token.
 
         Raises:
+            FormOutdated: the cookies of its form have changed meanwhile.
             PageChanged: it would send something other than what was planned.
         """
         page = gate.response
         assert isinstance(page, TextResponse)  # noqa: S101  (else it has no scripts)
         visit, reading = await self._context.scripts.act(page, form.shape, solution)
+        due = self._context.engine.due_cookies(gate.request)
+        if not (as_it_is or gate.belongs_to(due)):
+            raise FormOutdated
         sending = reading.sending
         assert sending is not None  # noqa: S101  (act has seen to that)
         self._visit = visit if sending.kind in ("fetch", "xhr") else None
@@ -134,22 +143,32 @@ class TokenSender:
         return send_as_page(gate.request, page, sending, form, solution)
 
     async def submit(
-        self, gate: Gate, solution: Solution, leave_by: float
+        self, gate: Gate, solution: Solution, *, leave_by: float, as_it_is: bool
     ) -> Submitted:
         """Send the token, once, and follow where its answer leads.
 
+        Args:
+            gate: whose form takes it.
+            solution: the token.
+            leave_by: on the crawl's clock.
+            as_it_is: whether it is sent whatever cookies have changed.
+
         Raises:
+            FormOutdated: cookies have changed before it could leave.
             TokenExpired: it could not leave by *leave_by*.
             SubmissionRefused: it may not go where it would have to.
         """
         self._take_visit()
-        submission = await self.make_submission(gate, solution)
+        submission = await self._make_submission(gate, solution, as_it_is=as_it_is)
         if self._context.clock.seconds() > leave_by:
             raise TokenExpired
-        sending = self._context.queues.send_by(request_meta.pin(submission), leave_by)
+        due = self._context.engine.due_cookies(submission)
+        sending = self._context.queues.send_by(
+            request_meta.pin(submission), leave_by, frozenset() if as_it_is else due
+        )
         try:
             answer = await sending
-        except (CancelledError, OneCaptchaError, TokenExpired):
+        except (CancelledError, OneCaptchaError, FormOutdated, TokenExpired):
             raise
         except IgnoreRequest as error:
             said = any_spelling(solution.token).sub("***", plain(str(error)))

@@ -19,11 +19,10 @@ from scrapy_onecaptcha.crawl.line import Line
 from scrapy_onecaptcha.crawl.session_key import SessionKey, session_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scrapy import Request
 
     from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.window import Transit
 
 __all__ = ["Session", "SessionKey", "Sessions", "session_key"]
 
@@ -85,7 +84,7 @@ class Sessions:
         memory: for how many seconds it is remembered that tokens opened nothing else,
             and a clearance that is not used.
         most_tasks: tasks that may be open at once.
-        is_active: whether a request is in the downloader still.
+        transit: knows where requests are.
         auth_encoding: ``HTTPPROXY_AUTH_ENCODING``.
 
     Attributes:
@@ -97,14 +96,14 @@ class Sessions:
         clock: Clock,
         memory: float,
         most_tasks: int,
-        is_active: Callable[[Request], bool],
+        transit: Transit,
         auth_encoding: str = "latin-1",
     ) -> None:
         self._auth_encoding = auth_encoding
         self._clock = clock
         self._memory = memory
         self._most_tasks = most_tasks
-        self._is_active = is_active
+        self._transit = transit
         self.granted = 0
         self._alive: WeakValueDictionary[SessionKey, Session] = WeakValueDictionary()
         self._kept: OrderedDict[SessionKey, Session] = OrderedDict()
@@ -135,7 +134,7 @@ class Sessions:
                 domain,
                 self._clock,
                 self._most_tasks,
-                self._is_active,
+                self._transit,
                 self._memory,
             )
             session = self._alive[key] = Session(key, line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha._twisted import Clock
 
-__all__ = ["Ticket", "TicketKind", "Window"]
+__all__ = ["Ticket", "TicketKind", "Transit", "Window"]
 
 #: Seconds after which another probe goes beside one that has no answer yet.
 PROBE_SECONDS = 5.0
@@ -41,12 +41,24 @@ class Ticket:
     alarm: Any = None
 
 
+class Transit(Protocol):
+    """Knows where requests are on their way; the engine does."""
+
+    def is_active(self, request: Request) -> bool:
+        """Tell whether *request* is in the downloader still."""
+        ...
+
+    def is_queued(self, request: Request) -> bool:
+        """Tell whether *request* waits in its download slot."""
+        ...
+
+
 class Window:
     """Counts the requests of a session that are on their way.
 
     Args:
         clock: measures time and wakes up.
-        is_active: whether a request is in the downloader still.
+        transit: knows where requests are.
         moved: called when a request has taken too long to be waited for.
 
     Attributes:
@@ -56,12 +68,12 @@ class Window:
     def __init__(
         self,
         clock: Clock,
-        is_active: Callable[[Request], bool],
+        transit: Transit,
         moved: Callable[[], None],
     ) -> None:
         self.size = 1
         self._clock = clock
-        self._is_active = is_active
+        self._transit = transit
         self._moved = moved
         self._tickets: set[Ticket] = set()
 
@@ -74,10 +86,13 @@ class Window:
         """Return a new ticket."""
         ticket = Ticket(kind, request)
         if kind != "single":
-            seconds = PROBE_SECONDS if kind == "probe" else WINDOW_SECONDS
-            ticket.alarm = self._clock.callLater(seconds, self._overdue, ticket)
+            self._set_alarm(ticket)
         self._tickets.add(ticket)
         return ticket
+
+    def _set_alarm(self, ticket: Ticket) -> None:
+        seconds = PROBE_SECONDS if ticket.kind == "probe" else WINDOW_SECONDS
+        ticket.alarm = self._clock.callLater(seconds, self._overdue, ticket)
 
     def drop(self, ticket: Ticket) -> None:
         """Take a ticket back."""
@@ -104,11 +119,16 @@ class Window:
         if self.count("window") < self.size:
             return True
         for ticket in list(self._tickets):  # redirected, dropped or answered elsewhere
-            if ticket.request is not None and not self._is_active(ticket.request):
+            if ticket.request is not None and not self._transit.is_active(
+                ticket.request
+            ):
                 self.drop(ticket)
         return self.count("window") < self.size
 
     def _overdue(self, ticket: Ticket) -> None:
         ticket.alarm = None
+        if ticket.request is not None and self._transit.is_queued(ticket.request):
+            self._set_alarm(ticket)  # the site cannot have answered it yet
+            return
         self.drop(ticket)
         self._moved()

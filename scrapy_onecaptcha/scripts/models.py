@@ -45,6 +45,7 @@ class Visit:
         answers: to GETs that the page needs before it sends the token, by URL.
         cookies: that scripts may see.
         answer: to the request that carried the token: what does the page make of it?
+        paid: whether a token waits for the reading, or is in it: it goes before others.
     """
 
     html: str = field(repr=False)
@@ -57,6 +58,7 @@ class Visit:
     answers: tuple[tuple[str, Answer], ...] = field(default=(), repr=False)
     cookies: Pairs = field(default=(), repr=False)
     answer: Answer | None = field(default=None, repr=False)
+    paid: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold of it, which is all."""

@@ -216,7 +216,7 @@ def _digest(visit: Visit) -> str:
     digest = hashlib.sha256(visit.html.encode("utf-8", "replace"))
     for url, code in visit.external:
         digest.update(f"\0{url}\0".encode() + code.encode("utf-8", "replace"))
-    rest = replace(visit, html="", external=())
+    rest = replace(visit, html="", external=(), paid=False)
     digest.update(json.dumps(rest.as_dict()).encode())
     return digest.hexdigest()
 

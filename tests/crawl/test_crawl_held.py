@@ -1,4 +1,4 @@
-"""Requests of a shared queue that are held unsent while a captcha is solved."""
+"""Requests of a shared queue: held unsent while a captcha is solved, and redirected."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def queue() -> Iterator[Redis]:
         yield server
 
 
-def fill(server: Redis, it: Servers) -> None:
-    for number, wanted in enumerate(pages(it["button"], range(PAGES))):
+def fill(server: Redis, site: str, numbers: range) -> None:
+    for number, wanted in zip(numbers, pages(site, numbers), strict=True):
         server.command("RPUSH", "plan", json.dumps({**wanted, "number": number}))
 
 
@@ -74,7 +74,7 @@ def test_a_worker_that_waits_takes_no_more_than_it_may_and_loses_no_more(
 ) -> None:
     bound = CONCURRENT + held
     with sandbox(options=SLOW) as it, ExitStack() as stack:
-        fill(queue, it)
+        fill(queue, it["button"], range(PAGES))
         first = worker(stack, queue, it, **settings)
         first.until(lambda: taken(queue) >= bound, seconds=90)
         time.sleep(1)
@@ -87,3 +87,16 @@ def test_a_worker_that_waits_takes_no_more_than_it_may_and_loses_no_more(
         assert (result.code, left(queue)) == (0, 0)
         delivered = [event["number"] for event in result.of("page")]
         assert len(delivered) == len(set(delivered)) == PAGES - bound
+
+
+def test_one_gate_address_that_an_earlier_run_has_asked_for(queue: Redis) -> None:
+    """The queue's dupefilter, which outlives the runs, drops each redirect to it."""
+    with sandbox("--latency", "0.5", "--site", "nonext") as it:
+        for numbers in (range(10), range(10, 30)):
+            fill(queue, it["nonext"], numbers)
+            with ExitStack() as stack:
+                result = worker(stack, queue, it).result()
+            assert (result.code, left(queue)) == (0, 0)
+            shown = {event["number"]: event["h1"] for event in result.of("page")}
+            assert shown == {n: f"Page {n} of nonext" for n in numbers}
+        assert it.tasks <= 2

@@ -24,6 +24,17 @@ def test_a_hundred_pages_at_once_are_one_task(site: str) -> None:
         assert result.places == 32
 
 
+def test_gates_side_by_side_leave_the_first_one_the_cookie_of_its_form() -> None:
+    with sandbox("--latency", "0.5", "--site", "bookshop") as servers:
+        settings = {"CONCURRENT_REQUESTS": 32, "DOWNLOAD_DELAY": 0.1}
+        result = crawl(servers, pages(servers["bookshop"], range(40)), settings)
+        result.assert_clean()
+        result.assert_delivered()
+        assert servers.tasks == 1
+        assert servers.hits("bookshop", "gates") > 16
+        assert result.stat("refetched") == 0
+
+
 def test_each_cookiejar_is_a_session_and_a_wall_grants_nothing() -> None:
     with sandbox("--latency", "0.6", "--site", "button", "--site", "wall") as servers:
         plan = [

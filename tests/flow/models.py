@@ -193,8 +193,11 @@ class Model:
         # A request that left without a clearance says nothing of how one ends.
         self.gates_by_grant[self._cookie(request, "ok") or ""] += 1
         body = GATE.format(action=request.url, ticket=0, sitekey=SITEKEY)
+        headers = {}
+        if self.kind == "session" and not self._cookie(request, "ok"):
+            headers["Set-Cookie"] = f"ok=g{next(self._names)}; Path=/"
         return HtmlResponse(
-            request.url, status=403, body=body, encoding="utf-8", request=request
+            request.url, 403, headers, body, encoding="utf-8", request=request
         )
 
     def _submitted(self, request: Request, token: str) -> Response:
@@ -235,6 +238,8 @@ class Model:
 
     def _new(self, request: Request) -> str:
         name = f"g{next(self._names)}"
+        if self.kind == "session":  # that the visitor has had since its first gate
+            name = self._cookie(request, "ok") or name
         agent = (request.headers.get("User-Agent") or b"").decode()
         self.grants[name] = Grant(self.clock.seconds(), self.pages, agent)
         where = urlsplit(request.url)

@@ -6,6 +6,7 @@ Run as ``python -m tests.flow.oracle`` it prints the table.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import sys
 from collections import Counter
@@ -52,6 +53,12 @@ class Cell:
     seed: int = 1
     settings: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def window(self) -> int:
+        """Requests that leave in about a second, of those that may at once."""
+        most = min(self.per_domain, self.concurrency)
+        return min(most, 1 + math.ceil(1 / self.delay)) if self.delay else most
+
     def __str__(self) -> str:
         site = " ".join(
             f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}"
@@ -97,11 +104,8 @@ class Outcome:
             found.append("lost")
         if self.unended:
             found.append("without end")
-        # What left before the first clearance may fill the slot's queue, so that more
-        # than a window follows it, one for each ten seconds.
-        window = min(self.cell.per_domain, self.cell.concurrency)
         single = self.cell.name in LASTING and self.least < self.cell.pages
-        if single and self.gates > window + 2 + self.bad_tasks * 4:
+        if single and self.gates > self.cell.window + 2 + self.bad_tasks * 4:
             found.append("gates")
         return found
 
@@ -126,6 +130,7 @@ LOADS = (
     (16, 8, 2.0),
     (32, 16, 0.0),
     (32, 16, 0.7),
+    (100, 8, 1.0),
     (1, 1, 0.0),
     (1, 1, 0.7),
 )
@@ -204,6 +209,7 @@ def kinds() -> Iterator[Cell]:
         ("answer", 40),
         ("once", 40),
         ("ip", 100),
+        ("session", 60),
         ("section", 40),
         ("own", 80),
         ("delayed", 60),
@@ -224,7 +230,7 @@ def grid(*, long: bool = False) -> Iterator[Cell]:
         refusing = {**cell.site, "refusal": 0.3}
         if not long:
             yield cell
-            yield replace(cell, delay=0.7, solving=QUICK)
+            yield replace(cell, concurrency=64, delay=0.7, solving=QUICK)
             yield replace(cell, concurrency=1, per_domain=1, solving=SLOW)
             yield replace(cell, failing=0.4, seed=2)
             yield replace(cell, site=refusing, solving=QUICK, seed=3)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scrapy_onecaptcha._twisted import sleep
+from tests.blocking_pool import BlockingPool
+from tests.flow import virtual
 from tests.flow.virtual import GATE, SITEKEY, Crawl, Site
 
 if TYPE_CHECKING:
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
 
+    from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.scripts.models import Reading, Visit
+
     Crawling = Callable[..., Crawl]
 
 
@@ -22,6 +28,7 @@ class BoundForms(Site):
     """Its forms are bound to a cookie, and a visitor without one is given a new one."""
 
     refused = 0
+    of_pages = "csrf=another"  # what its open pages set
 
     def _gate(self, request: Request) -> Response:
         response = super()._gate(request)
@@ -35,7 +42,7 @@ class BoundForms(Site):
     def _content(self, request: Request) -> Response:
         response = super()._content(request)
         if "/open" in request.url:
-            response.headers["Set-Cookie"] = "csrf=; Path=/; Max-Age=0"
+            response.headers["Set-Cookie"] = f"{self.of_pages}; Path=/"
         return response
 
     def _submitted(
@@ -54,15 +61,10 @@ def _csrf_of(request: Request) -> str:
 
 
 @pytest.mark.parametrize("latency", [3.0, 5.5])
-def test_a_gate_that_waits_in_its_slot_while_others_set_its_cookie(
+def test_gates_that_come_later_leave_the_form_its_cookie(
     crawling: Crawling, latency: float
 ) -> None:
-    """The form that is fetched again is of a cookie that is gone when it comes.
-
-    All requests left for their slot before the first gate came, without a cookie. The
-    gate that is fetched again has the cookie of those that were answered by then; while
-    it waits for its turn, the one before it is answered with another.
-    """
+    """All requests left for their slot before the first gate came, without a cookie."""
     crawl = crawling(concurrency=16, per_domain=1, delay=1.0)
     crawl.service.latency = latency
     site = BoundForms(crawl.clock, crawl.service)
@@ -73,15 +75,47 @@ def test_a_gate_that_waits_in_its_slot_while_others_set_its_cookie(
     assert sorted(crawl.pages) == sorted(asked)
     assert site.refused == 0
     assert len(crawl.service.created) == 1
-    assert crawl.stat("refetched") == 2, "once more after that answer"
+    assert crawl.stat("refetched") == 0
     crawl.finish()
 
 
-def test_a_page_that_deletes_the_cookie_of_a_form_makes_it_old(
-    crawling: Crawling,
+class Sessions(Site):
+    """Remembers who has solved its captcha by the session that its gates begin."""
+
+    def _identity(self, request: Request) -> Any:
+        return _csrf_of(request) or None
+
+    def _gate(self, request: Request) -> Response:
+        response = super()._gate(request)
+        if not _csrf_of(request):
+            response.headers["Set-Cookie"] = f"csrf=s{self.gates}; Path=/"
+        return response
+
+
+@pytest.mark.parametrize("latency", [0.1, 3.0])
+def test_gates_that_come_later_do_not_end_a_clearance(
+    crawling: Crawling, latency: float
+) -> None:
+    """Gates that come after it as well, whose requests left before it."""
+    crawl = crawling(concurrency=40, per_domain=1, delay=1.0)
+    crawl.service.latency = latency
+    crawl.sites["shop.example"] = Sessions(crawl.clock, crawl.service)
+    asked = [f"/{n}" for n in range(60)]
+    crawl.ask(*asked)
+    crawl.run()
+    assert sorted(crawl.pages) == sorted(asked)
+    assert len(crawl.service.created) == 1
+    assert len(crawl.sent) < 60 + 40 + 5
+    crawl.finish()
+
+
+@pytest.mark.parametrize("cookie", ["csrf=; Max-Age=0", "csrf=another"])
+def test_a_page_that_deletes_or_replaces_the_cookie_of_a_form_makes_it_old(
+    crawling: Crawling, cookie: str
 ) -> None:
     crawl = crawling()
     site = BoundForms(crawl.clock, crawl.service)
+    site.of_pages = cookie
     crawl.sites["shop.example"] = site
     crawl.ask("/0")
     crawl.advance(2)
@@ -93,6 +127,20 @@ def test_a_page_that_deletes_the_cookie_of_a_form_makes_it_old(
     assert site.refused == 0
     assert len(crawl.service.created) == 1
     assert crawl.stat("refetched") == 1
+    crawl.finish()
+
+
+def test_a_page_may_replace_a_cookie_that_its_request_did_not_carry(
+    crawling: Crawling,
+) -> None:
+    """As a login does, whose request left before a gate had set a cookie."""
+    crawl = crawling()
+    site = crawl.sites["shop.example"] = BoundForms(crawl.clock, crawl.service)
+    crawl.ask("/0", "/open")
+    crawl.run()
+    assert sorted(crawl.pages) == ["/0", "/open"]
+    assert (site.refused, crawl.stat("refetched")) == (0, 1)
+    assert crawl.sent[-1].headers["Cookie"] == b"csrf=another"
     crawl.finish()
 
 
@@ -123,4 +171,80 @@ def test_a_cookie_that_never_rests_has_no_gate_fetched_without_end(
     assert crawl.stat("refetched") == 3
     assert len(crawl.service.created) == len(site.submissions) + site.refused == 1
     crawl.run()
+    crawl.finish()
+
+
+class Scripted(Restless):
+    """The forms of its gates are sent by a script."""
+
+    def _gate(self, request: Request) -> Response:
+        script = b"<script>document.forms[0].onsubmit = () => true</script></body>"
+        gate = super()._gate(request)
+        return gate.replace(body=gate.body.replace(b"</body>", script))
+
+
+class BusyPool(BlockingPool):
+    """Takes a second for each visit."""
+
+    clock: Clock
+
+    def __init__(self) -> None:
+        self.paid: list[Visit] = []
+        self.begun = self.paid.append
+
+    async def visit(self, visit: Visit) -> Reading:
+        if visit.paid and visit.token:
+            self.begun(visit)
+        await sleep(self.clock, 1.0)
+        return await super().visit(visit)
+
+
+def test_a_cookie_that_is_set_while_the_scripts_of_the_form_run(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = BusyPool()
+    monkeypatch.setattr(virtual, "BlockingPool", lambda: pool)
+    crawl = crawling()
+    pool.clock = crawl.clock
+    site = crawl.sites["shop.example"] = Scripted(crawl.clock, crawl.service)
+
+    def begun(visit: Visit) -> None:
+        pool.paid.append(visit)
+        if len(pool.paid) == 1:
+            crawl.ask("/open")  # which sets the cookie of the forms
+
+    pool.begun = begun
+    crawl.ask("/0")
+    crawl.run()
+    assert sorted(crawl.pages) == ["/0", "/open"]
+    assert (site.refused, len(pool.paid)) == (0, 2), "once for each form"
+    assert len(crawl.service.created) == 1
+    assert crawl.stat("refetched") == 1
+    crawl.finish()
+
+
+def test_a_cookie_that_is_set_while_a_middleware_keeps_the_submission(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crawl = crawling()
+    site = crawl.sites["shop.example"] = Restless(crawl.clock, crawl.service)
+    kept: list[Request] = []
+    leave = crawl.middleware.process_request
+
+    async def keep(request: Request) -> Any:
+        if request.method == "POST" and not kept:
+            kept.append(request)
+            crawl.ask("/open")
+            await sleep(crawl.clock, 2.0)
+        left: Any = leave(request)
+        return left
+
+    monkeypatch.setattr(crawl.middleware, "process_request", keep)
+    crawl.ask("/0")
+    crawl.run()
+    assert sorted(crawl.pages) == ["/0", "/open"]
+    assert kept
+    assert site.refused == 0
+    assert len(crawl.service.created) == 1
+    assert crawl.stat("refetched") == 1
     crawl.finish()

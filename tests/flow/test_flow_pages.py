@@ -340,27 +340,6 @@ def test_a_fresh_gate_is_not(crawling: Crawling) -> None:
     crawl.finish()
 
 
-def test_a_gate_whose_cookie_was_replaced_since_is_fetched_again(
-    crawling: Crawling,
-) -> None:
-    """Gates met side by side overwrite the cookie that each one's form belongs to."""
-    crawl = crawling()
-    site = crawl.site()
-    page = site._gate
-
-    def with_cookie(request: Request) -> Response:
-        response = page(request)
-        response.headers["Set-Cookie"] = f"csrf={site.gates}"
-        return response
-
-    site._gate = with_cookie  # type: ignore[method-assign]
-    crawl.ask("/0", "/1")
-    crawl.run()
-    assert crawl.stat("refetched") == 1
-    assert len(crawl.pages) == 2
-    crawl.finish()
-
-
 def test_a_gate_with_rqdata_is_never_fetched_again(crawling: Crawling) -> None:
     crawl = crawling(gate_max_age=1.0)
     crawl.site()

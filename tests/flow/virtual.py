@@ -628,6 +628,7 @@ class Crawl:
         try:
             self.sent.append(request)
             response: Response = await self.sites[host].download(request)
+            self.middleware.response_downloaded(request, response)
             return response
         finally:
             slot.done()

@@ -69,6 +69,16 @@ class Run(Generic[T]):
         self._deferred.cancel()
 
 
+class Sent:
+    """All requests are on their way to their site."""
+
+    def is_active(self, request: Request) -> bool:
+        return True
+
+    def is_queued(self, request: Request) -> bool:
+        return False
+
+
 def advance(clock: Clock, seconds: float) -> None:
     """Let *seconds* pass; each call sees the moment that it was due at.
 

@@ -14,7 +14,7 @@ from scrapy_onecaptcha.crawl.gate import Gate, as_planned, task_of, user_agent_o
 from scrapy_onecaptcha.crawl.sessions import Sessions, session_key
 from scrapy_onecaptcha.models import Challenge, Form, parse_proxy
 from scrapy_onecaptcha.service.client import Task
-from tests.unit.helpers import AGENT, OTHER_SITEKEY, SITE, SITEKEY
+from tests.unit.helpers import AGENT, OTHER_SITEKEY, SITE, SITEKEY, Sent
 
 URL = f"{SITE}/page"
 
@@ -25,7 +25,7 @@ def met(challenge: Challenge) -> Gate:
         request=request,
         response=HtmlResponse(URL),
         challenge=challenge,
-        session=Sessions(Clock(), 600, 1, lambda _: True).open(session_key(request)),
+        session=Sessions(Clock(), 600, 1, Sent()).open(session_key(request)),
         stamp=0,
         seen_at=0,
         cookies=frozenset(),

@@ -23,16 +23,23 @@ class Desk:
     def __init__(self, domain: Domain | None = None, most_tasks: int = 32) -> None:
         self.clock = Clock()
         self.active: set[Request] = set()
+        self.queued: set[Request] = set()
         self.clearances = Clearances()
         self.line = Line(
             self.clearances,
             domain or Domain(),
             self.clock,
             most_tasks,
-            lambda request: request in self.active,
+            self,
         )
         self.line.window.set_pace(8, 0)
         self._number = 0
+
+    def is_active(self, request: Request) -> bool:
+        return request in self.active
+
+    def is_queued(self, request: Request) -> bool:
+        return request in self.queued
 
     def grant(self, generation: int) -> None:
         self.clearances.grant(Clearance(generation=generation, since=0, paid_for=PAGE))
@@ -192,6 +199,23 @@ def test_a_slow_request_does_not_keep_the_next_one_waiting(desk: Desk) -> None:
     assert gone(runs) == [0, 1]
     desk.clock.advance(10.1)
     assert gone(runs) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("is_probe", [True, False])
+def test_one_that_waits_in_its_slot_is_not_slow(desk: Desk, is_probe: bool) -> None:
+    """Else a long queue would let one more go each few seconds, to an end unseen."""
+    desk.line.window.set_pace(1, 0)
+    desk.grant(1)
+    if not is_probe:
+        probe = desk.held()
+        desk.answer(probe, 1)
+    runs = [desk.held() for _ in range(2)]
+    desk.queued.update(desk.active)
+    desk.clock.pump([1.0] * 60)
+    assert gone(runs) == [0]
+    desk.queued.clear()
+    desk.clock.pump([1.0] * 11)
+    assert gone(runs) == [0, 1]
 
 
 def test_one_that_never_comes_back_leaves_its_place(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, Response, TextResponse
 from twisted.internet.defer import Deferred, succeed
 
+from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.page_scripts import MAX_NEEDS, PageChanged, PageScripts
 from scrapy_onecaptcha.models import Solution
 from scrapy_onecaptcha.scripts.child import NoEngine
@@ -19,6 +20,7 @@ from tests.unit.helpers import Run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from scrapy_onecaptcha.crawl.request_meta import Role
     from scrapy_onecaptcha.scripts.models import Reading, Visit
 
 KEY = "10000000-ffff-ffff-ffff-000000000001"
@@ -253,3 +255,24 @@ def test_cookies_that_were_useless_are_not_tried_again() -> None:
     ours.was_useless("https://shop.example", ("seen=2",))
     assert not ours.may_try("https://shop.example", ("seen=3",))
     assert ours.may_try("https://news.example", ("seen=3",))
+
+
+@pytest.mark.parametrize(
+    ("role", "paid"),
+    [
+        (None, False),
+        ("replay", False),
+        ("look", True),
+        ("refetch", True),
+        ("submission", True),
+    ],
+)
+def test_what_a_token_waits_for_is_read_before_others(
+    role: Role | None, paid: bool
+) -> None:
+    pool, page = Counting(), response_of("")
+    if role is not None:
+        meta = request_meta.mark(Request(URL), role)
+        page = page.replace(request=Request(URL, meta=meta))
+    assert Run(scripts(pool=pool).run(page)).done
+    assert [visit.paid for visit in pool.visits] == [paid]

@@ -16,7 +16,11 @@ from twisted.internet.task import Clock
 
 from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta
-from scrapy_onecaptcha.crawl.queue_priority import QueuePriority, TokenExpired
+from scrapy_onecaptcha.crawl.queue_priority import (
+    FormOutdated,
+    QueuePriority,
+    TokenExpired,
+)
 from tests.unit.helpers import advance
 
 if TYPE_CHECKING:
@@ -160,6 +164,23 @@ def test_what_is_late_when_it_is_queued_is_not_sent_in_the_same_turn(
     assert not request.body
     answer.errback(NotSupported(request.url))  # no handler takes it
     assert results[0].check(TokenExpired)
+
+
+@pytest.mark.parametrize(
+    ("sent", "leaves"), [("a=1; b=2", True), ("a=1", False), ("a=1; b=3", False)]
+)
+def test_a_form_whose_cookies_were_set_anew_is_not_sent(
+    crawl: Crawl, sent: str, leaves: bool
+) -> None:
+    cookies = frozenset({("a", "1"), ("b", "2")})
+    request = asked("X", "submission")
+    request.headers["Cookie"] = sent  # what CookiesMiddleware has made of it
+    results: list[Any] = []
+    crawl.rush.send_by(request, 60, cookies).addBoth(results.append)
+    _, answer = crawl.queue.popleft()
+    assert request.url.startswith("http") == leaves
+    answer.errback(NotSupported(request.url))
+    assert bool(results[0].check(FormOutdated)) != leaves
 
 
 def test_its_answer_comes_to_it(crawl: Crawl) -> None:

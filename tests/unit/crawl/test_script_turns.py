@@ -53,8 +53,8 @@ def turns(pool: Pool, clock: Clock) -> ScriptTurns:
     return ScriptTurns(pool, limit=2, cooldown=60, now=clock.seconds)
 
 
-def ask(turns: ScriptTurns, path: str, token: str = "") -> Run[Reading]:
-    return Run(turns.visit(Visit(html="", url=f"https://{path}", token=token)))
+def ask(turns: ScriptTurns, path: str, *, paid: bool = False) -> Run[Reading]:
+    return Run(turns.visit(Visit(html="", url=f"https://{path}", paid=paid)))
 
 
 def test_a_site_that_fails_is_left_alone_for_a_while(
@@ -91,7 +91,7 @@ def test_what_was_paid_for_is_tried(turns: ScriptTurns, pool: Pool) -> None:
     for _ in range(2):
         ask(turns, "shop.test/")
         pool.end(FAILED)
-    paid = ask(turns, "shop.test/", token="P1_token")
+    paid = ask(turns, "shop.test/", paid=True)
     pool.end(FINE)
     assert paid.value is FINE
 
@@ -102,7 +102,7 @@ def test_what_was_paid_for_does_not_wait_behind_what_was_not(
     for path in ("a.test/", "b.test/", "c.test/"):
         ask(turns, path)
     for path in ("paid.test/1", "paid.test/2"):
-        ask(turns, path, token="P1_token")
+        ask(turns, path, paid=True)
     for _ in range(5):
         pool.end(FINE)
     order = [url.removeprefix("https://") for url in pool.visits]

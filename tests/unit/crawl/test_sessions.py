@@ -15,7 +15,7 @@ from scrapy_onecaptcha.crawl.sessions import (
     Sessions,
     session_key,
 )
-from tests.unit.helpers import SITE, SITEKEY, Run
+from tests.unit.helpers import SITE, SITEKEY, Run, Sent
 
 if TYPE_CHECKING:
     import pytest
@@ -24,7 +24,7 @@ URL = f"{SITE}/page"
 
 
 def made(clock: Clock | None = None) -> Sessions:
-    return Sessions(clock or Clock(), 600, 32, lambda _: True)
+    return Sessions(clock or Clock(), 600, 32, Sent())
 
 
 def test_a_session_begins_with_a_gate() -> None:

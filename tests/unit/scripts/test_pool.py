@@ -83,6 +83,7 @@ def test_a_page_is_visited_once() -> None:
         first = await pool.visit(PAGE)
         assert first.cookies == (PAGE.url,)
         assert await pool.visit(PAGE) is first
+        assert await pool.visit(replace(PAGE, paid=True)) is first
         await pool.visit(OTHER)
 
     run(scenario())
