@@ -37,9 +37,10 @@ class Verdict:
 
 
 def judge(signs: Signs, *, is_shown: bool) -> Verdict:
-    """Judge a page by its *signs*, after three rules that are not weighed.
+    """Judge a page by its *signs*, after four rules that are not weighed.
 
-    A page that hands its token to the page or app around it is a part of that. One that
+    A page that hands its token to the page or app around it is a part of that. One of
+    which more is too deep to be read is no gate, which is a small page. One that
     shows no captcha is no gate, whatever else speaks for it: then it may be either. A
     page that lacks the content expected, and asks for nothing but the captcha, is one.
 
@@ -51,6 +52,9 @@ def judge(signs: Signs, *, is_shown: bool) -> Verdict:
     sure = confidence(weight)
     if signs.in_frame and signs.elsewhere == "" and not signs.has_form:
         said = "It hands its token to the page or app around it."
+        return Verdict(False, 1.0, (*evidence, said))
+    if signs.is_deep:
+        said = "It is too deep to be read to its end."
         return Verdict(False, 1.0, (*evidence, said))
     if not is_shown:
         said = "It shows no captcha."

@@ -120,6 +120,7 @@ class Signs:
         elsewhere: the path that the form is sent to, where that is neither the page's
             nor that of a check.
         in_frame: whether the page hands its token to the page or app around it.
+        is_deep: whether more of the page is too deep to be read.
     """
 
     asked: tuple[str, ...]
@@ -147,6 +148,7 @@ class Signs:
     rules: str = ""
     elsewhere: str = ""
     in_frame: bool = False
+    is_deep: bool = False
 
     @property
     def is_article(self) -> bool:
@@ -200,6 +202,7 @@ def survey_steps(response: Response, page: Page, expect: str | None) -> Steps[Si
         price=purpose.price(text),
         rules=purpose.rules(page),
         in_frame=purpose.frame_of(page),
+        is_deep=page.is_deep,
         things=any(map(_is_thing, page.root.iter(*_THINGS))),
     )
 

@@ -68,6 +68,10 @@ def depth() -> str:
     return "<form>" + "<div>" * 90_000 + WIDGET + "<input name=a>" * 30_000
 
 
+def depth_by_siblings() -> str:
+    return API + WIDGET + "<div>" * 200 + "<a href=x id=a onclick=b></a>" * 9_800
+
+
 def legends() -> str:
     return f"<fieldset disabled>{WIDGET}" + "<legend><input name=a></legend>" * 28_000
 
@@ -143,6 +147,7 @@ SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
         "attributes of a tag": attributes,
         "attributes behind quotes": attributes_behind_quotes,
         "controls by depth": depth,
+        "elements by depth": depth_by_siblings,
         "legends by fields": legends,
         "forms by controls": owners,
         "links in links": links,

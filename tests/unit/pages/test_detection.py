@@ -1415,3 +1415,30 @@ def test_a_wide_character_counts_as_two() -> None:
     assert f"There is little text ({len(said) + 6} characters)." in (
         read(f"{API}{WIDGET}<p>{said}").evidence
     )
+
+
+@pytest.mark.parametrize("outside", ["", "</body></html>"])
+def test_a_page_ends_where_it_is_too_deep(outside: str) -> None:
+    def page(depth: int) -> Challenge:
+        inner = f"{outside}{'<div>' * depth}{'</div>' * depth}"
+        html = f"<html><body><form>{WIDGET}<button>Buy</button></form><h1>Teas</h1>"
+        more = "<a href=/x>Tea</a>" * 60
+        return read(
+            f"{API}{html}{more}{inner}<i class=price>1", RequestOptions(expect=".price")
+        )
+
+    assert page(200).evidence[-1] == "It has the content (.price)."
+    # The content may come after the part that is read.
+    assert page(300).kind == "widget"
+    assert not any("lacks" in said for said in page(300).evidence)
+
+
+def test_a_page_that_is_too_deep_is_no_gate() -> None:
+    for depth, kind in ((200, "gate"), (300, "widget")):
+        found = read(gate(more="<div>" * depth), status=403)
+        assert found.kind == kind
+    assert found.evidence[-1] == "It is too deep to be read to its end."
+    # Neither is it one by the user's word: its content may be in what is not read.
+    hints = RequestOptions(gate=True, expect=".price", sitekey=KEY, field="t")
+    assert read(f"<h1>Teas</h1>{'<div>' * 200}", hints).kind == "gate"
+    assert detect(response_of(f"<h1>Teas</h1>{'<div>' * 300}"), hints) is None
