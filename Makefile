@@ -8,6 +8,9 @@ METADATA := setup.cfg pyproject.toml
 # keep all workers busy at the end.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# Images of containers set it; each process of the tests would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .PHONY: help demo test docs fuzz report faults oracle bench clean
 

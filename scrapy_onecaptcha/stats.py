@@ -133,7 +133,7 @@ class Report:
                 "ONECAPTCHA_MAX_TASKS."
             )
 
-    def parked(self, count: int) -> None:
+    def waiting(self, count: int) -> None:
         """Note that *count* requests wait now."""
         self._stats.max_value("onecaptcha/parked/max", count)
         if count:

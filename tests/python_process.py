@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["LENIENT", "STRICT", "Process", "run", "start"]
 
 FORKSERVER = Path(__file__).with_name("forkserver.py")
-#: Options ``-W`` by which warnings are errors.
-STRICT = ("error",)
+#: Options ``-W`` by which warnings are errors, but for one of Python 3.10 about the
+#: oldest Twisted.
+STRICT = ("error", "ignore:currentThread():DeprecationWarning")
 #: Scrapy 2.13 itself leaves files of its disk queues open, and Twisted one that it
 #: keeps in reserve, of which Python 3.10 may complain at its end.
 LENIENT = (*STRICT, "ignore:unclosed file:ResourceWarning")
-#: Variables that Python reads at its start only, without those easily set later.
-AT_START = {"PYTHONIOENCODING"}
+#: Variables of the locale, which Python reads at its start only, like its own.
+LOCALE = {"LANG", "LC_ALL", "LC_CTYPE"}
+#: Of Python's own the one that is easily obeyed later.
+LATER = {"PYTHONIOENCODING"}
 
 
 class Process:
@@ -161,8 +164,9 @@ def run(
 
 
 def _may_be_forked(env: Mapping[str, str]) -> bool:
-    names = {name for name in {*env, *os.environ} if name.startswith("PYTHON")}
-    return all(env.get(name) == os.environ.get(name) for name in names - AT_START)
+    own = {name for name in {*env, *os.environ} if name.startswith("PYTHON")}
+    names = (own | LOCALE) - LATER
+    return all(env.get(name) == os.environ.get(name) for name in names)
 
 
 @cache

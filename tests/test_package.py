@@ -15,6 +15,7 @@ from scrapy.exceptions import IgnoreRequest
 
 import scrapy_onecaptcha
 from scrapy_onecaptcha import exceptions
+from tests.versions import INDEPENDENT, LIBRARIES
 
 PACKAGE = Path(scrapy_onecaptcha.__file__).parent
 
@@ -136,6 +137,9 @@ def listed(file: str, section: str, option: str) -> list[str]:
     return [line for line in lines if not line.startswith("#")]
 
 
+#: What its other modules may use in place of the libraries of `LIBRARIES`.
+SEAMS = ("scrapy_onecaptcha._scrapy", "scrapy_onecaptcha._twisted")
+
 #: What the package is made for; everything else comes with these.
 MAIN = ("Scrapy", "Twisted", "treq")
 
@@ -155,7 +159,7 @@ def test_the_oldest_versions_are_the_ones_that_are_tested() -> None:
 
 
 def imported(path: Path) -> set[str]:
-    """Return the top-level modules that *path* imports when it runs."""
+    """Return the dotted names that *path* imports when it runs."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
         inner
@@ -170,7 +174,12 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def roots(names: set[str]) -> set[str]:
+    """Return the top-level modules of *names*."""
     return {name.partition(".")[0] for name in names}
 
 
@@ -183,13 +192,38 @@ def test_every_direct_import_is_declared() -> None:
     ]
     declared = {canonical(re.split(r"[<>=!~ \[;]", line)[0]) for line in extras}
     used = set[str]().union(*map(imported, PACKAGE.rglob("*.py")))
-    outside = used - set(sys.stdlib_module_names) - {"scrapy_onecaptcha"}
+    outside = roots(used) - set(sys.stdlib_module_names) - {"scrapy_onecaptcha"}
     missing = {
         name
         for name in outside
         if not declared & {canonical(each) for each in installed.get(name, [name])}
     }
     assert missing == set()
+
+
+def modules_of(pattern: str) -> list[Path]:
+    """Return the modules whose units are the tests that match *pattern*."""
+    name = pattern.removeprefix("unit/").replace("test_", "")
+    found = (*PACKAGE.glob(name), *PACKAGE.glob(f"_{name}"))
+    return [path for path in found if path.suffix == ".py"]
+
+
+def test_what_is_left_out_on_other_versions_uses_none_of_their_libraries() -> None:
+    modules = {
+        module.relative_to(PACKAGE).as_posix(): imported(module)
+        for pattern in INDEPENDENT
+        if pattern.startswith("unit/")
+        for module in modules_of(pattern)
+    }
+    assert {"pages/forms.py", "report/ledger.py", "scripts/visit.py"} <= set(modules)
+    assert "_redact.py" in modules
+    wrong = {
+        (module, name)
+        for module, names in modules.items()
+        for name in names - {name for name in names if name.startswith("scrapy.http.")}
+        if name.partition(".")[0] in LIBRARIES or name.startswith(SEAMS)
+    }
+    assert wrong == set()
 
 
 def listed_extra(name: str) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import python_process
-from tests.python_process import LENIENT, STRICT, run, start
+from tests.python_process import LENIENT, LOCALE, STRICT, Process, run, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,16 @@ PROGRAMS = {
 }
 
 
+def environment() -> dict[str, str]:
+    """Return one in which programs are forked: Python would start no other way."""
+    same = {
+        name: value
+        for name, value in os.environ.items()
+        if name == "PATH" or name in LOCALE or name.startswith("PYTHON")
+    }
+    return {**same, "PYTHONIOENCODING": "utf-8"}
+
+
 @pytest.fixture(params=["forked", "started"])
 def runs(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -52,12 +63,39 @@ def runs(
 
     def runs(text: str, *words: str, **keywords: object) -> tuple[int, str, str]:
         (tmp_path / "program.py").write_text(text)
-        env = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"}
+        env = environment()
         argv = ["-m", "program"] if "-m" in words else ["program.py", *words]
         done = run(argv, cwd=tmp_path, env=env, **keywords)  # type: ignore[arg-type]
         return done.returncode, done.stdout, done.stderr
 
     return runs
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="is forked on Linux only")
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, Process),
+        ({"PYTHONHASHSEED": "1"}, subprocess.Popen),
+        ({"LC_ALL": "POSIX"}, subprocess.Popen),
+        ({"PYTHONIOENCODING": "latin-1"}, Process),
+    ],
+)
+def test_which_are_forked(
+    tmp_path: Path, changes: dict[str, str], kind: type[object]
+) -> None:
+    (tmp_path / "program.py").write_text("")
+    with Path(os.devnull).open("w+b") as nothing:
+        process = start(
+            ["program.py"],
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            cwd=tmp_path,
+            env=environment() | changes,
+        )
+        assert process.wait(20) == 0
+    assert type(process) is kind
 
 
 @pytest.mark.parametrize("warnings", [(), STRICT, LENIENT])

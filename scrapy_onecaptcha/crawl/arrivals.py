@@ -281,7 +281,7 @@ class Arrivals:
         flow: Flow,
     ) -> Response | Request:
         try:
-            return await self._engine.as_scrapy(self._parked(request, site, flow))
+            return await self._engine.as_scrapy(self._waiting(request, site, flow))
         except Exception as error:
             restore(request, site.original)
             request_meta.forget(request)  # the errback is next to see it
@@ -291,17 +291,17 @@ class Arrivals:
                 raise _redact.without_frames(error) from None
             raise
 
-    async def _parked(
+    async def _waiting(
         self,
         request: Request,
         site: SiteClient,
         flow: Flow,
     ) -> Response | Request:
-        with ExitStack() as parked:
+        with ExitStack() as waiting:
 
             def lend() -> None:
-                parked.enter_context(self._loans.park())
-                self._report.parked(self._loans.parked)
+                waiting.enter_context(self._loans.wait())
+                self._report.waiting(self._loans.waiting)
 
             try:
                 page = await flow(lend)

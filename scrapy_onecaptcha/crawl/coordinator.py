@@ -122,7 +122,7 @@ class Coordinator:
             config,
             clock,
             tasks,
-            lambda: self.loans.parked,
+            lambda: self.loans.waiting,
             self.journal.forecast,
         )
         self.policy = Policy(config, clock.seconds, tasks, self.report, self._shared)
@@ -255,7 +255,7 @@ class Coordinator:
                 if (current := session.clearances.current) is not None
             ],
             "open_tasks": self.report.open_tasks,
-            "waiting": self.loans.parked,
+            "waiting": self.loans.waiting,
             "held": self.loans.held,
             "budget_left": self.policy.left,
             "breakers": self.policy.breakers(),

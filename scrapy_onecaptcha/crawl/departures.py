@@ -102,7 +102,7 @@ class Departures:
 
             def lend() -> None:
                 held.lend()
-                self._report.parked(self._loans.parked)
+                self._report.waiting(self._loans.waiting)
 
             waiting = Waiting(
                 order=(0, next(self._arrivals)), request=request, lend=lend

@@ -40,7 +40,7 @@ class SlotLoans:
         self._engine = engine
         self._limit = limit
         self._limit_gated = limit_gated
-        self._parked = 0
+        self._gated = 0
         self._lent = 0
         self._held = 0
         self._held_lent = 0
@@ -50,9 +50,9 @@ class SlotLoans:
         self._told = False
 
     @property
-    def parked(self) -> int:
+    def waiting(self) -> int:
         """How many requests wait."""
-        return self._parked + self._held
+        return self._gated + self._held
 
     @property
     def held(self) -> int:
@@ -65,15 +65,15 @@ class SlotLoans:
         return self._lent + self._held_lent
 
     @contextmanager
-    def park(self) -> Iterator[None]:
+    def wait(self) -> Iterator[None]:
         """Count one gated request as waiting, and lend its slot."""
-        self._parked += 1
+        self._gated += 1
         lent = self._lend_gated()
         self._lent += lent
         try:
             yield
         finally:
-            self._parked -= 1
+            self._gated -= 1
             if lent:
                 self._lent -= 1
                 self._settle()

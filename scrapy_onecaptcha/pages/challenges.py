@@ -30,20 +30,26 @@ _PROOF_OF_WORK = re.compile(
 
 
 def as_kind(challenge: Challenge, is_gate: bool, sentence: str = "") -> Challenge:
-    """Return *challenge* as a gate or a widget, with what made it one.
+    """Return *challenge* as a gate or a widget.
 
     A widget needs no form: the caller who asks for its token sends it.
+
+    Args:
+        challenge: as it was weighed.
+        is_gate: whether it is a gate.
+        sentence: what says so outright, and overrules what was weighed.
     """
-    evidence = (*challenge.evidence, sentence) if sentence else challenge.evidence
+    if sentence:
+        evidence = (*challenge.evidence, sentence)
+        challenge = replace(challenge, evidence=evidence, confidence=1.0)
     if is_gate:
-        return replace(challenge, kind="gate", evidence=evidence)
+        return replace(challenge, kind="gate")
     reason = None if challenge.reason in SUBMISSION_REASONS else challenge.reason
     return replace(
         challenge,
         kind="widget",
         solvable=reason is None,
         reason=reason,
-        evidence=evidence,
         needs_scripts=challenge.needs_scripts and challenge.sitekey is None,
     )
 
@@ -163,7 +169,10 @@ def make_challenge(
 
 
 def _wants_proof_of_work(page: Page) -> bool:
-    if page.root.xpath("boolean(//@data-pow | //input[@name='pow_response'])"):
+    # Not by "|": libxml2 compares each node of one side with all of the other.
+    if page.root.xpath(
+        "boolean(//@data-pow) or boolean(//input[@name='pow_response'])"
+    ):
         return True
     sources = page.root.xpath("//script/@src")[:100]
     return any(_PROOF_OF_WORK.search(source.lower()) for source in sources)

@@ -36,21 +36,33 @@ class Verdict:
     evidence: tuple[str, ...]
 
 
-def judge(signs: Signs) -> Verdict:
-    """Judge a page by its *signs*, after two rules that are not weighed.
+def judge(signs: Signs, *, is_shown: bool) -> Verdict:
+    """Judge a page by its *signs*, after four rules that are not weighed.
 
-    A page that hands its token to the page or app around it is a part of that. A page
-    that lacks the content expected, and asks for nothing but the captcha, is a gate.
+    A page that hands its token to the page or app around it is a part of that. One of
+    which more is too deep to be read is no gate, which is a small page. One that
+    shows no captcha is no gate, whatever else speaks for it: then it may be either. A
+    page that lacks the content expected, and asks for nothing but the captcha, is one.
+
+    Args:
+        signs: of the page.
+        is_shown: whether it shows a captcha, or says that it wants one.
     """
     weight, evidence = weigh(signs)
+    sure = confidence(weight)
     if signs.in_frame and signs.elsewhere == "" and not signs.has_form:
         said = "It hands its token to the page or app around it."
         return Verdict(False, 1.0, (*evidence, said))
+    if signs.is_deep:
+        said = "It is too deep to be read to its end."
+        return Verdict(False, 1.0, (*evidence, said))
+    if not is_shown:
+        said = "It shows no captcha."
+        return Verdict(False, max(1 - sure, 0.5), (*evidence, said))
     if signs.lacks and not signs.asked:
         said = f"It lacks the content expected ({signs.lacks})."
-        return Verdict(True, max(confidence(weight), 0.9), (*evidence, said))
+        return Verdict(True, max(sure, 0.9), (*evidence, said))
     is_gate = weight >= GATE
-    sure = confidence(weight)
     return Verdict(is_gate, sure if is_gate else 1 - sure, evidence)
 
 

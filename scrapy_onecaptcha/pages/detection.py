@@ -20,6 +20,7 @@ from scrapy_onecaptcha.pages.html import BOM_UTF16, has_steps, is_html, parse_st
 from scrapy_onecaptcha.pages.json_api import (
     GATE,
     Demand,
+    confidence_of,
     is_json,
     read_demand,
     weigh_demand,
@@ -31,7 +32,7 @@ from scrapy_onecaptcha.pages.scripted import (
     Scripts,
     visit_of,
 )
-from scrapy_onecaptcha.pages.signs import gather, is_shown, survey
+from scrapy_onecaptcha.pages.signs import gather, is_shown, survey_steps
 from scrapy_onecaptcha.pages.steps import finish
 from scrapy_onecaptcha.pages.widgets import captcha_steps
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
@@ -217,12 +218,12 @@ def _page_steps(
     if plan.form is not None and plan.form.kind == "form":
         plan = replace(plan, form=_filled(plan.form, options.fields))
     yield
-    signs = survey(response, page, options.expect)
+    signs = yield from survey_steps(response, page, options.expect)
     yield
     signs = gather(signs, page, captcha, plan)
     yield
-    verdict = judge(signs)
-    is_gate = verdict.is_gate and (is_shown(captcha, signs) or rendered)
+    verdict = judge(signs, is_shown=is_shown(captcha, signs) or rendered)
+    is_gate = verdict.is_gate
     challenge = of_page(page, captcha, plan, options, scripts)
     evidence = (*challenge.evidence, *verdict.evidence)
     challenge = replace(challenge, evidence=evidence, confidence=verdict.confidence)
@@ -249,7 +250,6 @@ def _of_cloudflare(challenge: Challenge, marker: str) -> Challenge:
 
 def _content(challenge: Challenge, expect: str) -> Challenge:
     """Return *challenge* as the widget of a page that has the content."""
-    challenge = replace(challenge, confidence=1.0)
     return as_kind(challenge, False, f"It has the content ({expect}).")
 
 
@@ -297,13 +297,18 @@ def _detect_demand(
         ),
         seen="A reply in JSON names hCaptcha.",
     )
-    challenge = replace(challenge, evidence=(*challenge.evidence, *evidence))
-    if options.gate is not None:
-        challenge = replace(challenge, confidence=1.0)
-        return as_kind(challenge, options.gate, f"The user says gate={options.gate}.")
     is_gate = weight >= GATE
+    sure = confidence_of(weight)
+    challenge = replace(
+        challenge,
+        evidence=(*challenge.evidence, *evidence),
+        confidence=sure if is_gate else 1 - sure,
+    )
+    if options.gate is not None:
+        return as_kind(challenge, options.gate, f"The user says gate={options.gate}.")
     if demand.validated and challenge.sitekey is None:
-        is_gate = False  # the spider's own form lacked its token
+        said = "It is about a field of the form that was sent."
+        is_gate, challenge = False, as_kind(challenge, False, said)
     if options.decide is None:
         # JSON that only configures a page is not reported as a widget.
         return as_kind(challenge, is_gate) if weight > 0 else None
@@ -340,7 +345,6 @@ def _verdict(
 ) -> Challenge:
     """Let the user's options overrule the evidence."""
     if options.gate is not None:
-        challenge = replace(challenge, confidence=1.0)
         return as_kind(challenge, options.gate, f"The user says gate={options.gate}.")
     if options.decide is None:
         return as_kind(challenge, is_gate)

@@ -52,6 +52,8 @@ _INERT = ("noscript", "template", "pre", "code", "xmp", "noembed", "noframes")
 MAX_TAGS_WITHIN = 200
 MAX_BLANKS = 20
 
+# Levels of elements after which libxml2 ends a page.
+MAX_DEPTH = 256
 # In UTF-16 no word is found by its bytes.
 BOM_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _RAW = ("script", "style", "title", "textarea")
@@ -70,6 +72,7 @@ class Page:
         owners: its forms, and their controls.
         is_cut: whether the page goes on behind what is read of it.
         cut: the form that goes on there, if there is one.
+        is_deep: whether it is cut because it is too deep.
     """
 
     root: Node
@@ -79,6 +82,7 @@ class Page:
     owners: FormOwners
     is_cut: bool = False
     cut: Node | None = None
+    is_deep: bool = False
 
 
 def is_html(response: Response) -> bool:
@@ -107,6 +111,7 @@ def parse_steps(response: TextResponse) -> Steps[Page | None]:
         return None
     yield
     root, is_cut = tree
+    is_deep = _is_too_deep(root)
     _remove_inert(root)
     url = join(response.url, "") or response.url
     encoding = charset(response.encoding) or "utf-8"
@@ -115,7 +120,7 @@ def parse_steps(response: TextResponse) -> Steps[Page | None]:
     yield
     etree.strip_tags(root, END_TAG)  # few enough for the texts that it splits
     cut = owners.still_open if is_cut else None
-    return Page(root, url, _base(root, url), encoding, owners, is_cut, cut)
+    return Page(root, url, _base(root, url), encoding, owners, is_cut, cut, is_deep)
 
 
 def _remove_inert(root: Node) -> None:
@@ -158,9 +163,13 @@ def _tree_steps(
     parser = etree.HTMLParser(
         encoding="utf-8",
         recover=True,
-        huge_tree=True,
+        # Deeper than `MAX_DEPTH` a page ends: for each element that is looked at, lxml
+        # goes up to the root.
+        huge_tree=False,
         remove_comments=True,
         remove_pis=True,
+        # For an id that repeats, lxml counts the siblings before its element.
+        collect_ids=False,
     )
     try:
         root = etree.fromstring(markup.text.encode("utf-8", "replace"), parser)
@@ -173,7 +182,16 @@ def _tree_steps(
     for element in root.iter(*_RAW) if marked else ():
         if element.text and END_TAG in element.text:
             element.text = writable(without_marks(element.text))
-    return root, markup.is_cut or len(response.body) > MAX_BYTES
+    is_cut = markup.is_cut or len(response.body) > MAX_BYTES or _is_too_deep(root)
+    return root, is_cut
+
+
+def _is_too_deep(root: Node) -> bool:
+    """Tell whether the parser ended the page: then its last element is the deepest."""
+    last, depth = root, 1
+    while len(last):
+        last, depth = last[-1], depth + 1
+    return depth >= MAX_DEPTH
 
 
 def read_part(response: TextResponse) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scrapy_onecaptcha.pages.html import Node, Page
+    from scrapy_onecaptcha.pages.steps import Steps
 
 __all__ = ["API", "InlineScripts", "Rendering", "is_active"]
 
@@ -57,23 +58,28 @@ _KEY = re.compile(
 )
 _INVISIBLE = re.compile(r"""size["']?\s*:\s*["'`]invisible["'`]""")
 _RQDATA = re.compile(r"""(?<!["'])\brqdata\s*[:=]\s*["'`]([^"'`\\]{1,20000})["'`]""")
+# In lower case. It starts with a set of characters, which `re` looks for in a fraction
+# of the time that it takes to try several patterns.
 _SENDS = re.compile(
-    r"\bfetch\s*\(|XMLHttpRequest|sendBeacon|\baxios\b|\.(?:ajax|post|getJSON)\s*\("
-    r"|\.(?:request)?submit\s*\(|\blocation\b\s*(?:\.\w+\s*)?[=(]",
-    re.IGNORECASE,
+    r"[fxsal.](?:(?<=\bf)etch\s*\(|(?<=x)mlhttprequest|(?<=s)endbeacon|(?<=\ba)xios\b"
+    r"|(?<=\.)(?:(?:ajax|post|getjson)\s*\(|(?:request)?submit\s*\()"
+    r"|(?<=\bl)ocation\b\s*(?:\.\w+\s*)?[=(])"
 )
 _SENDING = (
     *("fetch", "xmlhttprequest", "sendbeacon", "axios", ".ajax", ".post", ".getjson"),
     *("submit", "location"),
 )
 # A literal or comment that lacks its end runs to the end of the line or text: so
-# nothing is scanned twice.
+# nothing is scanned twice. This, too, starts with a set of characters.
 _LITERAL = re.compile(
     r"""
-    (?P<string> "(?:[^"\\\n]|\\.)*"? | '(?:[^'\\\n]|\\.)*'? | `(?:[^`\\]|\\.)*`? )
-    | (?P<comment> //[^\n]* | /\*.*?(?:\*/|\Z) )
+    ["'`/]
+    (?: (?<=") [^"\\\n]*(?:\\.[^"\\\n]*)*"?
+    | (?<=') [^'\\\n]*(?:\\.[^'\\\n]*)*'?
+    | (?<=`) [^`\\]*(?:\\.[^`\\]*)*`?
+    | (?<=/) (?P<comment> /[^\n]* | \*.*?(?:\*/|\Z) )
     # A regular expression, which follows what no division can follow.
-    | (?:(?<=[=(,:!&|?{};\[]) | (?<=[=(,:&|?]\ )) /(?![*/])(?:[^/\\\n]|\\.)+/
+    | (?: (?<=[=(,:!&|?{};\[]/) | (?<=[=(,:&|?]\ /) ) (?![*/])(?:[^/\\\n]|\\.)+/ )
     """,
     re.DOTALL | re.VERBOSE,
 )
@@ -116,8 +122,8 @@ class InlineScripts:
     some: bool
 
     @classmethod
-    def of(cls, page: Page) -> InlineScripts:
-        """Read those of *page*."""
+    def steps(cls, page: Page) -> Steps[InlineScripts]:
+        """Read those of *page*, in steps."""
         active, dormant = [], []
         for element in page.root.iter("script"):
             if not is_active(element):
@@ -126,11 +132,13 @@ class InlineScripts:
                 active.append(element.text)
         naming = [text for text in active if _has_any(text, _NAMING)]
         handlers = list(_handlers(page))
-        searched = "\n".join([*active, *handlers])[:MAX_SEARCHED]
+        yield
+        code = _without_comments("\n".join(naming))
+        yield
         return cls(
-            code=_without_comments("\n".join(naming)),
+            code=code,
             dormant=tuple(dormant),
-            sends=_may_send(searched),
+            sends=_may_send("\n".join([*active, *handlers])[:MAX_SEARCHED]),
             some=any(map(_may_matter, active)) or bool(handlers),
         )
 
@@ -200,7 +208,7 @@ def _may_matter(code: str) -> bool:
 def _may_send(code: str) -> bool:
     """Tell whether *code* has what sends something."""
     # A search for words takes a hundredth of the pattern's time.
-    return _has_any(code, _SENDING) and _SENDS.search(code) is not None
+    return _has_any(code, _SENDING) and _SENDS.search(code.lower()) is not None
 
 
 def _has_any(text: str, words: tuple[str, ...]) -> bool:

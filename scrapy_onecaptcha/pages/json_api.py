@@ -15,8 +15,11 @@ from scrapy.http import JsonResponse, TextResponse
 
 from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.models import valid_sitekey
+from scrapy_onecaptcha.pages import classifier
+from scrapy_onecaptcha.pages.classifier import confidence
 from scrapy_onecaptcha.pages.encodings import media_type
 from scrapy_onecaptcha.pages.json_values import last, leaves, parse_json, plain
+from scrapy_onecaptcha.pages.weights import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.pages.json_values import Path
 
-__all__ = ["GATE", "Demand", "is_json", "read_demand", "weigh_demand"]
+__all__ = ["GATE", "Demand", "confidence_of", "is_json", "read_demand", "weigh_demand"]
 
 #: What a reply must weigh to be a gate.
 GATE = 4
@@ -165,6 +168,15 @@ def weigh_demand(demand: Demand, response: Response) -> tuple[int, tuple[str, ..
     )
     found = [(weight, sentence) for weight, holds, sentence in weights if holds]
     return sum(weight for weight, _ in found), tuple(text for _, text in found)
+
+
+def confidence_of(weight: int) -> float:
+    """Return how likely a reply of that *weight* is a gate, from 0 to 1.
+
+    Its weights are a person's guesses, in units of log odds: there are too few such
+    replies in public to fit them to.
+    """
+    return confidence(classifier.GATE + POINTS * (weight - GATE))
 
 
 def _places_of_hcaptcha(pairs: Iterable[tuple[Path, Any]]) -> frozenset[Path]:

@@ -3,8 +3,10 @@
 For what looks at other elements, such as ``div div``, ``:nth-child()``, ``:has()`` and
 ``:contains()``, libxml2 takes quadratic or cubic time: seconds for some thousand
 elements. Here it is asked about elements by themselves, some hundred in a step. What is
-around, beside and within them is looked up in Python, and each element once. Only
-``:disabled`` and ``:enabled`` go up to the page's root from each form control.
+around, beside and within them is looked up in Python, and each element once.
+
+They match what Scrapy's match, except for ``:disabled`` and ``:enabled``, which mean
+what they mean in HTML. Each version of cssselect comes near to that in its own way.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from cssselect.parser import CombinedSelector
 from lxml import etree  # type: ignore[import-untyped,unused-ignore]
 from parsel.csstranslator import HTMLTranslator, XPathExpr
 
+from scrapy_onecaptcha.pages.disabled import disabled_and_enabled
 from scrapy_onecaptcha.pages.relatives import HOLDERS, JOINS
 
 if TYPE_CHECKING:
@@ -59,7 +62,8 @@ def match_steps(root: Any, css: str) -> Steps[bool]:
         part = HTMLTranslator().xpath_pseudo_element(
             any_element, selector.pseudo_element
         )
-        if (yield from search.evaluate(str(part), among=found)):
+        # Of elements that have it: libxml2 takes quadratic time to sort many texts.
+        if (yield from search.evaluate(f"*[self::{part}]", among=found)):
             return True
     return False
 
@@ -101,6 +105,19 @@ class _Translator(HTMLTranslator):
     def xpath_scope_pseudo(self, xpath: Any) -> Any:
         return xpath.add_condition("not(parent::*)")
 
+    # Before cssselect 1.5 these count all children of its parent for each element.
+    def xpath_only_child_pseudo(self, xpath: Any) -> Any:
+        return self.xpath_last_child_pseudo(self.xpath_first_child_pseudo(xpath))
+
+    def xpath_only_of_type_pseudo(self, xpath: Any) -> Any:
+        return self.xpath_last_of_type_pseudo(self.xpath_first_of_type_pseudo(xpath))
+
+    def xpath_disabled_pseudo(self, xpath: Any) -> Any:
+        return xpath.add_condition(self._member(lambda search: search.disabled()))
+
+    def xpath_enabled_pseudo(self, xpath: Any) -> Any:
+        return xpath.add_condition(self._member(lambda search: search.enabled()))
+
     def _holder(self, combinator: str, tree: Any) -> str:
         return self._member(lambda search: search.holding(combinator, tree))
 
@@ -126,7 +143,6 @@ class _Search:
         if isinstance(tree, CombinedSelector):
             left = yield from self.select(tree.selector)
             right = (yield from self.select(tree.subselector)) if left else []
-            yield
             return JOINS[tree.combinator](left, right)
         translator = _Translator()
         path = str(translator.xpath(tree))
@@ -149,7 +165,6 @@ class _Search:
             then = yield from self.holding(tree.combinator, tree.subselector, then)
             return (yield from self.holding(combinator, tree.selector, then))
         found = yield from self.select(tree)
-        yield
         return HOLDERS[combinator](
             found if then is None else [each for each in found if each in then]
         )
@@ -178,6 +193,16 @@ class _Search:
             said[element] = around if own is None else f"{own.lower()}-"
         prefix = f"{language.lower()}-"
         return [each for each, own in said.items() if own.startswith(prefix)]
+
+    def disabled(self) -> Steps[set[Any]]:
+        """Return the disabled controls, and what groups them."""
+        yield
+        return disabled_and_enabled(self._elements)[0]
+
+    def enabled(self) -> Steps[set[Any]]:
+        """Return the controls, and what groups them, that are not disabled."""
+        yield
+        return disabled_and_enabled(self._elements)[1]
 
     def evaluate(
         self,

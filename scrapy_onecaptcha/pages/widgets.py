@@ -105,7 +105,7 @@ def read_captcha(page: Page) -> Captcha:
 
 def captcha_steps(page: Page) -> Steps[Captcha]:
     """Do as `read_captcha` does, in steps."""
-    scripts = InlineScripts.of(page)
+    scripts = yield from InlineScripts.steps(page)
     yield
     sources = list(_script_urls(page))
     yield

@@ -38,7 +38,9 @@ def plain_tree(html: str) -> Tree | None:
     """Parse *html*, or return ``None`` where nothing of it can be read."""
     text = _XML_DECLARATION.sub("", html[:MAX_CHARACTERS].replace("\x00", ""))
     text = _FORM_END.sub(lambda found: _MARK + found[0], text)
-    parser = etree.HTMLParser(encoding="utf-8", recover=True, huge_tree=True)
+    parser = etree.HTMLParser(
+        encoding="utf-8", recover=True, huge_tree=True, collect_ids=False
+    )
     try:
         root = etree.fromstring(text.encode("utf-8", "replace"), parser)
     except (etree.LxmlError, ValueError):

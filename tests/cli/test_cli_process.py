@@ -92,7 +92,11 @@ def command(servers: Servers | None, *arguments: str) -> list[str]:
 
 def program(servers: Servers | None, *arguments: str) -> list[str]:
     """Return the command line of a tool."""
-    return [sys.executable, "-W", "error", *command(servers, *arguments)]
+    return [
+        sys.executable,
+        *(f"-W{option}" for option in STRICT),
+        *command(servers, *arguments),
+    ]
 
 
 def run(

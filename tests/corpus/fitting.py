@@ -18,7 +18,8 @@ from scrapy_onecaptcha.pages.classifier import GATE, weigh
 from scrapy_onecaptcha.pages.features import BIAS, FEATURES, counted
 from scrapy_onecaptcha.pages.html import is_html, parse
 from scrapy_onecaptcha.pages.plan import make_plan
-from scrapy_onecaptcha.pages.signs import gather, is_shown, survey
+from scrapy_onecaptcha.pages.signs import gather, is_shown, survey_steps
+from scrapy_onecaptcha.pages.steps import finish
 from scrapy_onecaptcha.pages.weights import POINTS
 from scrapy_onecaptcha.pages.widgets import read_captcha
 from tests.corpus.judging import response_of, scripts_of
@@ -89,7 +90,7 @@ def _sample(label: Label) -> Sample | None:
     plan = make_plan(page, captcha, response, None)
     if plan.wants_scripts:
         plan = make_plan(page, captcha, response, None, scripts_of(response))
-    signs = gather(survey(response, page, None), page, captcha, plan)
+    signs = gather(finish(survey_steps(response, page, None)), page, captcha, plan)
     if (signs.in_frame and not signs.has_form) or not is_shown(captcha, signs):
         return None  # a rule says what it is
     return Sample(label, signs, label.verdict == "gate")

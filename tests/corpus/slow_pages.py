@@ -68,6 +68,10 @@ def depth() -> str:
     return "<form>" + "<div>" * 90_000 + WIDGET + "<input name=a>" * 30_000
 
 
+def depth_by_siblings() -> str:
+    return API + WIDGET + "<div>" * 200 + "<a href=x id=a onclick=b></a>" * 9_800
+
+
 def legends() -> str:
     return f"<fieldset disabled>{WIDGET}" + "<legend><input name=a></legend>" * 28_000
 
@@ -128,6 +132,10 @@ def many_attributes_of_all() -> str:
     return WIDGET + f"<p {names}>" * 5_000
 
 
+def repeated_ids() -> str:
+    return WIDGET + "<input name=a>x" * 10_000 + "<div id=x></div>" * 4_900
+
+
 #: What each page is made of: two things of which there are many.
 SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
@@ -139,12 +147,16 @@ SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
         "attributes of a tag": attributes,
         "attributes behind quotes": attributes_behind_quotes,
         "controls by depth": depth,
+        "elements by depth": depth_by_siblings,
         "legends by fields": legends,
         "forms by controls": owners,
         "links in links": links,
         "tags without an end": quotes,
         "texts by ends of the page": lambda: WIDGET + "x</html>" * 60_000,
         "strings of a script": strings,
+        "words of a script": lambda: (
+            f"{WIDGET}<script>hcaptcha.render(" + "some words, 'a string'\n" * 19_000
+        ),
         "renderings by ids": renderings,
         "noscripts in noscripts": noscripts,
         "headings in headings": headings,
@@ -153,6 +165,11 @@ SLOW: Mapping[str, Callable[[], str]] = MappingProxyType(
         "attributes by tags": attributes_of_all,
         "few attributes by many tags": few_attributes_of_all,
         "many attributes by many tags": many_attributes_of_all,
+        "siblings by repeated ids": repeated_ids,
+        "fields by attributes": (
+            lambda: WIDGET + "<input name=pow_response data-pow>" * 19_900
+        ),
+        "characters of a text": lambda: WIDGET + "人 x" * 200_000,
     }
 )
 
@@ -169,6 +186,19 @@ def text_in_many() -> str:
     return WIDGET + "<div>" * 2_000 + "y" * 900_000
 
 
+def nested_fieldsets() -> str:
+    nested = "<fieldset disabled><legend>x</legend>" * 2_000
+    return f"{WIDGET}{nested}<div>{'<input name=a>' * 15_000}"
+
+
+def nested_legends() -> str:
+    return WIDGET + "<fieldset disabled><legend><input name=a>" * 6_600
+
+
+def texts_of_one() -> str:
+    return WIDGET + "x<b>y</b>" * 9_900
+
+
 #: Pages, and selectors of a user, that look from many elements at many others.
 SELECTORS: Mapping[str, tuple[Callable[[], str], str]] = MappingProxyType(
     {
@@ -179,6 +209,12 @@ SELECTORS: Mapping[str, tuple[Callable[[], str], str]] = MappingProxyType(
         "elements by their languages": (nested, "div:lang(en)"),
         "elements by their texts": (text_in_many, "div:contains('z')"),
         "texts of all elements": (siblings, "::text"),
+        "texts of one element": (texts_of_one, "::text"),
+        "controls by their fieldsets": (
+            nested_fieldsets,
+            ":enabled b, :disabled b",
+        ),
+        "controls by their legends": (nested_legends, ":enabled b, :disabled b"),
         "elements by attributes": (attributes_of_all, "p:not([b]):not([a59]) b"),
     }
 )

@@ -22,7 +22,11 @@ from tests.corpus.fitting import (
 from tests.corpus.fitting import folds as dealt
 from tests.corpus.origins import alike, groups
 
-pytest.importorskip("sklearn", reason="the weights are fitted by scikit-learn")
+
+@pytest.fixture(autouse=True)
+def _scikit_learn() -> None:
+    """Import it where it is used only: that takes seconds, of each worker of pytest."""
+    pytest.importorskip("sklearn", reason="the weights are fitted by scikit-learn")
 
 
 def test_the_table_is_what_the_fit_writes() -> None:

@@ -51,6 +51,9 @@ EACH_REACTOR = [
     pytest.param(name, marks=pytest.mark.long) if name in OTHERS else name
     for name in REACTORS
 ]
+#: What a gate differs in whose page has no script. The process that runs the scripts of
+#: pages takes more CPU than all else in a small crawl.
+NO_SCRIPT = {"widget": "element"}
 #: Seconds after which a crawl that has not ended is taken for one that hangs.
 HANGS = 40.0
 
@@ -192,6 +195,17 @@ def sandbox(
                 process.kill()
                 process.wait()
         assert (process.returncode, _read(errors)) == (0, "")
+
+
+def without_scripts(*sites: str, **service: Any) -> dict[str, Any]:
+    """Return the options of a sandbox whose gates have no script.
+
+    Args:
+        sites: names of sites of the sandbox.
+        service: attributes of `ServiceOptions`.
+    """
+    gates = {name: {"gate": {"like": name, **NO_SCRIPT}} for name in sites}
+    return {"sites": gates, "service": service}
 
 
 def _pipe(stack: ExitStack) -> tuple[IO[bytes], IO[bytes]]:

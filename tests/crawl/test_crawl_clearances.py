@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from crawl_harness import (
+    NO_SCRIPT,
     Servers,
     ask,
     assert_each_its_own,
@@ -43,14 +44,16 @@ SITES: dict[str, Any] = {
     "p50": {"like": "pages", "clearance_pages": 50},
     "p7": {"like": "pages", "clearance_pages": 7},
     "s4": {"like": "seconds", "clearance_seconds": 4.0},
-    "late": {"like": "late", "clearance_delay": 2.0},
-    **{name: name for name in ("paths", "sections", "domain", "owncaptcha", "agents")},
+    **{
+        name: {"like": name}
+        for name in ("late", "paths", "sections", "domain", "owncaptcha", "agents")
+    },
 }
 
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
-    sites = {name: {"gate": gate} for name, gate in SITES.items()}
+    sites = {name: {"gate": gate | NO_SCRIPT} for name, gate in SITES.items()}
     options = {"sites": sites, "service": {"latency": 0.2}}
     with sandbox(options=options) as running:
         yield running

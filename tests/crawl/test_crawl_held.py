@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crawl_harness import Crawl, Servers, crawling, pages, sandbox
+from crawl_harness import Crawl, Servers, crawling, pages, sandbox, without_scripts
 from test_crawl_stores import QUEUE, Redis, redis
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.crawl
 
 PAGES, CONCURRENT = 300, 8
 #: The first worker's captcha is never solved.
-SLOW = {"sites": {"button": {"gate": {"like": "button"}}}, "service": {"latency": 3600}}
+SLOW = without_scripts("button", latency=3600)
 
 
 @pytest.fixture

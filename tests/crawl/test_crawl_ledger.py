@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from crawl_harness import (
     EACH_REACTOR,
+    NO_SCRIPT,
     REACTORS,
     Servers,
     crawl,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.crawl
 
 SITES = {
-    "p10": {"gate": {"like": "pages", "clearance_pages": 10}},
+    "p10": {"gate": {"like": "pages", "clearance_pages": 10, **NO_SCRIPT}},
     "button": {"gate": "button"},
 }
 
@@ -82,7 +83,7 @@ def test_crawls_side_by_side_share_a_ledger(servers: Servers, path: Path) -> Non
 
 def test_a_crawl_that_is_killed_loses_its_open_tasks_at_most(path: Path) -> None:
     options: dict[str, Any] = {
-        "sites": {"p3": {"gate": {"like": "pages", "clearance_pages": 3}}},
+        "sites": {"p3": {"gate": {"like": "pages", "clearance_pages": 3, **NO_SCRIPT}}},
         "service": {"latency": 0.3},
     }
     settings = {"ONECAPTCHA_LEDGER": str(path)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from crawl_harness import ask, crawl, pages, sandbox
+from crawl_harness import ask, crawl, pages, sandbox, without_scripts
 
 pytestmark = pytest.mark.crawl
 
@@ -36,7 +36,8 @@ def test_gates_side_by_side_leave_the_first_one_the_cookie_of_its_form() -> None
 
 
 def test_each_cookiejar_is_a_session_and_a_wall_grants_nothing() -> None:
-    with sandbox("--latency", "0.6", "--site", "button", "--site", "wall") as servers:
+    options = without_scripts("button", "wall", latency=0.6)
+    with sandbox(options=options) as servers:
         plan = [
             ask(f"{servers['button']}/page/{number}", meta={"cookiejar": number % 2})
             for number in range(20)
@@ -72,7 +73,8 @@ def test_a_budget_holds_exactly() -> None:
 
 
 def test_a_site_that_refuses_everything_costs_five_tasks() -> None:
-    with sandbox("--latency", "0.2", "--site", "button", "--refused-rate", "1") as it:
+    options = without_scripts("button", latency=0.2, refused_rate=1.0)
+    with sandbox(options=options) as it:
         plan = [
             ask(f"{it['button']}/page/{number}", meta={"cookiejar": number % 10})
             for number in range(50)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from crawl_harness import (
     EACH_REACTOR,
+    NO_SCRIPT,
     REACTORS,
     Crawl,
     Result,
@@ -33,7 +34,11 @@ NAMES = ("button", "antibot", "wall", "plain")
 #: Nothing is solved before the stop: a crawl that waits for that hangs.
 SLOW = {
     "sites": {
-        name: {"gate": None if name == "plain" else {"like": name, "csrf": False}}
+        name: {
+            "gate": None
+            if name == "plain"
+            else {"like": name, "csrf": False, **NO_SCRIPT}
+        }
         for name in NAMES
     },
     "service": {"latency": 3600},

@@ -10,7 +10,16 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crawl_harness import Crawl, Servers, Shared, crawl, crawling, pages, sandbox
+from crawl_harness import (
+    Crawl,
+    Servers,
+    Shared,
+    crawl,
+    crawling,
+    pages,
+    sandbox,
+    without_scripts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +34,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
-    with sandbox("--latency", "1", "--site", "button") as running:
+    with sandbox(options=without_scripts("button", latency=1.0)) as running:
         yield running
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crawl_harness import REACTORS, Shared, pages, sandbox
+from crawl_harness import REACTORS, Shared, pages, sandbox, without_scripts
 from crawl_harness import crawl as one_crawl
 from crawl_harness import crawling as one_crawling
 
@@ -42,8 +42,8 @@ def sandboxes() -> Iterator[Callable[[float], Shared]]:
 
         @functools.cache
         def start(latency: float) -> Servers:
-            sites = ("--site", "button", "--site", "wall")
-            return stack.enter_context(sandbox("--latency", str(latency), *sites))
+            options = without_scripts("button", "wall", latency=latency)
+            return stack.enter_context(sandbox(options=options))
 
         yield lambda latency: Shared(start(latency))
 

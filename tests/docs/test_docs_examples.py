@@ -186,7 +186,7 @@ def test_a_command_exists(page: str, line: str) -> None:
             assert url.startswith("http://127.0.0.1:")
         case ["export", pair]:
             assert pair.partition("=")[0] in DEFAULTS
-        case ["pytest", file]:
+        case ["python", "-m", "pytest", file]:
             assert (EXAMPLE / file).is_file()
         case _:
             pytest.fail(f"{page}: who knows {line!r}?")

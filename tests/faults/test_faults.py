@@ -17,7 +17,7 @@ from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES
 from tests.docs.pages import ROOT, environment, page, rows, section
 from tests.faults.judging import PLACES, log_problems, problems
 from tests.faults.rows import BALANCE, DELIVERED, FIRST, ROWS, Row
-from tests.faults.running import SITE, Log, Outcome, returning
+from tests.faults.running import SITE, SITES, Log, Outcome, returning
 from tests.faults.table import HEAD, coded, faults_of, groups
 
 PAGE = page("faults.md")
@@ -202,7 +202,7 @@ def test_a_row_is_told_nothing_once_it_has_ended() -> None:
     What a handler raises comes out of the crawl's own call of its logger.
     """
     log = Log({"refused"}, "the-key")
-    sandbox = Sandbox(sites=[SITE])
+    sandbox = Sandbox(sites=SITES)
     sandbox.urls = {SITE: "http://127.0.0.1:40001"}
     back: list[str] = []
     sandbox.come_back = lambda: back.append("it is")  # type: ignore[method-assign]

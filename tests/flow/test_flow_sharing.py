@@ -223,7 +223,7 @@ def test_a_gated_session_waits_unsent(crawling: Crawling) -> None:
     crawl.ask(*paths(60))
     crawl.advance(5)
     assert site.gates == 8  # a window, which is no more than it takes to know
-    assert crawl.coordinator.loans.parked == 60
+    assert crawl.coordinator.loans.waiting == 60
     crawl.run()
     assert sorted(crawl.pages) == sorted(paths(60))
     assert len(crawl.service.created) == 1

@@ -1,4 +1,4 @@
-"""Stopping: parked requests go back as they were, and nothing is left running."""
+"""Stopping: waiting requests go back as they were, and nothing is left running."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("moment", [0.5, 1.5, 5.0, 5.05, 9.0, 12.0])
-def test_parked_requests_go_back_within_two_seconds(
+def test_waiting_requests_go_back_within_two_seconds(
     crawling: Crawling, moment: float
 ) -> None:
     crawl = crawling()
@@ -147,7 +147,7 @@ def test_a_budget_of_a_site_does_not_close_the_spider(crawling: Crawling) -> Non
     crawl.finish()
 
 
-def test_the_progress_line_comes_while_anything_is_parked(
+def test_the_progress_line_comes_while_anything_waits(
     crawling: Crawling, caplog: pytest.LogCaptureFixture
 ) -> None:
     crawl = crawling(log_interval=4.0)

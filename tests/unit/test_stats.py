@@ -120,7 +120,7 @@ def do_everything(desk: Desk) -> None:
         report.unsolvable(bad)
     report.gate(Challenge(kind="gate", url=PAGE))
     report.widget(Challenge(kind="widget", url=PAGE))
-    report.parked(3)
+    report.waiting(3)
     desk.solve()
     for error in [
         *(kind("no") for kind in ERRORS),
@@ -255,7 +255,7 @@ def test_seconds() -> None:
 def test_the_most_that_waited_at_once() -> None:
     desk = Desk()
     for count in (1, 7, 3):
-        desk.report.parked(count)
+        desk.report.waiting(count)
     assert desk.stats == {"parked/max": 7}
 
 
@@ -296,7 +296,7 @@ def test_a_budget_is_bound_enough(budget: str, lines: pytest.LogCaptureFixture) 
     assert levels(lines) == [logging.INFO]
 
 
-# While anything is parked
+# While anything waits
 
 
 def test_a_line_at_every_interval_while_anything_waits(
@@ -304,7 +304,7 @@ def test_a_line_at_every_interval_while_anything_waits(
 ) -> None:
     desk = Desk(log_interval=30)
     desk.waiting = 2
-    desk.report.parked(2)
+    desk.report.waiting(2)
     desk.solve()
     desk.create(SITE)
     lines.clear()
@@ -324,8 +324,8 @@ def test_the_lines_end_when_nothing_waits_and_begin_again(
     desk = Desk(log_interval=30)
     for _ in range(2):
         desk.waiting = 1
-        desk.report.parked(1)
-        desk.report.parked(1)
+        desk.report.waiting(1)
+        desk.report.waiting(1)
         assert len(desk.clock.getDelayedCalls()) == 1
         desk.waiting = 0
         advance(desk.clock, 30)
@@ -333,16 +333,16 @@ def test_the_lines_end_when_nothing_waits_and_begin_again(
     assert lines.messages == []
 
 
-def test_nothing_parked_starts_no_lines() -> None:
+def test_nothing_that_waits_starts_no_lines() -> None:
     desk = Desk()
-    desk.report.parked(0)
+    desk.report.waiting(0)
     assert desk.clock.getDelayedCalls() == []
 
 
 def test_the_end_of_the_crawl_ends_the_lines() -> None:
     desk = Desk()
     desk.waiting = 1
-    desk.report.parked(1)
+    desk.report.waiting(1)
     desk.report.closed()
     assert desk.clock.getDelayedCalls() == []
 

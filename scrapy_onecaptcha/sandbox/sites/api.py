@@ -1,4 +1,4 @@
-"""A JSON API that answers each call with a demand for a captcha."""
+"""A JSON API that demands a captcha for each call."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class ApiSite:
         if self._api.rqdata and not faults:
             ticket, fault = self._tickets.take(call.ticket)
             faults += [fault] if fault else []
-            if ticket is not None and ticket.target != _place(visit):
+            if ticket is not None and ticket.target != _operation(visit):
                 faults.append("ticket-path")
         return faults or self._token_faults(visit, call, ticket)
 
@@ -178,7 +178,7 @@ class ApiSite:
         }
         if self._api.rqdata:
             ticket = self._tickets.issue(
-                _place(visit), user_agent=visit.user_agent, cookie=""
+                _operation(visit), user_agent=visit.user_agent, cookie=""
             )
             demand |= {"captcha_rqdata": ticket.rqdata, _TICKET: ticket.value}
         return json_reply(demand, status=_REFUSED)
@@ -250,5 +250,5 @@ def _with_fault(call: _Call, fault: str) -> _Call:
     )
 
 
-def _place(visit: Visit) -> str:
+def _operation(visit: Visit) -> str:
     return f"{visit.method} {visit.path}"

@@ -98,7 +98,10 @@ BOOKS = _books(60)
 
 
 class Bookshop:
-    """List pages ``/catalogue/1`` to ``6``, books ``/book/1`` to ``60``."""
+    """List pages ``/catalogue/1`` to ``6``, books ``/book/1`` to ``60``.
+
+    The numbered pages of the other sites are there as well.
+    """
 
     def __init__(self) -> None:
         self._pages = NumberedPages("bookshop")

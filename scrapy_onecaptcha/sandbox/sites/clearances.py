@@ -49,9 +49,9 @@ class Clearances:
         self._keys: set[str] = set()
 
     def admits(self, visit: Visit) -> tuple[bool, str]:
-        """Return whether the page is open, and why the clearance of *visit* fails.
+        """Return whether the page is open and, if it is not, what is wrong.
 
-        The reason is empty where the request has no clearance.
+        Nothing is wrong (``""``) where the request came without a clearance.
         """
         key = self._key(visit)
         if not key:
@@ -136,7 +136,10 @@ class Clearances:
 
 
 def section_of(uri: str) -> str:
-    """Return the first part of a path with at least three; the rest has none."""
+    """Return the section of a URI: ``music`` of ``/music/page/1``.
+
+    Paths of fewer than three parts have none: ``""``.
+    """
     parts = uri.partition("?")[0].split("/")
     return parts[1] if len(parts) > 3 else ""  # noqa: PLR2004 - "/music/page/1"
 

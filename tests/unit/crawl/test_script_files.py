@@ -239,3 +239,15 @@ def test_a_page_that_gives_up_leaves_the_script_to_the_others() -> None:
     site.under_way[0].callback(TextResponse(url, body=CODE, encoding="utf-8"))
     assert [runs[n].value for n in (0, 2)] == [{url: CODE.decode()}] * 2
     assert len(site.requests) == 1
+
+
+def test_no_page_waits_for_a_script_whose_page_has_given_up() -> None:
+    site: Any = Slow()
+    files = ScriptFiles(site, None)
+    url = "https://static.example.com/app.js"
+    runs = [Run(files.get(page(), [url], {}, set())) for _ in range(2)]
+    runs[0].cancel()
+    assert runs[1].value == {}
+    again = Run(files.get(page(), [url], {}, set()))
+    site.under_way[-1].callback(TextResponse(url, body=CODE, encoding="utf-8"))
+    assert again.value == {url: CODE.decode()}

@@ -61,7 +61,7 @@ def test_all_waits_end_soon_after_the_crawl_closes(count: int) -> None:
     crawl.closing = True
     assert not any(run.done for run in runs)
     advance(crawl.clock, LOOK_INTERVAL)
-    assert LOOK_INTERVAL <= 1  # parked requests go back within two seconds
+    assert LOOK_INTERVAL <= 1  # waiting requests go back within two seconds
     assert [type(run.error) for run in runs] == [CrawlClosing] * count
     assert len(cancelled) == count
     assert crawl.clock.getDelayedCalls() == []

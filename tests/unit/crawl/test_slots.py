@@ -27,7 +27,7 @@ class Lot:
         self.downloader = downloader
         self.nudges: list[int] = []
         engine: Any = self
-        self.parking = SlotLoans(engine, limit, gated)
+        self.loans = SlotLoans(engine, limit, gated)
 
     def nudge(self) -> None:
         self.nudges.append(getattr(self.downloader, "total_concurrency", -1))
@@ -35,19 +35,19 @@ class Lot:
 
 def test_a_place_is_lent_while_a_request_waits() -> None:
     lot = Lot(Downloader())
-    with lot.parking.park():
+    with lot.loans.wait():
         assert lot.downloader.total_concurrency == 17
-        with lot.parking.park():
+        with lot.loans.wait():
             assert lot.downloader.total_concurrency == 18
-            assert (lot.parking.parked, lot.parking.lent) == (2, 2)
+            assert (lot.loans.waiting, lot.loans.lent) == (2, 2)
         assert lot.downloader.total_concurrency == 17
     assert lot.downloader.total_concurrency == 16
-    assert (lot.parking.parked, lot.parking.lent) == (0, 0)
+    assert (lot.loans.waiting, lot.loans.lent) == (0, 0)
 
 
 def test_the_engine_hears_of_each_place_once_it_is_there() -> None:
     lot = Lot(Downloader())
-    with lot.parking.park(), lot.parking.park():
+    with lot.loans.wait(), lot.loans.wait():
         pass
     assert lot.nudges == [17, 18]
 
@@ -55,53 +55,53 @@ def test_the_engine_hears_of_each_place_once_it_is_there() -> None:
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
 def test_a_place_comes_back_whatever_fails(error: type[BaseException]) -> None:
     lot = Lot(Downloader())
-    with pytest.raises(error), lot.parking.park():
+    with pytest.raises(error), lot.loans.wait():
         raise error
     assert lot.downloader.total_concurrency == 16
-    assert (lot.parking.parked, lot.parking.lent) == (0, 0)
+    assert (lot.loans.waiting, lot.loans.lent) == (0, 0)
 
 
 def test_past_the_limit_a_request_keeps_its_own_place() -> None:
     lot = Lot(Downloader(), gated=2)
     with ExitStack() as stack:
         for _ in range(3):
-            stack.enter_context(lot.parking.park())
+            stack.enter_context(lot.loans.wait())
         assert lot.downloader.total_concurrency == 18
-        assert (lot.parking.parked, lot.parking.lent) == (3, 2)
+        assert (lot.loans.waiting, lot.loans.lent) == (3, 2)
         assert lot.nudges == [17, 18]
     assert lot.downloader.total_concurrency == 16
 
 
 def test_one_that_kept_its_place_gives_none_back() -> None:
     lot = Lot(Downloader(), gated=1)
-    first, second = lot.parking.park(), lot.parking.park()
+    first, second = lot.loans.wait(), lot.loans.wait()
     first.__enter__()
     second.__enter__()
     second.__exit__(None, None, None)
     assert lot.downloader.total_concurrency == 17
-    assert lot.parking.lent == 1
+    assert lot.loans.lent == 1
     first.__exit__(None, None, None)
     assert lot.downloader.total_concurrency == 16
 
 
 def test_a_limit_of_none_lends_none() -> None:
     lot = Lot(Downloader(), limit=0)
-    with lot.parking.park():
+    with lot.loans.wait():
         assert lot.downloader.total_concurrency == 16
     assert lot.nudges == []
 
 
 def test_no_limit_stays_no_limit() -> None:
     lot = Lot(Downloader(0))
-    with lot.parking.park():
+    with lot.loans.wait():
         assert lot.downloader.total_concurrency == 0
-        assert (lot.parking.parked, lot.parking.lent) == (1, 0)
+        assert (lot.loans.waiting, lot.loans.lent) == (1, 0)
     assert lot.downloader.total_concurrency == 0
 
 
 def test_a_limit_that_is_lifted_meanwhile_stays_lifted() -> None:
     lot = Lot(Downloader())
-    with lot.parking.park():
+    with lot.loans.wait():
         lot.downloader.total_concurrency = 0
     assert lot.downloader.total_concurrency == 0
 
@@ -109,33 +109,33 @@ def test_a_limit_that_is_lifted_meanwhile_stays_lifted() -> None:
 @pytest.mark.parametrize("limit", [1, 8, 40])
 def test_what_somebody_else_sets_is_what_it_ends_at(limit: int) -> None:
     lot = Lot(Downloader())
-    with lot.parking.park(), lot.parking.park():
+    with lot.loans.wait(), lot.loans.wait():
         lot.downloader.total_concurrency = limit  # other code throttles the crawl
-        with lot.parking.park():
+        with lot.loans.wait():
             assert lot.downloader.total_concurrency == limit + 3
     assert lot.downloader.total_concurrency == limit
 
 
 def test_what_is_set_while_nothing_is_lent_counts_too() -> None:
     lot = Lot(Downloader())
-    with lot.parking.park():
+    with lot.loans.wait():
         pass
     lot.downloader.total_concurrency = 4
-    with lot.parking.park():
+    with lot.loans.wait():
         assert lot.downloader.total_concurrency == 5
     assert lot.downloader.total_concurrency == 4
 
 
 def test_one_that_is_held_unsent_lends_its_slot_when_it_says_so() -> None:
     lot = Lot(Downloader())
-    with lot.parking.hold() as held:
+    with lot.loans.hold() as held:
         assert lot.downloader.total_concurrency == 16
         held.lend()
         held.lend()
         assert lot.downloader.total_concurrency == 17
-        assert (lot.parking.parked, lot.parking.held, lot.parking.lent) == (1, 1, 1)
+        assert (lot.loans.waiting, lot.loans.held, lot.loans.lent) == (1, 1, 1)
     assert lot.downloader.total_concurrency == 16
-    assert (lot.parking.parked, lot.parking.held, lot.parking.lent) == (0, 0, 0)
+    assert (lot.loans.waiting, lot.loans.held, lot.loans.lent) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("order", ["gated first", "held first", "in turn"])
@@ -151,11 +151,11 @@ def test_no_more_slots_are_lent_than_the_limit_whoever_waits(
     with ExitStack() as stack:
         for gated in gates:
             if gated:
-                stack.enter_context(lot.parking.park())
+                stack.enter_context(lot.loans.wait())
             else:
-                stack.enter_context(lot.parking.hold()).lend()
+                stack.enter_context(lot.loans.hold()).lend()
             assert lot.downloader.total_concurrency <= 16 + 4
-        assert (lot.parking.parked, lot.parking.lent) == (10, 4)
+        assert (lot.loans.waiting, lot.loans.lent) == (10, 4)
         assert lot.downloader.total_concurrency == 16 + 4
     assert lot.downloader.total_concurrency == 16
     (record,) = caplog.records
@@ -172,10 +172,10 @@ def test_the_limit_of_gated_ones_is_told_as_well(
     lot = Lot(Downloader(), limit=limit, gated=gated)
     with ExitStack() as stack:
         for _ in range(gated):
-            stack.enter_context(lot.parking.park())
+            stack.enter_context(lot.loans.wait())
         assert not caplog.records
         for _ in range(3):
-            stack.enter_context(lot.parking.park())
+            stack.enter_context(lot.loans.wait())
     (record,) = caplog.records
     assert f"Slots of {gated} requests" in record.getMessage()
     assert "ONECAPTCHA_MAX_PARKED" in record.getMessage()
@@ -183,7 +183,7 @@ def test_the_limit_of_gated_ones_is_told_as_well(
 
 def test_gated_ones_may_have_a_smaller_limit_of_their_own() -> None:
     lot = Lot(Downloader(), gated=1)
-    with lot.parking.park(), lot.parking.park(), lot.parking.hold() as held:
+    with lot.loans.wait(), lot.loans.wait(), lot.loans.hold() as held:
         assert lot.downloader.total_concurrency == 17
         held.lend()
         assert lot.downloader.total_concurrency == 18
@@ -193,8 +193,8 @@ def test_another_downloader_lends_nothing_and_one_line_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lot = Lot(StrangeDownloader())
-    with lot.parking.park(), lot.parking.park():
-        assert (lot.parking.parked, lot.parking.lent) == (2, 0)
+    with lot.loans.wait(), lot.loans.wait():
+        assert (lot.loans.waiting, lot.loans.lent) == (2, 0)
     assert not hasattr(lot.downloader, "total_concurrency")
     assert lot.nudges == []
     [record] = caplog.records

@@ -42,6 +42,7 @@ def test_it_is_a_gate_without_a_sitekey_whatever_it_looks_like() -> None:
     challenge = detect(page)
     assert challenge is not None
     assert (challenge.kind, challenge.reason) == ("gate", "no_sitekey")
+    assert challenge.confidence == 1.0
     assert any("cf_captcha_kind" in sentence for sentence in challenge.evidence)
 
 

@@ -1377,3 +1377,68 @@ def test_a_sitekey_in_the_address_is_seen_without_running_scripts() -> None:
     other = detect(response_of(html, "https://shop.test/check?key=1"))
     assert other is not None
     assert other.sitekey is None
+
+
+def test_what_is_said_outright_has_full_confidence() -> None:
+    doubtful = f"<title>Wait</title>{API}<form>{WIDGET}<input name=a></form>"
+    assert 0.5 < read(doubtful).confidence < 1
+    for hints in (
+        RequestOptions(gate=True),
+        RequestOptions(gate=False),
+        RequestOptions(decide=lambda *_: True),
+        RequestOptions(decide=lambda *_: False),
+        RequestOptions(expect="form"),
+    ):
+        assert read(doubtful, hints).confidence == 1.0
+
+
+def test_a_wall_that_shows_no_captcha_may_be_either() -> None:
+    data = f'<script>window.env = {{"hcaptchaSitekey": "{KEY}"}}</script>'
+    found = read(f"<title>Maintenance</title>{API}{data}<p>Back at six.", status=503)
+    assert (found.kind, found.confidence) == ("widget", 0.5)
+    assert found.evidence[-1] == "It shows no captcha."
+    # The page of a shop is none in any case.
+    shop = f"<title>Teas</title>{API}{data}{'<a href=/x>x</a>' * 60}<p>{LOREM}"
+    assert read(shop).confidence > 0.9
+
+
+def test_ids_are_not_collected() -> None:
+    # For each that repeats, some versions of lxml count all siblings before it.
+    page = parse(response_of("<p id=a><p id=a>"))
+    assert page is not None
+    assert page.root.xpath("//p[@id='a']")
+    assert page.root.xpath("id('a')") == []
+
+
+def test_a_wide_character_counts_as_two() -> None:
+    said = "確認 と 한국어 и écrit"
+    assert f"There is little text ({len(said) + 6} characters)." in (
+        read(f"{API}{WIDGET}<p>{said}").evidence
+    )
+
+
+@pytest.mark.parametrize("outside", ["", "</body></html>"])
+def test_a_page_ends_where_it_is_too_deep(outside: str) -> None:
+    def page(depth: int) -> Challenge:
+        inner = f"{outside}{'<div>' * depth}{'</div>' * depth}"
+        html = f"<html><body><form>{WIDGET}<button>Buy</button></form><h1>Teas</h1>"
+        more = "<a href=/x>Tea</a>" * 60
+        return read(
+            f"{API}{html}{more}{inner}<i class=price>1", RequestOptions(expect=".price")
+        )
+
+    assert page(200).evidence[-1] == "It has the content (.price)."
+    # The content may come after the part that is read.
+    assert page(300).kind == "widget"
+    assert not any("lacks" in said for said in page(300).evidence)
+
+
+def test_a_page_that_is_too_deep_is_no_gate() -> None:
+    for depth, kind in ((200, "gate"), (300, "widget")):
+        found = read(gate(more="<div>" * depth), status=403)
+        assert found.kind == kind
+    assert found.evidence[-1] == "It is too deep to be read to its end."
+    # Neither is it one by the user's word: its content may be in what is not read.
+    hints = RequestOptions(gate=True, expect=".price", sitekey=KEY, field="t")
+    assert read(f"<h1>Teas</h1>{'<div>' * 200}", hints).kind == "gate"
+    assert detect(response_of(f"<h1>Teas</h1>{'<div>' * 300}"), hints) is None

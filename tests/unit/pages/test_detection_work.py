@@ -15,7 +15,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
 from scrapy_onecaptcha.pages import detection
-from scrapy_onecaptcha.pages.detection import detection_steps
+from scrapy_onecaptcha.pages.detection import detect, detection_steps
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 from tests.corpus.slow_pages import (
     CONTENT,
@@ -26,6 +26,7 @@ from tests.corpus.slow_pages import (
     page,
     siblings,
 )
+from tests.fuzz.fuzzing import ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,13 @@ def test_a_page_made_to_be_slow_takes_little_work(name: str) -> None:
     each = list(steps(page(SLOW[name]())))
     assert sum(each) < MOST
     assert max(each) < MOST_IN_STEP
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_page_made_to_be_slow_keeps_no_call_busy(name: str) -> None:
+    response = page(SLOW[name]())
+    with ends(5.0):  # of CPU, which nothing takes but a page that grows by its square
+        detect(response)
 
 
 @pytest.mark.parametrize("name", SELECTORS)

@@ -7,6 +7,7 @@ from scrapy.http import HtmlResponse
 
 from scrapy_onecaptcha.pages.html import parse
 from scrapy_onecaptcha.pages.inline_scripts import MAX_LITERALS, InlineScripts
+from scrapy_onecaptcha.pages.steps import finish
 
 KEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
 
@@ -15,7 +16,7 @@ def read(code: str) -> InlineScripts:
     body = f"<!doctype html><script>{code}</script>".encode()
     page = parse(HtmlResponse("https://shop.example/", body=body, encoding="utf-8"))
     assert page is not None
-    return InlineScripts.of(page)
+    return finish(InlineScripts.steps(page))
 
 
 def rendered(code: str) -> list[str | None]:

@@ -420,3 +420,33 @@ def test_what_is_empty_is_no_other_data() -> None:
     more = read(RQTOKEN | {"data": {}, "items": [], "page": {"next": []}}, 400)
     assert more.kind == plain.kind == "gate"
     assert more.evidence == plain.evidence
+
+
+def test_confidence_says_how_plain_a_demand_is() -> None:
+    plain = read(DEMAND)
+    without_status = read(DEMAND, 200)
+    little_else = read({"hcaptcha_sitekey": KEY, "a": 1, "b": 2}, 403)
+    for challenge in (plain, without_status, little_else):
+        assert challenge.kind == "gate"
+    assert 0.99 < plain.confidence < 1
+    assert 0.8 < without_status.confidence < plain.confidence
+    assert 0.5 < little_else.confidence < without_status.confidence
+    beside_data = read({"captcha_required": True, "sitekey": KEY, "items": [1]}, 200)
+    assert beside_data.kind == "widget"
+    assert 0.5 < beside_data.confidence < 1
+
+
+def test_what_is_said_outright_has_full_confidence() -> None:
+    doubtful = {"hcaptcha_sitekey": KEY, "a": 1, "b": 2}
+    for hints, kind in (
+        (RequestOptions(gate=True), "gate"),
+        (RequestOptions(gate=False), "widget"),
+        (RequestOptions(decide=lambda *_: True), "gate"),
+        (RequestOptions(decide=lambda *_: False), "widget"),
+    ):
+        challenge = read(doubtful, 403, hints)
+        assert (challenge.kind, challenge.confidence) == (kind, 1.0)
+    said = "The h-captcha-response field is required."
+    complaint = read({"errors": {"h-captcha-response": [said]}}, 422)
+    assert (complaint.kind, complaint.confidence) == ("widget", 1.0)
+    assert complaint.evidence[-1] == "It is about a field of the form that was sent."

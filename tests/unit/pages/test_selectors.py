@@ -11,6 +11,7 @@ from parsel import Selector
 
 from scrapy_onecaptcha.pages.selectors import match_steps
 from scrapy_onecaptcha.pages.steps import finish
+from tests.corpus.slow_pages import SELECTORS
 from tests.fuzz.fuzzing import ends
 
 HTML = """<html><head><title>T</title></head><body>
@@ -138,6 +139,62 @@ def test_what_looks_like_a_place_in_a_value_is_none() -> None:
         assert matches(page.root, css) is bool(page.css(css)) is True
 
 
+CONTROLS = """<html><body><a id=link href=/x></a><input id=free>
+<input id=hidden type=hidden><button id=own disabled><input id=in-own></button>
+<div id=other disabled></div>
+<fieldset id=on><input id=in-on><legend><textarea id=in-on-legend></textarea></legend>
+</fieldset>
+<fieldset id=off disabled><p><input id=in-off></p><div><legend><input id=deep></legend>
+</div><legend><b><select id=first><option id=choice></select></b>
+<button id=first-own disabled></button></legend><legend><input id=second></legend>
+<fieldset id=off-on><legend><input id=off-on-first></legend></fieldset>
+<fieldset id=off-off disabled><legend><input id=off-off-first></legend></fieldset>
+</fieldset>
+<fieldset id=shut disabled><legend><div><fieldset id=legend-on><input id=legend-in>
+</fieldset><fieldset id=legend-off disabled><input id=barred></fieldset></div></legend>
+</fieldset>
+<select id=of><optgroup id=group disabled><option id=in-group></optgroup>
+<optgroup id=open><option id=in-open><option id=own-option disabled></optgroup></select>
+</body></html>"""
+DISABLED = [
+    *("own", "off", "in-off", "deep", "first-own", "second", "off-on", "off-on-first"),
+    *("off-off", "off-off-first", "shut", "legend-off", "barred", "group", "in-group"),
+    "own-option",
+]
+ENABLED = [
+    *("free", "hidden", "on", "in-on", "in-on-legend", "first", "choice", "legend-on"),
+    *("legend-in", "of", "open", "in-open", "in-own"),
+]
+
+
+def test_controls_are_disabled_as_in_a_browser() -> None:
+    root = Selector(CONTROLS).root
+    ids = [each.get("id") for each in root.iter("*") if each.get("id")]
+    assert {*ENABLED, *DISABLED, "link", "other"} == set(ids)
+    for name in ids:
+        is_on, is_off = name in ENABLED, name in DISABLED
+        assert matches(root, f"#{name}:enabled") is is_on, name
+        assert matches(root, f"#{name}:disabled") is is_off, name
+        assert matches(root, f"#{name}:not(:enabled):not(:disabled)") is not (
+            is_on or is_off
+        ), name
+
+
+@pytest.mark.parametrize(
+    ("css", "is_there"),
+    [
+        ("fieldset:disabled p > input:disabled", True),
+        ("fieldset:disabled p > input:enabled", False),
+        ("legend:has(:disabled) :enabled", True),
+        ("legend:has(> input:enabled)", False),
+        ("p :enabled::attr(id)", False),
+        ("p :disabled::attr(id)", True),
+    ],
+)
+def test_disabled_is_one_condition_among_others(css: str, is_there: bool) -> None:
+    assert matches(Selector(CONTROLS).root, css) is is_there
+
+
 @pytest.mark.parametrize("css", ["div[", "p::nothing", "p:nothing"])
 def test_what_is_no_selector_is_refused(css: str) -> None:
     with pytest.raises(SelectorError):
@@ -185,9 +242,30 @@ def test_what_is_within_and_around_is_looked_at_once(css: str) -> None:
         assert not matches(page.root, css)
 
 
+@pytest.mark.parametrize("name", SELECTORS)
+def test_no_page_is_slow_for_its_selector(name: str) -> None:
+    make, css = SELECTORS[name]
+    page = Selector(make())
+    with ends(2.0):  # Scrapy's take up to minutes
+        matches(page.root, css)
+
+
 @pytest.mark.parametrize(
     "css", ["p b", "p::text", "::attr(x)", "p:nth-child(2n) b", "p:has(b)"]
 )
 def test_few_elements_are_asked_about_in_one_step(css: str) -> None:
     page = Selector("<p></p>" * 60_000)
     assert len(list(match_steps(page.root, css))) >= 100
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [":contains('x')", ":lang(en)", ":enabled", ":disabled", ":not(b)", ":has(b)"],
+)
+def test_each_condition_takes_a_step_of_its_own(condition: str) -> None:
+    def steps(times: int) -> int:
+        return len(
+            list(match_steps(Selector("<p>x</p>").root, f"p{condition * times}"))
+        )
+
+    assert steps(9) >= steps(1) + 8

@@ -29,7 +29,7 @@ def versions(monkeypatch: pytest.MonkeyPatch, *installed: str) -> None:
             return "1"
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(engine, "version", version)
+    monkeypatch.setattr("importlib.metadata.version", version)
 
 
 def test_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from scrapy import Request, Spider
+from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
-from scrapy.utils.test import get_crawler
 
 from scrapy_onecaptcha.models import Proxy, parse_proxy
 from scrapy_onecaptcha.service.task import Task, proxy_of
@@ -24,7 +24,7 @@ def through_scrapy(monkeypatch: pytest.MonkeyPatch, **environ: str) -> Any:
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    crawler = get_crawler(Spider, {"HTTPPROXY_ENABLED": True})
+    crawler = Crawler(Spider, {"HTTPPROXY_ENABLED": True})
     middleware = HttpProxyMiddleware.from_crawler(crawler)
 
     def process(request: Request) -> Request:
