@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from http.cookiejar import Cookie, CookieJar
 from typing import TYPE_CHECKING, Any
 
@@ -83,22 +84,26 @@ class _Treq:
         self._http = http
 
     def post(self, url: str, /, **keywords: Any) -> Deferred[Any]:
-        parsed = EncodedURL.from_text(url)
-        address = _Ipv6Url.of(parsed) if ":" in parsed.host else parsed
-        posted: Deferred[Any] = self._http.post(address, **keywords)
+        posted: Deferred[Any] = self._http.post(_SentUrl.of(url), **keywords)
         return posted
 
 
-class _Ipv6Url(EncodedURL):
+class _SentUrl(EncodedURL):
     """A URL in the form that is sent.
 
-    treq asks for that form, and hyperlink would take an IPv6 address for a name.
+    treq asks for that form with each call, and hyperlink would take an IPv6 address for
+    a name. It is found once: the service has three URLs, and is polled often.
     """
 
     @classmethod
-    def of(cls, url: EncodedURL) -> Self:
+    @lru_cache(maxsize=16)
+    def of(cls, url: str) -> Self:
         """Return *url* in that form."""
-        normal = url.replace(host="ipv6").to_uri().replace(host=url.host)
+        parsed = EncodedURL.from_text(url)
+        host = "ipv6" if ":" in parsed.host else parsed.host
+        normal = parsed.replace(host=host).to_uri()
+        if host != parsed.host:
+            normal = normal.replace(host=parsed.host)
         made: Self = cls.from_text(normal.to_text())  # type: ignore[assignment]
         return made
 
