@@ -26,6 +26,7 @@ from scrapy.http import HtmlResponse
 
 from scrapy_onecaptcha._redact import Secret
 from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
+from scrapy_onecaptcha.crawl.site import SiteClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from twisted.python.failure import Failure
     from typing_extensions import Self
+
+    from scrapy_onecaptcha.crawl.gate import Outcome
 
 SHOWN = Path(os.environ["CRAWL_SHOWN"])
 
@@ -128,6 +131,18 @@ def astray(request: Request, response: Response, challenge: Any, solution: Any) 
     return Request(f"http://127.0.0.2:1/?token={solution.token}")
 
 
+def show_outcomes() -> None:
+    """Show what was read of each page: it is gone before a look comes by chance."""
+    read = SiteClient.read
+
+    async def shown(site: SiteClient, request: Request, response: Response) -> Outcome:
+        outcome = await read(site, request, response)
+        show(type(outcome).__qualname__, f"{outcome!r}\n{outcome}")
+        return outcome
+
+    SiteClient.read = shown  # type: ignore[method-assign]
+
+
 class ShowingSpider(PlanSpider):
     """Shows what it is given."""
 
@@ -165,4 +180,5 @@ class ShowingSpider(PlanSpider):
 
 
 if __name__ == "__main__":
+    show_outcomes()
     sys.exit(main(ShowingSpider))
