@@ -140,7 +140,7 @@ def show_outcomes() -> None:
         show(type(outcome).__qualname__, f"{outcome!r}\n{outcome}")
         return outcome
 
-    SiteClient.read = shown  # type: ignore[method-assign]
+    SiteClient.read = shown  # type: ignore[assignment,method-assign]
 
 
 class ShowingSpider(PlanSpider):
