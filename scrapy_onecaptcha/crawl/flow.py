@@ -45,6 +45,7 @@ class GateFlow:
         self._proxies = NextProxy(context, site, self._payment)
         self._arrival = arrival
         self._shared = False
+        self._has_tried_cookies = False
 
     async def page(self, outcome: Outcome) -> Response:
         """Return the page that the request asked for, which met *outcome*.
@@ -55,8 +56,8 @@ class GateFlow:
         """
         if isinstance(outcome, Gated) and "cached" in outcome.gate.response.flags:
             outcome = await self._site.ask()  # the site may have let go since
-        if isinstance(outcome, Gated) and outcome.gate.challenge.free_cookies:
-            outcome = await self._site.ask_with_cookies(outcome.gate)
+        if isinstance(outcome, Gated):
+            outcome = await self._try_free_cookies(outcome.gate)
         try:
             while isinstance(outcome, Gated):
                 outcome = await self._advance(outcome.gate)
@@ -90,8 +91,7 @@ class GateFlow:
     async def _step(self, gate: Gate) -> Outcome:
         """Wait until something may be done about *gate*, and do it."""
         if not self._context.config.share_clearance:
-            await self._payment.check(gate)
-            return await self._payment.attempt(gate)
+            return await self._pay(gate)
         self._session(gate).line.gated(gate.stamp)
         if not self._session(gate).clearances.is_stale(gate.stamp):
             await self._payment.check(gate)
@@ -102,12 +102,28 @@ class GateFlow:
             return await self._recheck(gate)
         before = self._session(gate).generation
         try:
-            await self._payment.check(gate)
-            return await self._payment.attempt(gate)
+            return await self._pay(gate)
         finally:
             session = self._session(gate)
             failed = session.generation == before
             session.line.solved(gate.sitekey, failed=failed)
+
+    async def _pay(self, gate: Gate) -> Outcome:
+        """Pay for *gate*, unless its scripts show that it is none."""
+        outcome = await self._site.read_on(gate)
+        if isinstance(outcome, Gated) and gate.challenge.needs_scripts:
+            outcome = await self._try_free_cookies(outcome.gate)
+        if not isinstance(outcome, Gated) or outcome.gate.challenge.needs_scripts:
+            return outcome
+        await self._payment.check(outcome.gate)
+        return await self._payment.attempt(outcome.gate)
+
+    async def _try_free_cookies(self, gate: Gate) -> Outcome:
+        """Do once as the page's scripts do, where they want nothing but a cookie."""
+        if not gate.challenge.free_cookies or self._has_tried_cookies:
+            return Gated(gate)
+        self._has_tried_cookies = True
+        return await self._site.ask_with_cookies(gate)
 
     def _session(self, gate: Gate) -> Session:
         """Return the session of *gate*, which may have become one with another."""

@@ -99,6 +99,9 @@ class Payment:
         """Raise what forbids to solve *gate*, before anybody waits or pays for it."""
         challenge = gate.challenge
         own = self._site.submitter(gate) is not None
+        if challenge.needs_scripts:  # then it is asked again when they were run
+            self.check_attempts()
+            return
         if challenge.sitekey is None or not (challenge.solvable or own):
             self._report.unsolvable(challenge)
             raise UnsolvableGate(why_unsolvable(challenge))
@@ -126,9 +129,9 @@ class Payment:
         """
         if self._config.on_failure != "error" or self._site.submitter(gate) is not None:
             return
-        form = gate.challenge.form
-        # Scripts are run once more, on as much of the page as is ever read.
-        keep = MAX_BYTES if form is not None and form.shape else 0
+        form, needs_scripts = gate.challenge.form, gate.challenge.needs_scripts
+        # Scripts are run (once more), on as much of the page as is ever read.
+        keep = MAX_BYTES if needs_scripts or (form is not None and form.shape) else 0
         if len(gate.response.body) > keep:
             self._context.drop_body(gate.response, keep)
 

@@ -9,6 +9,7 @@ from scrapy.http import TextResponse
 
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.pages.detection import steps_with_scripts
+from scrapy_onecaptcha.pages.html import MAX_BYTES
 from scrapy_onecaptcha.pages.readings import reading_steps
 from scrapy_onecaptcha.pages.steps import finish
 
@@ -91,6 +92,29 @@ class Reader:
         challenge = await self.look(response, options)
         if challenge is None or not challenge.needs_scripts:
             return challenge
+        return await self.with_scripts(response, options, challenge)
+
+    async def read_for_waiting(
+        self, response: Response, options: RequestOptions
+    ) -> Challenge | None:
+        """Do as `read` does, but for the scripts of what is a gate by its HTML.
+
+        Others may solve it. Where its sitekey is known, that is all that its request
+        has to know in order to wait; scripts are run one page after the other. A page
+        that is not kept whole while it waits is read before.
+        """
+        challenge = await self.look(response, options)
+        if challenge is None or not challenge.needs_scripts:
+            return challenge
+        can_wait = challenge.kind == "gate" and challenge.sitekey is not None
+        if can_wait and len(response.body) <= MAX_BYTES:
+            return challenge
+        return await self.with_scripts(response, options, challenge)
+
+    async def with_scripts(
+        self, response: Response, options: RequestOptions, challenge: Challenge
+    ) -> Challenge | None:
+        """Return the gate or widget of *response*, whose HTML shows *challenge*."""
         assert isinstance(response, TextResponse)  # noqa: S101  (else it has none)
         scripts = await self._scripts.run(response)
         steps = steps_with_scripts(response, options, challenge, scripts)

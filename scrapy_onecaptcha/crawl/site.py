@@ -243,7 +243,7 @@ class SiteClient:
                 type(error).__name__,
             )
             return True
-        challenge = await self._context.reader.read(answer, self.options)
+        challenge = await self._context.reader.read_for_waiting(answer, self.options)
         return challenge is None or challenge.kind != "gate"
 
     async def _ask(
@@ -280,12 +280,26 @@ class SiteClient:
         return await self.read(answer.request or request, answer)
 
     async def read(self, request: Request, response: Response) -> Outcome:
-        """Return whether *response* is a gate, with its reading, or delivered."""
+        """Return whether *response* is a gate, read as far as its request can wait."""
         arrival = self._context.arrived.at(request)
-        challenge = await self._context.reader.read(response, self.options)
+        reader = self._context.reader
+        challenge = await reader.read_for_waiting(response, self.options)
         if challenge is None or challenge.kind != "gate":
             return Delivered(response)
         return Gated(self.meet(request, response, challenge, arrival))
+
+    async def read_on(self, gate: Gate) -> Outcome:
+        """Read *gate* to its end, its scripts included: it is to be paid for."""
+        known = gate.challenge
+        if not known.needs_scripts:
+            return Gated(gate)
+        challenge = await self._context.reader.with_scripts(
+            gate.response, self.options, known
+        )
+        if challenge is None or challenge.kind != "gate":
+            return Delivered(gate.response)
+        self.gate = replace(gate, challenge=challenge)
+        return Gated(self.gate)
 
     # The gate
 
@@ -321,7 +335,9 @@ class SiteClient:
     async def _fetch_gate(self, gate: Gate, user_agent: str | None) -> Outcome:
         self._context.report.count("refetched")
         outcome = await self._fetch(requests.refetch(gate.request, user_agent))
-        if isinstance(outcome, Gated) or self.is_asked(outcome.response.url):
+        if isinstance(outcome, Gated):
+            return await self.read_on(outcome.gate)
+        if self.is_asked(outcome.response.url):
             return outcome
         return await self.ask("look", user_agent)
 

@@ -148,9 +148,7 @@ class ScriptedManager(BotManager):
     """Its gate has to be run to be read."""
 
     def _gate(self, request: Request) -> Response:
-        script = b"<script>document.forms[0].onsubmit = () => true</script></body>"
-        gate = super()._gate(request)
-        return gate.replace(body=gate.body.replace(b"</body>", script))
+        return virtual.keyed_by_script(super()._gate(request))
 
 
 def test_requests_for_a_gate_that_is_read_do_not_wait_for_ever(
@@ -739,4 +737,43 @@ def test_a_token_is_not_sent_if_the_page_passes_by_now(crawling: Crawling) -> No
     assert len(crawl.service.created) == 2
     assert sum(model.submissions.values()) == 1
     assert (crawl.stat("tokens/accepted"), crawl.stat("tokens/unused")) == (1, 1)
+    crawl.finish()
+
+
+class TwoScriptedKeys(TwoKeys):
+    """Each page wants a token of its own, and a field that its script adds."""
+
+    opened: tuple[str, ...] = ()
+
+    def _gate(self, request: Request) -> Response:
+        script = (
+            b"<script>document.forms[0].onsubmit = function () {"
+            b"var more = document.createElement('input'); more.name = 'added';"
+            b"this.append(more); return true }</script></body>"
+        )
+        gate = super()._gate(request)
+        return gate.replace(body=gate.body.replace(b"</body>", script))
+
+    def _passes(self, request: Request) -> bool:
+        return urlsplit(request.url).path in self.opened
+
+    def _submitted(self, request: Request, token: str) -> Response:
+        if b"added=" not in request.body:
+            self.refused += 1
+            return self._gate(request)
+        self.opened += (urlsplit(request.url).path,)
+        return super()._submitted(request, token)
+
+
+def test_the_form_of_a_page_that_is_asked_for_first_is_read_with_its_scripts(
+    crawling: Crawling,
+) -> None:
+    """A clearance came meanwhile, which does not open this page."""
+    crawl = crawling()
+    crawl.service.latency = lambda number: 10.0 * number
+    model = add(crawl, TwoScriptedKeys)
+    crawl.ask("/0", "/1")
+    crawl.run_exactly()
+    assert sorted(crawl.pages) == ["/0", "/1"]
+    assert (len(crawl.service.created), model.refused) == (2, 0)
     crawl.finish()

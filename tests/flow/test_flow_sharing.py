@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from twisted.internet.error import ConnectionLost
 
-from scrapy_onecaptcha.exceptions import TaskFailed
-from tests.blocking_pool import WaitingPool
+from scrapy_onecaptcha.exceptions import TaskFailed, UnsolvableGate
+from tests.blocking_pool import BlockingPool, WaitingPool
 
 from . import virtual
 from .models import Model
@@ -234,9 +234,7 @@ class ScriptedSite(Site):
     """Gates that have to be run to be read."""
 
     def _gate(self, request: Request) -> Response:
-        script = b"<script>document.forms[0].onsubmit = () => true</script></body>"
-        gate = super()._gate(request)
-        return gate.replace(body=gate.body.replace(b"</body>", script))
+        return virtual.keyed_by_script(super()._gate(request))
 
 
 @pytest.mark.parametrize("shares", [True, False])
@@ -254,6 +252,108 @@ def test_a_session_whose_gates_are_being_read_waits_unsent(
     crawl.run()
     assert sorted(crawl.pages) == sorted(paths(60))
     assert len(crawl.service.created) == (1 if shares else 60)
+    crawl.finish()
+
+
+class Submitting(Site):
+    """Its gates are gates by their HTML; what they send is told by their scripts."""
+
+    def _gate(self, request: Request) -> Response:
+        script = b"<script>document.forms[0].onsubmit = () => true</script></body>"
+        gate = super()._gate(request)
+        return gate.replace(body=gate.body.replace(b"</body>", script))
+
+
+def test_scripts_are_run_of_the_gate_that_is_paid_for(
+    crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visited = Visited()
+    monkeypatch.setattr(virtual, "BlockingPool", lambda: visited)
+    crawl = crawling(concurrency=16, per_domain=16)
+    crawl.sites["shop.example"] = Submitting(crawl.clock, crawl.service)
+    crawl.ask(*paths(60))
+    crawl.run()
+    assert sorted(crawl.pages) == sorted(paths(60))
+    assert len(crawl.service.created) == 1
+    assert len(set(visited.urls)) == 1
+    crawl.finish()
+
+
+class Visited(BlockingPool):
+    def __init__(self) -> None:
+        self.urls: list[str] = []
+
+    async def visit(self, visit: Visit) -> Reading:
+        self.urls.append(visit.url)
+        return await super().visit(visit)
+
+
+class CookieByScript(Site):
+    """A visitor with a script engine passes without a token."""
+
+    def _is_clear(self, request: Request, agent: str) -> bool:
+        return b"js=1" in (request.headers.get("Cookie") or b"")
+
+    def _gate(self, request: Request) -> Response:
+        script = b"document.cookie = 'js=1; path=/'; location.reload()"
+        gate = super()._gate(request)
+        setting = b"<script>%b</script></body>" % script
+        body = gate.body.replace(b"form", b"div").replace(b"</body>", setting)
+        return gate.replace(body=body)
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_a_cookie_that_scripts_set_is_tried_before_anything_is_paid(
+    crawling: Crawling, shares: bool
+) -> None:
+    crawl = crawling(concurrency=8, share_clearance=shares)
+    crawl.sites["shop.example"] = CookieByScript(crawl.clock, crawl.service)
+    crawl.ask(*paths(20))
+    crawl.run(60)
+    assert sorted(crawl.pages) == sorted(paths(20))
+    assert crawl.service.created == []
+    crawl.finish()
+
+
+class CookiesWithoutEnd(CookieByScript):
+    """Its gates set another cookie each time, and let nobody pass for it."""
+
+    def _is_clear(self, request: Request, agent: str) -> bool:
+        return False
+
+    def _gate(self, request: Request) -> Response:
+        gate = super()._gate(request)
+        return gate.replace(body=gate.body.replace(b"js=1", b"js%d=1" % self.gates))
+
+
+def test_cookies_of_scripts_are_tried_once_for_each_page(crawling: Crawling) -> None:
+    crawl = crawling(concurrency=4)
+    site = crawl.sites["shop.example"] = CookiesWithoutEnd(crawl.clock, crawl.service)
+    crawl.ask(*paths(4))
+    crawl.run(60)
+    assert [type(event.error) for event in crawl.events] == [UnsolvableGate] * 4
+    assert site.gates <= 2 * 4
+    crawl.finish()
+
+
+class OtherKey(Site):
+    """Its HTML has a sitekey that its scripts replace."""
+
+    def _gate(self, request: Request) -> Response:
+        script = b"<script>document.querySelector('.h-captcha').dataset.sitekey = '%b'"
+        gate = super()._gate(request)
+        setting = script % OTHER_SITEKEY.encode() + b"</script></body>"
+        return gate.replace(body=gate.body.replace(b"</body>", setting))
+
+
+def test_the_sitekey_is_the_one_that_scripts_set(crawling: Crawling) -> None:
+    crawl = crawling()
+    crawl.sites["shop.example"] = OtherKey(
+        crawl.clock, crawl.service, sitekey=lambda _: SITEKEY
+    )
+    crawl.ask(*paths(3))
+    crawl.run()
+    assert {task.sitekey for task in crawl.service.created} == {OTHER_SITEKEY}
     crawl.finish()
 
 

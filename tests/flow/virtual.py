@@ -700,6 +700,15 @@ class Crawl:
         return [event.error for event in self.events if event.error is not None]
 
 
+def keyed_by_script(gate: Response) -> Response:
+    """Return *gate* with its sitekey set by a script, which has to be run."""
+    key = SITEKEY.encode()
+    script = b"document.querySelector('.h-captcha').dataset.sitekey = '%b' + '%b'"
+    body = gate.body.replace(b' data-sitekey="%b"' % key, b"")
+    setting = b"<script>%b</script></body>" % script % (key[:8], key[8:])
+    return gate.replace(body=body.replace(b"</body>", setting))
+
+
 async def _awaited(result: Any) -> Any:
     return (
         await result if isawaitable(result) or isinstance(result, Deferred) else result
