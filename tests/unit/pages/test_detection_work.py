@@ -107,6 +107,10 @@ class SearchedBytes(bytes):
         self.searches += 1
         return super().find(*arguments)
 
+    def rfind(self, *arguments: Any) -> int:
+        self.searches += 1
+        return super().rfind(*arguments)
+
 
 @pytest.mark.parametrize(
     ("of_type", "searches"), [(HtmlResponse, 2), (XmlResponse, 0), (TextResponse, 0)]
