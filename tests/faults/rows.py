@@ -248,13 +248,13 @@ def creating() -> Iterator[Row]:
     # Of a proxy in front of the service, which may have billed.
     yield from refusals(CREATE, created=0, calls=(1, 0))
     yield Row(
-        what="block of 1 s, the page asked for until it comes",
-        name="ERROR_IP_BLOCKED_1S",
+        what="block of 3 s, the page asked for until it comes",
+        name="ERROR_IP_BLOCKED_3S",
         call=CREATE,
-        script={CREATE: ("ERROR_IP_BLOCKED_1S",)},
+        script={CREATE: ("ERROR_IP_BLOCKED_3S",)},
         again=True,
         calls=(2, 1),
-        least_seconds=1.0,
+        least_seconds=3.0,
     )
     yield from odd(CREATE)
     yield from ignored(CREATE, "errorCode", WRONG)
