@@ -150,7 +150,7 @@ class TokenSender:
         Args:
             gate: whose form takes it.
             solution: the token.
-            leave_by: on the crawl's clock.
+            leave_by: when it has to have left, in seconds of the crawl's clock.
             as_it_is: whether it is sent whatever cookies have changed.
 
         Raises:
