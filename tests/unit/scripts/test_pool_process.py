@@ -33,12 +33,14 @@ async def scenario():
 reactor.callWhenRunning(lambda: Deferred.fromCoroutine(scenario()))
 if "closes" in sys.argv:
     reactor.addSystemEventTrigger("before", "shutdown", pool.close)
-# Twisted's own handler fails at a second signal that comes before the first has acted.
-stopped_by = []
+# Twisted's own handler fails at a second signal that comes before the first has acted,
+# which may be within this one: only a single call takes the stop for itself.
+stops = [reactor.stop]
 def stop(number, frame):
-    if not stopped_by:
-        reactor.callFromThread(reactor.stop)
-    stopped_by.append(number)
+    try:
+        reactor.callFromThread(stops.pop())
+    except IndexError:
+        pass
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, stop)
 reactor.run(installSignalHandlers=False)
