@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,14 +29,17 @@ def restore(folder: Path, servers: Servers, plan: list[dict[str, Any]]) -> None:
         port_of(url): port_of(servers[name])
         for name, url in json.loads((JOB / "sites.json").read_text("utf-8")).items()
     }
+    assert {len(port) for pair in ports.items() for port in pair} == {5}
+
+    def new_port(found: re.Match[bytes]) -> bytes:
+        return ports[found[0]]
+
+    old_port = re.compile(rb"(?<=127\.0\.0\.1:)(?:" + b"|".join(ports) + b")")
     shutil.copytree(JOB / "requests.queue", folder / "requests.queue")
     shutil.copy(JOB / "spider.state", folder)
     for queue in folder.glob("requests.queue/*/*/q*"):
-        content = queue.read_bytes()
-        for old, new in ports.items():
-            assert len(old) == len(new)
-            content = content.replace(b"127.0.0.1:" + old, b"127.0.0.1:" + new)
-        queue.write_bytes(content)
+        # All at once: a port of this run may be another site's in the job.
+        queue.write_bytes(old_port.sub(new_port, queue.read_bytes()))
     seen = RFPDupeFilter(str(folder))
     for wanted in plan:
         method, body = wanted.get("method", "GET"), wanted.get("body", "")
