@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from scrapy_onecaptcha._scrapy import sent_cookies
 from scrapy_onecaptcha.crawl.gate_cookies import set_cookies_of
-from scrapy_onecaptcha.crawl.request_meta import is_evidence, stamp_of
+from scrapy_onecaptcha.crawl.request_meta import is_evidence, role_of, stamp_of
+from scrapy_onecaptcha.crawl.session_key import is_in_browser
 from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.service.task import Task, proxy_of
 
@@ -69,11 +70,18 @@ class Gate:
         It belongs to those that were sent for it and came with it. Others may have set
         one anew while it was on its way, or since; or one was deleted or has expired.
 
+        A browser keeps whichever cookie it was given last, and hands on its answers in
+        another order. So of two first visits nobody here knows which one holds; a form
+        that is fetched again is that one's.
+
         Args:
             due: names and values of what would be sent for its page now.
         """
-        came = set_cookies_of(self.response)
-        return due == self.cookies and due <= sent_cookies(self.request) | came
+        sent, came = sent_cookies(self.request), set_cookies_of(self.response)
+        is_first = is_in_browser(self.request) and role_of(self.request) is None
+        if is_first and not _names(came) <= _names(sent):
+            return False
+        return due == self.cookies and due <= sent | came
 
     def takes_token_of(self, old: Gate) -> bool:
         """Tell whether the token for *old* may go by the form of this one."""
@@ -85,6 +93,10 @@ class Gate:
     def sitekey(self) -> str:
         """The sitekey; ``""`` where the page shows none."""
         return self.challenge.sitekey or ""
+
+
+def _names(cookies: frozenset[tuple[str, str]]) -> set[str]:
+    return {name for name, _ in cookies}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,16 @@ A request carries the cookies that there were when it was queued. To a visitor w
 its cookie a site gives a new one, and with it another session. But the form that is
 being solved belongs to the first, and so may a clearance: a browser that goes from
 page to page has no other.
+
+A browser that downloads for Scrapy has a jar of its own: there nothing is put back.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from scrapy_onecaptcha.crawl.session_key import is_in_browser
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -37,7 +41,7 @@ class GateCookies:
         Only those that *request* did not carry: a site may replace what it was sent.
         """
         names = {name for name, _ in set_cookies_of(response)}
-        if not names:
+        if not names or is_in_browser(request):
             return
         unsent = self._engine.unsent_cookies(request)
         replaced = {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from scrapy import Request
 
-__all__ = ["SessionKey", "session_key"]
+__all__ = ["SessionKey", "is_in_browser", "session_key"]
 
 
 class SessionKey(NamedTuple):
@@ -47,8 +47,13 @@ def session_key(request: Request, auth_encoding: str = "latin-1") -> SessionKey:
     return SessionKey(site, _cookiejar(request), proxy)
 
 
+def is_in_browser(request: Request) -> bool:
+    """Tell whether scrapy-playwright's browser downloads *request*."""
+    return bool(request.meta.get("playwright"))
+
+
 def _cookiejar(request: Request) -> Hashable:
-    if request.meta.get("playwright"):
+    if is_in_browser(request):
         return "playwright", request.meta.get("playwright_context", "default")
     jar: Hashable = request.meta.get("cookiejar")
     return jar

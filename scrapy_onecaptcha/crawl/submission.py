@@ -14,6 +14,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.requests import ONCE
+from scrapy_onecaptcha.crawl.session_key import is_in_browser
 from scrapy_onecaptcha.models import JSON, MULTIPART, PLAIN_TEXT, URLENCODED
 from scrapy_onecaptcha.pages.encodings import keeps_ascii
 from scrapy_onecaptcha.pages.json_values import parse_json, put
@@ -124,7 +125,7 @@ def _submission(
     """Return what takes the token to the site, made from the gate's *request*."""
     meta = request_meta.mark(request, "submission", solution.user_agent) | ONCE
     referer = headers.get("Referer")
-    if meta.get("playwright") and referer:  # its browser takes it from nowhere else
+    if is_in_browser(request) and referer:  # its browser takes it from nowhere else
         told = meta.get("playwright_page_goto_kwargs") or {}
         meta["playwright_page_goto_kwargs"] = {
             **told,

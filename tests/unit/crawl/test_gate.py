@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 
 from scrapy_onecaptcha._scrapy import sent_cookies
 from scrapy_onecaptcha.crawl.gate import Gate, as_planned, task_of, user_agent_of
+from scrapy_onecaptcha.crawl.request_meta import Role, mark
 from scrapy_onecaptcha.crawl.sessions import Sessions, session_key
 from scrapy_onecaptcha.models import Challenge, Form, parse_proxy
 from scrapy_onecaptcha.service.client import Task
@@ -128,6 +129,33 @@ def test_a_form_belongs_to_the_cookies_that_went_and_came_with_it(
         cookies=sent_cookies(carrying(then)),
     )
     assert gate.belongs_to(sent_cookies(carrying(due))) is belongs
+
+
+@pytest.mark.parametrize(
+    ("sent", "came", "role", "belongs"),
+    [
+        ("", "sid=1", None, False),
+        ("csrf=1", "sid=1", None, False),
+        ("sid=0", "sid=1", None, True),
+        ("sid=1", "", None, True),
+        ("", "sid=1", "refetch", True),
+        ("", "sid=1", "replay", True),
+    ],
+)
+def test_a_browser_may_hold_another_cookie_than_that_of_a_first_visit(
+    sent: str, came: str, role: Role | None, belongs: bool
+) -> None:
+    request = carrying(sent).replace(meta={"playwright": True})
+    if role is not None:
+        request = request.replace(meta=mark(request, role))
+    due = sent_cookies(carrying(came or sent))
+    gate = replace(
+        met(Challenge(kind="gate", url=URL, sitekey=SITEKEY)),
+        request=request,
+        response=HtmlResponse(URL, headers={"Set-Cookie": came} if came else {}),
+        cookies=due,
+    )
+    assert gate.belongs_to(due) is belongs
 
 
 def carrying(cookies: str) -> Request:

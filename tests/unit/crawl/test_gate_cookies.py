@@ -89,6 +89,13 @@ def test_what_another_response_has_set_meanwhile_stays(crawl: Crawl) -> None:
     assert crawl.due() == {"sid": "3"}
 
 
+def test_a_browser_keeps_its_own(crawl: Crawl) -> None:
+    first, second = crawl.queue(playwright=True), crawl.queue(playwright=True)
+    crawl.answer(first, "sid=1; Path=/")
+    crawl.answer(second, "sid=2; Path=/")
+    assert crawl.due() == {"sid": "2"}
+
+
 def test_jars_are_apart_and_there_may_be_none(crawl: Crawl) -> None:
     first, other = crawl.queue(), crawl.queue(cookiejar="other")
     crawl.answer(first, "sid=1; Path=/")
