@@ -12,9 +12,9 @@ name. ``robots`` is the text of robots.txt, or
 its pages. A site opens for good, to all,
 once its ``/_open`` is asked for. With ``extras`` it has the pages of `crawl_content` as
 well, behind its gate; with ``apis`` it has those of `crawl_apis` instead. ``/_visits``
-tells who has been there. A proxy lets in its users, to all sites. ``quick`` is a second
-service with the same tasks and tokens, for a second run. It ends when its standard
-input does.
+tells who has been there. A proxy lets in its users, to all sites. The service solves no
+task between ``/_hold`` and ``/_solve``. ``quick`` is a second one with the same tasks
+and tokens, for a second run. It ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -46,9 +46,13 @@ from scrapy_onecaptcha.sandbox.web import Listener
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from scrapy_onecaptcha.sandbox.ledger import Task
     from scrapy_onecaptcha.sandbox.sites.registry import Kind
 
     Answer = Callable[[Visit], Reply]
+
+
+DAY = 24 * 3600.0
 
 
 def kind_of(name: str, wanted: Any) -> Kind:
@@ -112,6 +116,43 @@ def _of_visit(visit: Visit) -> dict[str, Any]:
     }
 
 
+class Holding:
+    """A service that may be told to solve nothing for a while, however long that is.
+
+    Args:
+        answer: its own answers.
+        tasks: that it has, by their name.
+        clock: returns the time in seconds.
+    """
+
+    def __init__(
+        self, answer: Answer, tasks: Mapping[str, Task], clock: Callable[[], float]
+    ) -> None:
+        self._answer = answer
+        self._tasks = tasks
+        self._clock = clock
+        self._holds = False
+        self._held: list[Task] = []
+
+    def answer(self, visit: Visit) -> Reply:
+        if visit.path == "/_hold":
+            self._holds = True
+            return Reply(body=b"held")
+        if visit.path == "/_solve":
+            self._holds = False
+            for task in self._held:
+                task.ready_at = self._clock()
+            self._held.clear()
+            return Reply(body=b"solved")
+        before = len(self._tasks)
+        reply = self._answer(visit)
+        if self._holds:
+            for task in list(self._tasks.values())[before:]:
+                task.ready_at += DAY
+                self._held.append(task)
+        return reply
+
+
 class Proxy:
     """A proxy for known users; its sites take each of them for an address.
 
@@ -148,7 +189,9 @@ def main() -> None:
     wanted = options["sites"]
     kinds = {name: kind_of(name, site["gate"]) for name, site in wanted.items()}
     service = ServiceOptions(**options.get("service", {}))
-    sandbox = Sandbox(service=service, sites=kinds)
+    sandbox: Any = Sandbox(service=service, sites=kinds)
+    tasks = sandbox.ledger.tasks
+    sandbox.service = Holding(sandbox.service.answer, tasks, reactor.seconds)
     twins = Sandbox(sites=dict.fromkeys(wanted))
     sites: dict[str, Any] = sandbox.sites
     for name, site in wanted.items():

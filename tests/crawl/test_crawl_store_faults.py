@@ -6,11 +6,12 @@ import resource
 import sqlite3
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from crawl_harness import (
+    HANGS,
     Crawl,
     Servers,
     Shared,
@@ -34,7 +35,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
-    with sandbox(options=without_scripts("button", latency=1.0)) as running:
+    with sandbox(options=without_scripts("button", latency=0.1)) as running:
         yield running
 
 
@@ -58,7 +59,8 @@ def full(crawl: Crawl, path: Path) -> Iterator[None]:
 @contextmanager
 def locked(crawl: Crawl, path: Path) -> Iterator[None]:
     """Hold the file's lock, as another program that writes does."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=HANGS)
+    with closing(connection) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
 
@@ -102,13 +104,16 @@ def test_a_fault_of_the_disk(
         {**each, "meta": {"cookiejar": "b"}, "after": 0}
         for each in pages(it["button"], range(6, 9))
     ]
-    with crawling(it, plan, settings, hangs=90) as running:
-        running.until(lambda: it.tasks == 1, seconds=60)
-        with fault(running, path):
-            running.until(lambda: running.says("STORE does not answer"), seconds=60)
-            running.until(lambda: running.says("The ledger /dev/full"), seconds=60)
-            time.sleep(1)  # more calls fail, of which nothing is said
-            assert it.tasks == 1
+    with ExitStack() as stack, ExitStack() as faults:
+        with it.held():  # else it might be all over before the fault
+            running = stack.enter_context(crawling(it, plan, settings))
+            running.until(lambda: it.tasks == 1)
+            faults.enter_context(fault(running, path))
+        running.until(lambda: running.says("STORE does not answer"))
+        running.until(lambda: running.says("The ledger /dev/full"))
+        time.sleep(1)  # more calls fail, of which nothing is said
+        assert it.tasks == 1
+        faults.close()
         result = running.result()
     result.assert_clean(allowed=["/dev/full"])
     result.assert_delivered()

@@ -10,15 +10,25 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crawl_harness import REACTORS, Shared, pages, sandbox, without_scripts
-from crawl_harness import crawl as one_crawl
-from crawl_harness import crawling as one_crawling
+from crawl_harness import (
+    HANGS,
+    REACTORS,
+    Shared,
+    ask,
+    crawl,
+    crawling,
+    pages,
+    sandbox,
+    without_scripts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,10 +36,6 @@ if TYPE_CHECKING:
     from crawl_harness import Crawl, Servers
 
 pytestmark = pytest.mark.crawl
-
-#: Several processes share a machine here, and each of them runs the scripts of gates.
-crawl = functools.partial(one_crawl, hangs=150.0)
-crawling = functools.partial(one_crawling, hangs=150.0)
 
 BOTH = ["sqlite", "redis"]
 QUEUE = Path(__file__).with_name("crawl_queue_runner.py")
@@ -75,12 +81,13 @@ class Redis:
         options = ["--dir", self.folder, "--save", "", "--appendonly", "no"]
         self.process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
         while b"PONG" not in self.command("ping"):
+            assert self.process.poll() is None
             time.sleep(0.05)
 
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(HANGS)
             self.process = None
 
     def command(self, *words: str) -> bytes:
@@ -211,17 +218,17 @@ def test_a_process_that_is_killed_or_paused_is_replaced(slow: Shared) -> None:
             settings = {"ONECAPTCHA_STORE": url}
             return stack.enter_context(crawling(slow, plan, settings))
 
-        killed = start(urls[0])
-        killed.until(lambda: slow.tasks == 1, seconds=60)
-        killed.process.send_signal(signal.SIGKILL)
-        killed.process.wait()
-        successors = [start(urls[0])]
-        polls = slow.calls("getTaskResult")
-        paused = start(urls[1])
-        # With an answer to its createTask: one that is lost costs the page.
-        paused.until(lambda: slow.calls("getTaskResult") > polls, seconds=60)
-        paused.process.send_signal(signal.SIGSTOP)
-        successors.append(start(urls[1]))
+        with slow.held():  # else they might be done before they are stopped
+            killed = start(urls[0])
+            killed.until(lambda: slow.tasks == 1)
+            killed.process.send_signal(signal.SIGKILL)
+            killed.process.wait()
+            polls = slow.calls("getTaskResult")
+            paused = start(urls[1])
+            # With an answer to its createTask: one that is lost costs the page.
+            paused.until(lambda: slow.calls("getTaskResult") > polls)
+            paused.process.send_signal(signal.SIGSTOP)
+        successors = [start(url) for url in urls]
         for result in [each.result() for each in successors]:
             result.assert_clean()
             result.assert_delivered()
@@ -261,19 +268,20 @@ def test_a_store_that_is_not_there_stops_the_crawl(
 
 
 def test_redis_stops_and_comes_back_under_a_crawl(slow: Shared) -> None:
-    with redis() as server:
+    with redis() as server, ExitStack() as stack:
         settings = {"ONECAPTCHA_STORE": server.url, "DOWNLOAD_DELAY": 0.1}
         plan = pages(slow["button"], range(20))
         plan += [
             {**each, "meta": {"cookiejar": "b"}}
             for each in pages(slow["button"], range(20, 25))
         ]
-        with crawling(slow, plan, settings) as running:
+        with slow.held():  # else it might be all over before the stop
+            running = stack.enter_context(crawling(slow, plan, settings))
             running.until(lambda: slow.tasks >= 1)
             server.stop()
             running.until(lambda: running.says("ONECAPTCHA_STORE does not answer"))
             server.start()
-            result = running.result()
+        result = running.result()
         result.assert_clean()
         result.assert_delivered()
         assert told(result, "ONECAPTCHA_STORE does not answer") == 1
@@ -281,17 +289,42 @@ def test_redis_stops_and_comes_back_under_a_crawl(slow: Shared) -> None:
         assert slow.tasks <= 3
 
 
+@contextmanager
+def doing(action: Callable[[], None]) -> Iterator[str]:
+    """Serve a page that is sent after *action*, and yield its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            action()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<h1>Done</h1>")
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_without_redis_pages_are_lost_and_nothing_is_paid(it: Shared) -> None:
-    with redis() as server:
+    """It stops when the crawl has found it, and before that meets a gate."""
+    with redis() as server, doing(server.stop) as first:
         settings = {
             "ONECAPTCHA_STORE": server.url,
             "ONECAPTCHA_STORE_TIMEOUT": 3,
         }
-        with crawling(it, pages(it["button"], range(5)), settings) as running:
-            running.until(lambda: running.says("Spider opened"))
-            server.stop()
-            result = running.result()
+        plan = [ask(first), *pages(it["button"], range(5), after=0)]
+        result = crawl(it, plan, settings)
         result.assert_clean()
+        result.assert_delivered(but=range(1, 6))
         kinds = {error["error"] for error in result.errors.values()}
         assert kinds == {"StoreUnavailable"}
         assert it.tasks == 0
@@ -323,8 +356,9 @@ def test_workers_of_one_queue_pay_once(slow: Shared) -> None:
     """scrapy-redis: every page once, one task, and one User-Agent for all."""
     pytest.importorskip("scrapy_redis")
     with redis() as server, ExitStack() as stack:
-        for number, wanted in enumerate(pages(slow["button"], range(200))):
-            server.command("RPUSH", "plan", json.dumps({**wanted, "number": number}))
+        plan = enumerate(pages(slow["button"], range(200)))
+        lines = [json.dumps({**wanted, "number": number}) for number, wanted in plan]
+        server.command("RPUSH", "plan", *lines)
         settings = {
             "ONECAPTCHA_STORE": f"{server.url}?db=1",
             "REDIS_URL": server.url,
