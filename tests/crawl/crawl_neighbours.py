@@ -52,6 +52,14 @@ class ProxyRotatorByHeader(ProxyRotator):
         request.headers["Proxy-Authorization"] = credentials
 
 
+class Impatient:
+    """Waits for a moment only for what is asked for with a clearance."""
+
+    def process_request(self, request: Request, spider: Spider | None = None) -> None:
+        if b"clearance_" in (request.headers.get("Cookie") or b""):
+            request.meta["download_timeout"] = 1
+
+
 class SlotWatch:
     """An extension that notes in stats what download slots do.
 

@@ -279,7 +279,13 @@ def test_redirects_refreshes_headers_and_filters(servers: Servers) -> None:
 def test_a_page_that_times_out_ends_in_its_errback(servers: Servers) -> None:
     """After its gate was passed; it is not paid for again."""
     plan = [ask(f"{servers['slow']}/stalling/0")]
-    result = crawl(servers, plan, {"DOWNLOAD_TIMEOUT": 2, "RETRY_ENABLED": False})
+    result = crawl(
+        servers,
+        plan,
+        {"RETRY_ENABLED": False},
+        # Below the middleware for cookies.
+        middlewares={**MIDDLEWARE, "crawl_neighbours.Impatient": 750},
+    )
     assert result.ended == {0: 1}
     assert result.errors[0]["error"] in ("TimeoutError", "DownloadTimeoutError")
     assert result.errors[0]["request_url"] == plan[0]["url"]

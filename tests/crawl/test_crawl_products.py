@@ -138,9 +138,9 @@ def test_what_products_do_not_open_costs_nothing() -> None:
 
 
 def test_a_page_that_is_too_old_is_asked_for_again() -> None:
-    """As before a bouncer that forgets its page after a minute, here a second."""
-    gate = {"like": "bouncer", "by_address": True, "page_seconds": 1.0}
-    options = {"sites": {"quick": {"gate": gate}}, "service": {"latency": 1.5}}
+    """As before a bouncer that forgets its page after a minute, here five seconds."""
+    gate = {"like": "bouncer", "by_address": True, "page_seconds": 5.0}
+    options = {"sites": {"quick": {"gate": gate}}, "service": {"latency": 6}}
     with sandbox(options=options) as servers:
         plan = pages(servers["quick"], range(1, 4))
         result = crawl(servers, plan, {"ONECAPTCHA_GATE_MAX_AGE": 0.5})

