@@ -166,7 +166,7 @@ class RedisServer:
         self._process = subprocess.Popen(
             [*command.split(), *options], stdout=subprocess.DEVNULL
         )
-        for _ in range(200):
+        for _ in range(2000):
             ping = ["redis-cli", "-s", str(self.socket), "ping"]
             if subprocess.run(ping, capture_output=True, check=False).stdout[:4] == (
                 b"PONG"
@@ -178,7 +178,7 @@ class RedisServer:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def command(self, *words: str) -> str:
