@@ -138,7 +138,8 @@ def tls(certificate: Path, target: str) -> Iterator[Relay]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0.05)  # sockets are closed by the loop's next turns
+        for _ in range(20):  # sockets are closed by the loop's next turns
+            await asyncio.sleep(0.005)
 
     server = loop.run_until_complete(start())
     relay.url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
@@ -147,7 +148,7 @@ def tls(certificate: Path, target: str) -> Iterator[Relay]:
     try:
         yield relay
     finally:
-        asyncio.run_coroutine_threadsafe(stop(), loop).result(timeout=20)
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(timeout=60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
