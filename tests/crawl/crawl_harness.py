@@ -121,9 +121,9 @@ class Servers:
             return str(answer.read().decode())
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Have no task of `crawl_servers` solved within, and all of them at the end."""
-        self.fetch(f"{self.info['service']}/_hold")
+    def held(self, *, after: int = 0) -> Iterator[None]:
+        """Have tasks of `crawl_servers` solved at the end, but for the next ones."""
+        self.fetch(f"{self.info['service']}/_hold/{after}")
         try:
             yield
         finally:

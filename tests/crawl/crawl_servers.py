@@ -12,15 +12,17 @@ name. ``robots`` is the text of robots.txt, or
 its pages. A site opens for good, to all,
 once its ``/_open`` is asked for. With ``extras`` it has the pages of `crawl_content` as
 well, behind its gate; with ``apis`` it has those of `crawl_apis` instead. ``/_visits``
-tells who has been there. A proxy lets in its users, to all sites. The service solves no
-task between ``/_hold`` and ``/_solve``. ``quick`` is a second one with the same tasks
-and tokens, for a second run. It ends when its standard input does.
+tells who has been there. A proxy lets in its users, to all sites. The service solves
+none but the next N tasks between ``/_hold/N`` and ``/_solve``. ``quick`` is a second
+one with the same tasks and tokens, for a second run. It ends when its standard input
+does.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import random
 import sys
@@ -131,22 +133,23 @@ class Holding:
         self._answer = answer
         self._tasks = tasks
         self._clock = clock
-        self._holds = False
+        self._held_from: float = math.inf  # the number of tasks before
         self._held: list[Task] = []
 
     def answer(self, visit: Visit) -> Reply:
-        if visit.path == "/_hold":
-            self._holds = True
+        if visit.path.startswith("/_hold/"):
+            more = int(visit.path.rpartition("/")[2])
+            self._held_from = len(self._tasks) + more
             return Reply(body=b"held")
         if visit.path == "/_solve":
-            self._holds = False
+            self._held_from = math.inf
             for task in self._held:
                 task.ready_at = self._clock()
             self._held.clear()
             return Reply(body=b"solved")
         before = len(self._tasks)
         reply = self._answer(visit)
-        if self._holds:
+        if before >= self._held_from:
             for task in list(self._tasks.values())[before:]:
                 task.ready_at += DAY
                 self._held.append(task)
