@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._redact import any_spelling, without_user
 from scrapy_onecaptcha._values import is_within
-from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.queue_priority import is_paid
 from scrapy_onecaptcha.crawl.script_files import ScriptFiles
 from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.pages.scripted import Scripts, cookies_of, decides, visit_of
@@ -23,7 +23,6 @@ from scrapy_onecaptcha.scripts.models import Answer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from scrapy import Request
     from scrapy.http import Response, TextResponse
 
     from scrapy_onecaptcha._scrapy import Engine
@@ -155,7 +154,8 @@ class PageScripts:
 
     def _visit_of(self, response: TextResponse) -> Visit:
         visit = visit_of(response, self._cookies(response))
-        return replace(visit, paid=_is_paid(response.request))
+        request = response.request
+        return replace(visit, paid=request is not None and is_paid(request))
 
     def _cookies(self, response: TextResponse) -> Pairs:
         """Return the cookies that a script of *response* may see."""
@@ -220,12 +220,6 @@ class PageScripts:
         if not answers:
             return None
         return replace(visit, answers=(*visit.answers, *answers))
-
-
-def _is_paid(request: Request | None) -> bool:
-    """Tell whether a token waits for what *request* has brought, or has led to it."""
-    role = None if request is None else request_meta.role_of(request)
-    return role in ("refetch", "submission", "look")
 
 
 def _of_same_site(urls: Iterable[str], page: str) -> list[str]:

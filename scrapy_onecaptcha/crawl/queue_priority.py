@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
 
-__all__ = ["FormOutdated", "QueuePriority", "TokenExpired"]
+__all__ = ["FormOutdated", "QueuePriority", "TokenExpired", "is_paid"]
 
 #: The smallest goes first. A token waits for the refetch before its submission.
 RANKS = {"look": 0, "refetch": 1, "submission": 1, "replay": 2}
+LAST_PAID = RANKS["submission"]
 LAST = 3
 
 
@@ -142,6 +143,11 @@ class QueuePriority:
                 del queue[index]
                 answer.errback(TokenExpired())
                 return
+
+
+def is_paid(request: Request) -> bool:
+    """Tell whether a token waits for what *request* brings, or has led to it."""
+    return _rank(request) <= LAST_PAID
 
 
 def _rank(request: Request) -> int:
