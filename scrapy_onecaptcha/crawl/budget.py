@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from twisted.internet.defer import Deferred
-
 from scrapy_onecaptcha._logging import counted
+from scrapy_onecaptcha._twisted import Waiters
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
@@ -44,7 +43,7 @@ class _Site:
     failures: int = 0
     accepted: bool = False
     failed_at: float = 0.0
-    waiting: list[Deferred[None]] = field(default_factory=list)
+    settled: Waiters = field(default_factory=Waiters, compare=False)
 
 
 Verdict = Literal["accepted", "failed", "void"]
@@ -256,7 +255,7 @@ class Policy:
         self.report = report
         self.shared = shared
         self._sites: dict[str, _Site] = {}
-        self._unsettled: list[Deferred[None]] = []
+        self._settled = Waiters()
 
     @property
     def tasks(self) -> int:
@@ -286,9 +285,7 @@ class Policy:
     async def until_settled(self) -> None:
         """Wait until every task has its verdict: what was paid for is used."""
         while any(state.pending for state in self._sites.values()):
-            settled: Deferred[None] = Deferred()
-            self._unsettled.append(settled)
-            await settled
+            await self._settled.wait()
 
     async def reserve(self, site: str) -> TaskReservation:
         """Return the right to create one task for *site*.
@@ -306,9 +303,7 @@ class Policy:
             if not state.pending:
                 self._probe(site, state)
                 break
-            verdict: Deferred[None] = Deferred()
-            state.waiting.append(verdict)
-            await verdict
+            await state.settled.wait()
         state.pending += 1
         cost = self._config.task_cost
         if self.shared is None:
@@ -381,8 +376,5 @@ class Policy:
         if state == _Site():
             # Nothing is known of it: so memory grows no faster than the bill.
             del self._sites[site]
-        waiting, state.waiting = [*state.waiting, *self._unsettled], []
-        self._unsettled = []
-        for one in waiting:
-            if not one.called:
-                one.callback(None)
+        state.settled.wake()
+        self._settled.wake()

@@ -12,9 +12,10 @@ from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import TextResponse
 from scrapy.http.request import NO_CALLBACK
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._twisted import Waiters
 from scrapy_onecaptcha._values import Recent, is_within
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.domains import registrable_domain
@@ -96,7 +97,7 @@ class ScriptFiles:
         self._engine = engine
         self._hosts = hosts
         self._kept: Recent[str, _File] = Recent(MAX_KEPT)
-        self._waiting: dict[str, list[Deferred[_File | None]]] = {}
+        self._fetching: dict[str, Waiters] = {}
 
     async def get(
         self,
@@ -162,19 +163,14 @@ class ScriptFiles:
 
     async def _file(self, page: TextResponse, url: str) -> _File | None:
         """Return a script that is not kept; pages that want it together share it."""
-        if url in self._waiting:
-            shared: Deferred[_File | None] = Deferred()
-            self._waiting[url].append(shared)
-            return await shared
-        self._waiting[url] = []
-        file: _File | None = None
+        if url in self._fetching:
+            await self._fetching[url].wait()
+            return self._kept.get(url)
+        self._fetching[url] = Waiters()
         try:
-            file = await self._fetch_file(page, url)
+            return await self._fetch_file(page, url)
         finally:
-            for waiting in self._waiting.pop(url):
-                if not waiting.called:  # by its page, which has given up
-                    waiting.callback(file)
-        return file
+            self._fetching.pop(url).wake()
 
     async def _fetch_file(self, page: TextResponse, url: str) -> _File | None:
         """Fetch a script, and keep it; a failure may be that of this try alone."""
