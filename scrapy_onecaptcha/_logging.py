@@ -23,9 +23,15 @@ def one_line(text: str, limit: int) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return *number* and *noun*, in the plural unless it is 1: ``"1 task"``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: float, noun: str, form: str = "") -> str:
+    """Return *number* and *noun*, in the plural unless it is 1: ``"1 task"``.
+
+    Args:
+        number: how many there are.
+        noun: in the singular.
+        form: how the number is written, as in a format string.
+    """
+    return f"{number:{form}} {noun}" if number == 1 else f"{number:{form}} {noun}s"
 
 
 def get_logger(name: str) -> logging.Logger:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, get_args
 from urllib.parse import unquote
 
-from scrapy_onecaptcha._logging import printable as plain
+from scrapy_onecaptcha._logging import counted, printable
 from scrapy_onecaptcha._redact import Secret
 from scrapy_onecaptcha._values import UUID
 
@@ -30,7 +30,6 @@ __all__ = [
     "SolveReport",
     "mask",
     "parse_proxy",
-    "plain",
     "price",
     "task_proxy",
     "valid_sitekey",
@@ -83,7 +82,8 @@ def valid_sitekey(text: str | None) -> str | None:
 
 def price(points: float) -> str:
     """Return *points* and what they are worth, for a person."""
-    return f"{points:,.10g} points ({points / POINTS_PER_CNY:,.3f} CNY)"
+    told = counted(points, "point", ",.10g")
+    return f"{told} ({points / POINTS_PER_CNY:,.3f} CNY)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +164,7 @@ class Challenge:
     @property
     def seen(self) -> str:
         """The evidence of the verdict and how sure it is, as one line."""
-        seen = plain(" ".join(self.evidence))
+        seen = printable(" ".join(self.evidence))
         return f"{seen} Confidence: {self.confidence:.2f}."
 
 

@@ -120,11 +120,11 @@ class Report:
         limit = config.max_tasks
         budget = counted(limit, "task") if limit else "no limit"
         logger.info(
-            "Solving hCaptcha gates on %s by %s; budget: %s, %g points a task",
+            "Solving hCaptcha gates on %s by %s; budget: %s, %s a task",
             scope,
             service,
             budget,
-            config.task_cost,
+            counted(config.task_cost, "point", "g"),
         )
         if not domains and not (config.max_tasks or config.max_tasks_per_site):
             logger.warning(
@@ -175,7 +175,8 @@ class Report:
         rest = ranked[MAX_TOLD:]
         if rest:
             tasks = sum(map(self._tasks_of, rest))
-            self._tell_site(f"{len(rest)} more sites", self._sum(rest), tasks)
+            more = counted(len(rest), "more site")
+            self._tell_site(more, self._sum(rest), tasks)
         abandoned = f"; {self._abandoned} abandoned" if self._abandoned else ""
         logger.info("hCaptcha in all: %s%s", self._totals(), abandoned)
 
@@ -368,7 +369,8 @@ class Report:
         withheld = self._losses.admit(site, error.reason)
         if withheld is None:
             return
-        more = f" ({withheld} more such pages since the last line)" if withheld else ""
+        further = counted(withheld, "more such page")
+        more = f" ({further} since the last line)" if withheld else ""
         why = str(error).rstrip(".")
         level = logging.INFO if self._config.dry_run else logging.WARNING
         logger.log(level, "Gated page lost: %s: %s. %s%s", url, why, error.advice, more)

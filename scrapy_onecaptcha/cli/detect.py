@@ -17,6 +17,7 @@ from parsel import Selector
 from scrapy.exceptions import UsageError
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
+from scrapy_onecaptcha._logging import counted, printable
 from scrapy_onecaptcha._redact import without_user
 from scrapy_onecaptcha.cli.base import DONE, WRONG_USAGE, Tool
 from scrapy_onecaptcha.cli.page_fetch import Look, fetch, is_url
@@ -24,7 +25,6 @@ from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.cli.saving import save
 from scrapy_onecaptcha.crawl.scope import Scope
 from scrapy_onecaptcha.exceptions import SubmissionRefused
-from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.pages.detection import detect
 from scrapy_onecaptcha.pages.html import MAX_BYTES, is_html, parse
 from scrapy_onecaptcha.pages.widgets import read_captcha
@@ -221,7 +221,7 @@ def tell(look: Look) -> dict[str, Any]:
 
 def show(told: dict[str, Any], *, as_json: bool) -> str:
     """Return what is written of a page, which may try to write to the terminal."""
-    return json.dumps(told) if as_json else "\n".join(map(plain, _lines(told)))
+    return json.dumps(told) if as_json else "\n".join(map(printable, _lines(told)))
 
 
 def _submission(form: Form | None) -> dict[str, Any] | None:
@@ -320,7 +320,7 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
 def _seen(told: dict[str, Any]) -> str:
     where = ", ".join([f"led from {url} to" for url in told["led_from"][:1]])
     kind = told["content_type"] or "no content type"
-    what = f"status {told['status']}, {kind}, {told['bytes']} bytes"
+    what = f"status {told['status']}, {kind}, {counted(told['bytes'], 'byte')}"
     said = told["url"] if told["url"] != NOWHERE else "a file (--url says from where)"
     return f"{where} {said}: {what}".strip()
 

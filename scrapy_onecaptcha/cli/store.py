@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from scrapy.exceptions import UsageError
 from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.runner import run
+from scrapy_onecaptcha.report.dates import iso
 from scrapy_onecaptcha.settings import PREFIX, SETTINGS
 from scrapy_onecaptcha.stores import default_url, open_store
 from scrapy_onecaptcha.stores.base import StoreFault
@@ -141,7 +142,7 @@ def tell(entry: Entry) -> dict[str, Any]:
         "egress": egress,
         "token_per_page": entry.token_per_page,
         "generation": clearance and clearance.generation,
-        "earned_at": clearance and _iso(clearance.earned_at),
+        "earned_at": clearance and iso(clearance.earned_at).replace("+00:00", "Z"),
         "seconds": round(entry.seconds) if clearance else None,
         "user_agent": clearance and clearance.user_agent,
         "cookies": None
@@ -149,11 +150,6 @@ def tell(entry: Entry) -> dict[str, Any]:
         else sorted(str(cookie.get("name")) for cookie in clearance.cookies),
         "url_pass": clearance and sorted(name for name, _ in clearance.url_pass),
     }
-
-
-def _iso(moment: float) -> str:
-    date = datetime.fromtimestamp(moment, timezone.utc)
-    return date.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def in_words(told: Any, namespace: str = "") -> Sequence[str]:

@@ -101,7 +101,8 @@ class DryRunCounts:
         shown, rest = sorted(ranked[:MAX_TOLD]), ranked[MAX_TOLD:]
         lines = [f"Dry run on {site}: {self._told([site])}" for site in shown]
         if rest:
-            lines.append(f"Dry run on {len(rest)} more sites: {self._told(rest)}")
+            more = counted(len(rest), "more site")
+            lines.append(f"Dry run on {more}: {self._told(rest)}")
         return [*lines, f"Dry run in all: {self._told(ranked)}; nothing was paid"]
 
     def _told(self, sites: list[str]) -> str:

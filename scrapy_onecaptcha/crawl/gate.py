@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from scrapy_onecaptcha._logging import printable
 from scrapy_onecaptcha._scrapy import sent_cookies
 from scrapy_onecaptcha.crawl.gate_cookies import set_cookies_of
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, role_of, stamp_of
 from scrapy_onecaptcha.crawl.session_key import is_in_browser
-from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.service.task import Task, proxy_of
 
 if TYPE_CHECKING:
@@ -187,5 +187,5 @@ def note_passed(session: Session, outcome: Delivered) -> None:
 
 def why_unsolvable(challenge: Challenge) -> str:
     """Return the sentence that says why no token can pass the gate of *challenge*."""
-    seen = plain(" ".join(challenge.evidence))
+    seen = printable(" ".join(challenge.evidence))
     return f"No token can pass this gate ({challenge.reason}): {seen}"

@@ -10,12 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha._logging import get_logger
-from scrapy_onecaptcha._redact import any_spelling, without_user
-from scrapy_onecaptcha._values import is_within
+from scrapy_onecaptcha._logging import get_logger, printable
+from scrapy_onecaptcha._redact import any_spelling
+from scrapy_onecaptcha._values import is_within, quoted
 from scrapy_onecaptcha.crawl.queue_priority import is_paid
 from scrapy_onecaptcha.crawl.script_files import ScriptFiles
-from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.pages.scripted import Scripts, cookies_of, decides, visit_of
 from scrapy_onecaptcha.scripts.child import NoEngine
 from scrapy_onecaptcha.scripts.models import Answer
@@ -92,7 +91,7 @@ class PageScripts:
             if not self._told:
                 logger.warning("Scripts of pages are not run. %s", error)
                 self._told = True
-            return Scripts(reason="no_engine", sentence=f"{plain(str(error))}.")
+            return Scripts(reason="no_engine", sentence=f"{printable(str(error))}.")
         return Scripts(reading=reading)
 
     async def act(
@@ -245,4 +244,4 @@ def _difference(planned: tuple[str, ...], now: tuple[str, ...]) -> str:
 
 def _told(said: str, token: str) -> str:
     """Return what a page that had *token* has *said*, as it may be told."""
-    return without_user(any_spelling(token).sub("<token>", plain(said)))[:200]
+    return quoted(any_spelling(token).sub("<token>", said))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.models import POINTS_PER_CNY
 from scrapy_onecaptcha.report import charts
+from scrapy_onecaptcha.report.dates import moment
 from scrapy_onecaptcha.report.markup import Element, document, tag
-from scrapy_onecaptcha.report.scales import moment
 from scrapy_onecaptcha.report.styles import CSS
 from scrapy_onecaptcha.report.wording import (
     NONE,
-    count_of,
     newest_first,
     number,
     percent,
@@ -90,7 +90,7 @@ def _meta(name: str, content: str) -> Element:
 def _span(summary: Summary) -> str:
     if summary.first is None or summary.last is None:
         return "Nothing in the ledger, or nothing that was asked for."
-    runs = count_of(summary.runs, "run")
+    runs = counted(summary.runs, "run", ",")
     spiders = f" of {', '.join(summary.spiders[:10])}" if summary.spiders else ""
     first, last = moment(summary.first, _MINUTES), moment(summary.last, _MINUTES)
     return f"{runs}{spiders}, {first} to {last} UTC"
@@ -102,7 +102,7 @@ def _span(summary: Summary) -> str:
 def _tiles(total: Figures) -> Element:
     seconds = f"p95 {number(total.p95)} s" if total.p95 is not None else ""
     tiles = (
-        ("Spent", f"{total.points:,.10g} points", _cny(total.points)),
+        ("Spent", counted(total.points, "point", ",.10g"), _cny(total.points)),
         ("Tasks", f"{total.tasks:,}", f"{total.accepted:,} accepted"),
         ("Pass rate", percent(total.pass_rate), "accepted of all tasks"),
         (
@@ -113,7 +113,7 @@ def _tiles(total: Figures) -> Element:
         (
             "Pages per clearance",
             number(total.pages_per_clearance),
-            f"{total.opened:,} pages in all",
+            f"{counted(total.opened, 'page', ',')} in all",
         ),
         ("Median solve", _with_unit(total.median), seconds),
     )
@@ -190,7 +190,7 @@ def _evidence(summary: Summary) -> Element:
             tag(
                 "ul",
                 *(
-                    tag("li", f"{sentence} ({count_of(count, 'task')})")
+                    tag("li", f"{sentence} ({counted(count, 'task', ',')})")
                     for sentence, count in summary.evidence[site]
                 ),
             ),

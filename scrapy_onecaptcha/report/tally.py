@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.models import price
 
 if TYPE_CHECKING:
@@ -86,4 +87,5 @@ def price_of(tally: Tally) -> str:
     spent = price(tally.points)
     if not tally.unbilled:
         return spent
-    return f"{spent}, {tally.unbilled:g} points of failed tasks not billed"
+    unbilled = counted(tally.unbilled, "point", "g")
+    return f"{spent}, {unbilled} of failed tasks not billed"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.models import price
-from scrapy_onecaptcha.report.scales import moment
-from scrapy_onecaptcha.report.wording import count_of, newest_first, number, percent
+from scrapy_onecaptcha.report.dates import moment
+from scrapy_onecaptcha.report.wording import newest_first, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +35,8 @@ def in_words(summary: Summary) -> Iterator[str]:
         return
     spiders = f" of {', '.join(summary.spiders[:10])}" if summary.spiders else ""
     yield (
-        f"{count_of(total.tasks, 'task')}, {count_of(summary.runs, 'run')}{spiders}, "
+        f"{counted(total.tasks, 'task', ',')}, {counted(summary.runs, 'run', ',')}"
+        f"{spiders}, "
         f"{moment(summary.first, _MINUTES)} to {moment(summary.last, _MINUTES)} UTC"
     )
     yield from _totals(total)
@@ -98,7 +100,7 @@ def _failures(summary: Summary) -> Iterator[str]:
             else (f"{failure.sites:,} sites, most on {failure.worst}")
         )
         yield (
-            f"  {failure.name}: {count_of(failure.tasks, 'task')}, "
+            f"  {failure.name}: {counted(failure.tasks, 'task', ',')}, "
             f"{price(failure.points)}, on {where}"
         )
         yield f"    {failure.advice}"

@@ -38,6 +38,11 @@ def test_counted(number: int, said: str) -> None:
     assert counted(number, "task") == said
 
 
+def test_counted_in_a_form() -> None:
+    assert counted(1200, "task", ",") == "1,200 tasks"
+    assert counted(1.0, "point", "g") == "1 point"
+
+
 def test_a_line_of_the_log_is_printable_whatever_it_is_given(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

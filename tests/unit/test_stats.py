@@ -461,7 +461,7 @@ def test_lost_pages_are_told_at_a_bounded_rate(
     assert "100 more such pages" in lines.messages[1]
     advance(desk.clock, QUIET)
     desk.report.lost(SITE, PAGE, CircuitOpen("open"))
-    assert "(1 more such pages" in lines.messages[2]
+    assert "(1 more such page since" in lines.messages[2]
     assert desk.stats == {"failed/circuit_open": 104}
     assert desk.report.site(SITE).lost == 104
 
