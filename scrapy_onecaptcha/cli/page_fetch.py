@@ -13,8 +13,8 @@ from scrapy.utils.datatypes import SequenceExclude
 from scrapy.utils.misc import load_object
 from twisted.internet.defer import CancelledError
 
-from scrapy_onecaptcha._scrapy import Engine
 from scrapy_onecaptcha.addon import ORDER
+from scrapy_onecaptcha.crawl.engine import Engine
 from scrapy_onecaptcha.crawl.page_scripts import PageScripts
 from scrapy_onecaptcha.crawl.reading import Reader
 from scrapy_onecaptcha.crawl.rules import is_robots

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from scrapy_onecaptcha._logging import printable
-from scrapy_onecaptcha._scrapy import sent_cookies
-from scrapy_onecaptcha.crawl.gate_cookies import set_cookies_of
+from scrapy_onecaptcha.crawl.cookie_headers import sent_cookies, set_cookies_of
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, role_of, stamp_of
 from scrapy_onecaptcha.crawl.session_key import is_in_browser
 from scrapy_onecaptcha.service.task import Task, proxy_of

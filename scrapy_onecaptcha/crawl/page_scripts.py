@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from scrapy_onecaptcha._logging import get_logger, printable
 from scrapy_onecaptcha._redact import any_spelling
 from scrapy_onecaptcha._values import is_within, quoted
+from scrapy_onecaptcha.crawl.cookie_headers import pair_of
 from scrapy_onecaptcha.crawl.queue_priority import is_paid
 from scrapy_onecaptcha.crawl.script_files import ScriptFiles
 from scrapy_onecaptcha.pages.scripted import Scripts, cookies_of, decides, visit_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from scrapy.http import Response, TextResponse
 
-    from scrapy_onecaptcha._scrapy import Engine
+    from scrapy_onecaptcha.crawl.engine import Engine
     from scrapy_onecaptcha.models import Solution
     from scrapy_onecaptcha.scripts.models import Pairs, Reading, Visit
     from scrapy_onecaptcha.scripts.pool import Pool
@@ -232,7 +233,7 @@ def _of_same_site(urls: Iterable[str], page: str) -> list[str]:
 
 
 def _names(cookies: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(cookie.partition("=")[0].strip() for cookie in cookies)
+    return tuple(pair_of(cookie)[0] for cookie in cookies)
 
 
 def _difference(planned: tuple[str, ...], now: tuple[str, ...]) -> str:

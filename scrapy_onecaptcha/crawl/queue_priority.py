@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.cookie_headers import sent_cookies
 from scrapy_onecaptcha.crawl.once import SendOnce
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from twisted.internet.defer import Deferred
 
-    from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.engine import Engine
 
 __all__ = ["FormOutdated", "QueuePriority", "TokenExpired", "is_paid"]
 
@@ -120,7 +121,7 @@ class QueuePriority:
             return None
         if self._clock.seconds() > conditions.moment:
             return TokenExpired
-        has_them = conditions.cookies <= _scrapy.sent_cookies(request)
+        has_them = conditions.cookies <= sent_cookies(request)
         return None if has_them else FormOutdated
 
     def _to_front(self, request: Request) -> None:

@@ -17,6 +17,7 @@ from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import Background, Beat, sleep
 from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.cookie_headers import set_by
 from scrapy_onecaptcha.crawl.leases import Imported, Lease
 from scrapy_onecaptcha.stores.base import (
     ASK_SECONDS,
@@ -31,7 +32,6 @@ from scrapy_onecaptcha.stores.cookies import (
     inject,
     lifetime,
     older,
-    set_by,
 )
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from scrapy import Request
 
-    from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.engine import Engine
     from scrapy_onecaptcha.crawl.gate import Gate
     from scrapy_onecaptcha.crawl.leases import UrlPass
     from scrapy_onecaptcha.crawl.session_key import SessionKey
@@ -235,7 +235,7 @@ class StoreLeases:
         jar = self._engine.cookie_jar(gate.request)
         if jar is None:
             return {}
-        cookies = older(jar, _host(gate.session.key), frozenset())
+        cookies = older(jar, _host(gate.session.key))
         new = set_by(gate.request, gate.response)
         # Nobody has seen the cookies of a redirect, but a first visit had no others.
         led = "redirect_urls" in gate.request.meta

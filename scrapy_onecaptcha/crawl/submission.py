@@ -13,6 +13,7 @@ from scrapy.http.request import NO_CALLBACK
 
 from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.cookie_headers import pair_of
 from scrapy_onecaptcha.crawl.requests import ONCE
 from scrapy_onecaptcha.crawl.session_key import is_in_browser
 from scrapy_onecaptcha.models import JSON, MULTIPART, PLAIN_TEXT, URLENCODED
@@ -107,8 +108,8 @@ def send_as_page(
     sent = _submission(request, solution, url, sending.method, headers, body)
     return sent.replace(
         cookies=[
-            {"name": name.strip(), "value": value.partition(";")[0]}
-            for name, _, value in (c.partition("=") for c in sending.cookies)
+            {"name": name, "value": value}
+            for name, value in map(pair_of, sending.cookies)
             if solution.token in value
         ]
     )
