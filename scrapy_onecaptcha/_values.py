@@ -25,8 +25,7 @@ from scrapy_onecaptcha._redact import without_user
 # Scrapy is imported where it is used: the process that runs scripts has none of it.
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 _NETLOC = re.compile(r"(?:\[[^][]+\]|[^][:]+)(?::[0-9]+)?")
-#: A UUID in lower case, as sitekeys are.
-UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _STORE_URL = re.compile(
     r"sqlite:///[^\0-\x1f]*[^/\0-\x1f]|unix://[^/\s]*/[^\s?]+(\?\S*)?|rediss?://[^/?\s]\S*"
 )
@@ -302,7 +301,7 @@ def one_of(*words: str) -> Callable[[Any], str]:
 
 def uuid(value: Any) -> str:
     """Accept a UUID, in lower case from here on."""
-    if not isinstance(value, str) or not UUID.fullmatch(value.strip().lower()):
+    if not isinstance(value, str) or not _UUID.fullmatch(value.strip().lower()):
         raise ValueError
     return value.strip().lower()
 

@@ -11,9 +11,22 @@ from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha._twisted import Beat
 from scrapy_onecaptcha.models import REASONS
-from scrapy_onecaptcha.report.log_lines import FIRST_GATE, FIRST_WIDGET, Once, Quieted
+from scrapy_onecaptcha.report.log_lines import (
+    FIRST_GATE,
+    FIRST_WIDGET,
+    Once,
+    Quieted,
+    scope_in_words,
+)
 from scrapy_onecaptcha.report.stat_names import STATS
-from scrapy_onecaptcha.report.tally import Ended, Tally, price_of, total
+from scrapy_onecaptcha.report.tally import (
+    OTHERS,
+    BySite,
+    Ended,
+    Tally,
+    price_of,
+    total,
+)
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, family
 
 if TYPE_CHECKING:
@@ -30,12 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["STATS", "Report"]
 
 logger = get_logger("scrapy_onecaptcha")
-
-# A site may have any number of hosts. So many are counted one by one, and the summary
-# has a line for so many.
-MAX_SITES = 10_000
-MAX_TOLD = 20
-OTHERS = "other sites"
 
 #: Sites with tasks from which on a crawl without a budget is warned.
 MANY_SITES = 100
@@ -83,7 +90,7 @@ class Report:
         self._waiting = waiting
         self._forecast = forecast
         self._tasks = tasks
-        self._sites: dict[str, Tally] = {}
+        self._sites: BySite[Tally] = BySite(Tally)
         self._losses = Quieted(clock.seconds)
         self._once = Once()
         self._ended = Ended()
@@ -107,21 +114,18 @@ class Report:
 
     def site(self, site: str) -> Tally:
         """Return the tally of *site*, or of all others where there are too many."""
-        if site not in self._sites and len(self._sites) >= MAX_SITES:
-            site = OTHERS
-        return self._sites.setdefault(site, Tally())
+        return self._sites.at(site)
 
     # The crawl
 
     def started(self, domains: tuple[str, ...] | None, service: str) -> None:
         """Log scope, budget and price; warn if nothing limits the cost."""
         config = self._config
-        scope = ", ".join(domains) if domains else "every host that the spider asks for"
         limit = config.max_tasks
         budget = counted(limit, "task") if limit else "no limit"
         logger.info(
             "Solving hCaptcha gates on %s by %s; budget: %s, %s a task",
-            scope,
+            scope_in_words(domains),
             service,
             budget,
             counted(config.task_cost, "point", "g"),
@@ -169,10 +173,9 @@ class Report:
         if not self._sites:
             logger.info("hCaptcha: no gate met, nothing spent")
             return
-        ranked = sorted(self._sites, key=self._rank, reverse=True)
-        for site in sorted(ranked[:MAX_TOLD]):
+        named, rest = self._sites.ranked(self._rank)
+        for site in named:
             self._tell_site(site, self._sites[site], self._tasks_of(site))
-        rest = ranked[MAX_TOLD:]
         if rest:
             tasks = sum(map(self._tasks_of, rest))
             more = counted(len(rest), "more site")
@@ -182,7 +185,7 @@ class Report:
 
     def _rank(self, site: str) -> tuple[int, int, int]:
         tally = self._sites[site]
-        return self._tasks_of(site), tally.lost, tally.shared
+        return -self._tasks_of(site), -tally.lost, -tally.shared
 
     def _tasks_of(self, site: str) -> int:
         if site != OTHERS:

@@ -15,8 +15,9 @@ from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.page_fetch import is_url
 from scrapy_onecaptcha.cli.purchase import Purchase
 from scrapy_onecaptcha.cli.runner import run
-from scrapy_onecaptcha.cli.service import price, read_config
-from scrapy_onecaptcha.models import MAX_RQDATA
+from scrapy_onecaptcha.cli.service import read_config
+from scrapy_onecaptcha.models import MAX_RQDATA, price
+from scrapy_onecaptcha.service.protocol import MAX_USER_AGENT
 from scrapy_onecaptcha.service.task import Task
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.settings import Config
 
 __all__ = ["Solve", "task_for"]
-
-#: Characters of the longest User-Agent.
-MAX_USER_AGENT = 1024
 
 
 class Solve(Tool):

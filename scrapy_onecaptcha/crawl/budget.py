@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha._twisted import Waiters
@@ -14,6 +14,7 @@ from scrapy_onecaptcha.exceptions import (
     CircuitOpen,
 )
 from scrapy_onecaptcha.report.tally import TaskCount
+from scrapy_onecaptcha.stores.base import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,17 +23,13 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
     from scrapy_onecaptcha.exceptions import OneCaptchaError
-    from scrapy_onecaptcha.models import Solution
+    from scrapy_onecaptcha.models import Solution, Verdict
     from scrapy_onecaptcha.report.journal import Entry, Journal, Subject
     from scrapy_onecaptcha.report.snapshot import BreakerState
     from scrapy_onecaptcha.settings import Config
     from scrapy_onecaptcha.stores.base import Reservation
 
 __all__ = ["PageAttempts", "Policy", "TaskReservation"]
-
-#: Sites that accept tokens also refuse some of them, so that a series of refusals is
-#: normal there: the limit of such a site is so many times higher.
-TRUSTED_FACTOR = 4
 
 
 @dataclass(slots=True)
@@ -44,9 +41,6 @@ class _Site:
     accepted: bool = False
     failed_at: float = 0.0
     settled: Waiters = field(default_factory=Waiters, compare=False)
-
-
-Verdict = Literal["accepted", "failed", "void"]
 
 
 class TaskReport(Protocol):
@@ -255,6 +249,7 @@ class Policy:
         self.report = report
         self.shared = shared
         self._sites: dict[str, _Site] = {}
+        self._limits = Limits(max_failures=config.max_failures)
         self._settled = Waiters()
 
     @property
@@ -327,10 +322,9 @@ class Policy:
         return max(0.0, self.cooldown_end(site) - self._now())
 
     def _closed(self, state: _Site) -> bool:
-        limit = self._config.max_failures
-        if state.accepted:
-            return state.failures < limit * TRUSTED_FACTOR
-        return state.failures + state.pending < limit
+        return self._limits.admits(
+            state.failures, state.pending, accepted=state.accepted
+        )
 
     def _probe(self, site: str, state: _Site) -> None:
         now = self._now()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.slots import SlotLoans
     from scrapy_onecaptcha.stats import Report
 
-__all__ = ["Departures"]
+__all__ = ["Departures", "take_pass_off"]
 
 #: Seconds after which a request that has left the downloader is looked for again.
 LOOK_AGAIN = 0.5
@@ -185,12 +185,17 @@ class Departures:
 
     def without_pass(self, request: Request, response: Response) -> Response:
         """Return *response*, and *request* changed, as if it had carried no pass."""
-        noted = request.meta.get(request_meta.KEY) or {}
-        asked = noted.pop("asked", None)
-        if asked is None:
-            return response
-        if response.url == request.url:
-            response = response.replace(url=asked)
+        sent, asked = request.url, take_pass_off(request)
+        if asked is not None and response.url == sent:
+            return response.replace(url=asked)
+        return response
+
+
+def take_pass_off(request: Request) -> str | None:
+    """Have *request* ask for what it asked for without a pass; return that URL."""
+    noted = request.meta.get(request_meta.KEY) or {}
+    asked: str | None = noted.pop("asked", None)
+    if asked is not None:
         _scrapy.set_url(request, asked)
         noted["sent"] = asked
-        return response
+    return asked

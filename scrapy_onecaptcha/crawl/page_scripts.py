@@ -15,10 +15,10 @@ from scrapy_onecaptcha._redact import any_spelling
 from scrapy_onecaptcha._values import is_within, quoted
 from scrapy_onecaptcha.crawl.cookie_headers import pair_of
 from scrapy_onecaptcha.crawl.queue_priority import is_paid
-from scrapy_onecaptcha.crawl.script_files import ScriptFiles
+from scrapy_onecaptcha.crawl.script_files import ScriptFiles, answer_of
+from scrapy_onecaptcha.crawl.session_key import site_of
 from scrapy_onecaptcha.pages.scripted import Scripts, cookies_of, decides, visit_of
 from scrapy_onecaptcha.scripts.child import NoEngine
-from scrapy_onecaptcha.scripts.models import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -131,15 +131,8 @@ class PageScripts:
 
     async def after(self, visit: Visit, answer: Response) -> Reading | None:
         """Return what the page makes of the *answer* to its token."""
-        text = getattr(answer, "text", "")
-        headers = tuple(
-            (name.decode("latin-1").lower(), values[-1].decode("latin-1"))
-            for name, values in answer.headers.items()
-            if name.lower() != b"set-cookie"
-        )
-        given = Answer(status=answer.status, body=text, headers=headers, url=answer.url)
         try:
-            reading = await self._pool.visit(replace(visit, answer=given))
+            reading = await self._pool.visit(replace(visit, answer=answer_of(answer)))
         except NoEngine:
             return None
         return None if reading.stopped else reading
@@ -223,13 +216,8 @@ class PageScripts:
 
 
 def _of_same_site(urls: Iterable[str], page: str) -> list[str]:
-    here = urlsplit(page)
-    parts = ((url, urlsplit(url)) for url in urls)
-    return [
-        url
-        for url, each in parts
-        if (each.scheme, each.netloc) == (here.scheme, here.netloc)
-    ]
+    here = site_of(urlsplit(page))
+    return [url for url in urls if site_of(urlsplit(url)) == here]
 
 
 def _names(cookies: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from scrapy_onecaptcha.request_options import NOTES
+
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
@@ -33,7 +35,7 @@ __all__ = [
 ]
 
 #: The key of the dict.
-KEY = "_onecaptcha"
+KEY = NOTES
 
 #: What a request of our own is for; a crawl's request has none. A *look* asks for the
 #: page after a token, a *replay* on another's clearance. A *script* is something

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.crawl.engine import Engine
 
-__all__ = ["LIBRARY_HOSTS", "ScriptFiles"]
+__all__ = ["LIBRARY_HOSTS", "ScriptFiles", "answer_of"]
 
 logger = get_logger(__name__)
 
@@ -134,19 +134,7 @@ class ScriptFiles:
     async def answer(self, page: TextResponse, url: str) -> Answer | None:
         """Return the answer to a GET that the page makes, or ``None``."""
         response = await self._fetch(page, url, "*/*")
-        if response is None:
-            return None
-        headers = tuple(
-            (name.decode("latin-1").lower(), values[-1].decode("latin-1"))
-            for name, values in response.headers.items()
-            if name.lower() != b"set-cookie"
-        )
-        return Answer(
-            status=response.status,
-            body=_text(response),
-            headers=headers,
-            url=response.url,
-        )
+        return None if response is None else answer_of(response)
 
     def _allows(self, page: str, url: str) -> bool:
         parts = urlsplit(url)
@@ -219,6 +207,20 @@ class ScriptFiles:
                 type(error).__name__,
             )
         return None
+
+
+def answer_of(response: Response) -> Answer:
+    """Return *response* as a script is given it: without its cookies."""
+    return Answer(
+        status=response.status,
+        body=_text(response),
+        headers=tuple(
+            (name.decode("latin-1").lower(), values[-1].decode("latin-1"))
+            for name, values in response.headers.items()
+            if name.lower() != b"set-cookie"
+        ),
+        url=response.url,
+    )
 
 
 def _text(response: Response) -> str:

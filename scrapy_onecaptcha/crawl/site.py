@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.crawl import request_meta, requests
-from scrapy_onecaptcha.crawl.addresses import chain_of
+from scrapy_onecaptcha.crawl.addresses import chain_of, is_same
 from scrapy_onecaptcha.crawl.gate import Delivered, Gate, Gated, user_agent_of
 from scrapy_onecaptcha.crawl.page_match import shows_page
 
@@ -345,7 +345,7 @@ class SiteClient:
         """Return the user's own submitter for *gate*, if there is one."""
         if self.options.submitter is not None:
             return self.options.submitter
-        host = urlsplit(gate.site).hostname or ""
+        host = gate.session.key.host
         for domain, submitter in self._context.submitters.items():
             if is_within(host, domain):
                 return submitter
@@ -359,5 +359,4 @@ class SiteClient:
     def is_asked(self, url: str) -> bool:
         """Tell whether a GET of *url* is what asks for the page."""
         asked = self.page_request
-        same = url.partition("#")[0] == asked.url.partition("#")[0]
-        return same and asked.method == "GET"
+        return is_same(url, asked.url) and asked.method == "GET"

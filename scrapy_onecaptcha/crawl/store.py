@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha._logging import get_logger
-from scrapy_onecaptcha.crawl.budget import TRUSTED_FACTOR
 from scrapy_onecaptcha.settings import PREFIX
 from scrapy_onecaptcha.stores import FILE_NAME, default_url, open_store
 from scrapy_onecaptcha.stores.base import Limits, StoreFault
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.report.snapshot import StoreState
     from scrapy_onecaptcha.settings import Config
 
-__all__ = ["CrawlStore", "open_for"]
+__all__ = ["CrawlStore", "open_for", "place_of"]
 
 logger = get_logger(__name__)
 
@@ -89,7 +88,6 @@ def limits_of(config: Config) -> Limits:
         max_tasks=config.shared_max_tasks,
         period=config.budget_period,
         max_failures=config.max_failures,
-        trusted_factor=TRUSTED_FACTOR,
         cooldown=config.cooldown,
         pending_seconds=config.solve_timeout + VERDICT_SECONDS,
     )
@@ -117,10 +115,12 @@ def open_for(
     # that was killed.
     owner = run if config.store else JOBDIR_OWNER
     limits = limits_of(config)
-    namespace = config.store_namespace or settings.get("BOT_NAME") or ""
-    url = config.store or _jobdir_url(settings.get("JOBDIR"))
+    url, namespace = place_of(config.store, config.store_namespace, settings)
     if url is None and not config.shared_max_tasks:
         return None
+    if config.store is None and url is not None:
+        # Scrapy makes the folder when the spider opens, which is later.
+        Path(settings["JOBDIR"]).mkdir(parents=True, exist_ok=True)
     store = open_store(url, owner, limits, namespace)
     try:
         store.check()
@@ -156,8 +156,15 @@ def open_for(
     )
 
 
-def _jobdir_url(jobdir: str | None) -> str | None:
-    if jobdir:
-        # Scrapy makes it when the spider opens, which is later.
-        Path(jobdir).mkdir(parents=True, exist_ok=True)
-    return default_url(jobdir)
+def place_of(
+    url: str | None, namespace: str | None, settings: BaseSettings
+) -> tuple[str | None, str]:
+    """Return URL and namespace of the store of a crawl, if it has one.
+
+    Args:
+        url: ``ONECAPTCHA_STORE``.
+        namespace: ``ONECAPTCHA_STORE_NAMESPACE``.
+        settings: the crawl's, with its JOBDIR and name.
+    """
+    named = namespace or settings.get("BOT_NAME") or ""
+    return url or default_url(settings.get("JOBDIR")), str(named)

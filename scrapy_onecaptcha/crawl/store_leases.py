@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
 
@@ -212,7 +211,7 @@ class StoreLeases:
         known.generation, known.is_ours = clearance.generation, False
         put: list[CookieKey] = []
         if jar is not None:
-            put = inject(jar, _host(gate.session.key), clearance.cookies, before)
+            put = inject(jar, gate.session.key.host, clearance.cookies, before)
             known.cookies.update(put)
         if not self._has_imported:
             self._has_imported = True
@@ -235,7 +234,7 @@ class StoreLeases:
         jar = self._engine.cookie_jar(gate.request)
         if jar is None:
             return {}
-        cookies = older(jar, _host(gate.session.key))
+        cookies = older(jar, gate.session.key.host)
         new = set_by(gate.request, gate.response)
         # Nobody has seen the cookies of a redirect, but a first visit had no others.
         led = "redirect_urls" in gate.request.meta
@@ -291,7 +290,7 @@ class StoreLeases:
         self, lease: Lease, held: _Held, user_agent: str | None, url_pass: UrlPass
     ) -> None:
         jar = self._engine.cookie_jar(held.request)
-        cookies = () if jar is None else granted(jar, _host(lease.key), held.before)
+        cookies = () if jar is None else granted(jar, lease.key.host, held.before)
         known = self._of(lease.key)
         known.cookies.update(_keys(cookies))
         earned = StoredClearance(
@@ -331,10 +330,6 @@ class StoreLeases:
                 LEASE_SECONDS,
             )
         await self._telling.until_done()
-
-
-def _host(key: SessionKey) -> str:
-    return urlsplit(key.site).hostname or ""
 
 
 def _keys(cookies: Any) -> set[CookieKey]:

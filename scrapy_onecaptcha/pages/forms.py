@@ -15,12 +15,17 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from scrapy_onecaptcha.models import MULTIPART, PLAIN_TEXT, URLENCODED, Form
+from scrapy_onecaptcha.models import (
+    MULTIPART,
+    PLAIN_TEXT,
+    TOKEN_FIELDS,
+    URLENCODED,
+    Form,
+)
 from scrapy_onecaptcha.pages.controls import (
     BUTTONS,
     MAX_CONTROLS,
     SUBMITS,
-    TOKEN_FIELDS,
     controls,
     is_disabled,
     is_whole,

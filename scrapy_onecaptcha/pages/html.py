@@ -13,10 +13,10 @@ from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.pages.encodings import charset, media_type
 from scrapy_onecaptcha.pages.form_owners import FormOwners
-from scrapy_onecaptcha.pages.markup import END_TAG, MAX_BYTES, Markup, without_marks
+from scrapy_onecaptcha.pages.markup import MAX_BYTES, Markup, without_marks
 from scrapy_onecaptcha.pages.selectors import match_steps
 from scrapy_onecaptcha.pages.steps import finish
-from scrapy_onecaptcha.scripts.tree import join_roots, writable
+from scrapy_onecaptcha.scripts.tree import END_TAG, join_roots, writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

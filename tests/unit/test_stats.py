@@ -27,12 +27,10 @@ from scrapy_onecaptcha.report.log_lines import (
     MAX_WARNINGS,
     QUIET,
 )
-from scrapy_onecaptcha.report.tally import TaskCount
+from scrapy_onecaptcha.report.tally import MAX_SITES, MAX_TOLD, TaskCount
 from scrapy_onecaptcha.service.error_codes import RULES
 from scrapy_onecaptcha.stats import (
     MANY_SITES,
-    MAX_SITES,
-    MAX_TOLD,
     STATS,
     VARIANTS,
     Report,
