@@ -1,4 +1,4 @@
-"""The stats, log lines and closing summary of a crawl."""
+"""Counts what happens in a crawl, as stats, and tells it in log lines."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha._twisted import Beat
 from scrapy_onecaptcha.models import REASONS
+from scrapy_onecaptcha.report.crawl_summary import CrawlSummary
 from scrapy_onecaptcha.report.log_lines import (
     FIRST_GATE,
     FIRST_WIDGET,
@@ -19,14 +20,7 @@ from scrapy_onecaptcha.report.log_lines import (
     scope_in_words,
 )
 from scrapy_onecaptcha.report.stat_names import STATS
-from scrapy_onecaptcha.report.tally import (
-    OTHERS,
-    BySite,
-    Ended,
-    Tally,
-    price_of,
-    total,
-)
+from scrapy_onecaptcha.report.tally import Ended
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, family
 
 if TYPE_CHECKING:
@@ -37,7 +31,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.exceptions import OneCaptchaError
     from scrapy_onecaptcha.models import Challenge, Solution
-    from scrapy_onecaptcha.report.tally import TaskCount
+    from scrapy_onecaptcha.report.tally import Tally, TaskCount
     from scrapy_onecaptcha.settings import Config
 
 __all__ = ["STATS", "Report"]
@@ -90,7 +84,7 @@ class Report:
         self._waiting = waiting
         self._forecast = forecast
         self._tasks = tasks
-        self._sites: BySite[Tally] = BySite(Tally)
+        self._summary = CrawlSummary(tasks)
         self._losses = Quieted(clock.seconds)
         self._once = Once()
         self._ended = Ended()
@@ -114,7 +108,7 @@ class Report:
 
     def site(self, site: str) -> Tally:
         """Return the tally of *site*, or of all others where there are too many."""
-        return self._sites.at(site)
+        return self._summary.sites.at(site)
 
     # The crawl
 
@@ -153,61 +147,16 @@ class Report:
             counted(waiting, "request"),
             counted(self._open_tasks, "task"),
             f", {forecast}" if (forecast := self._forecast()) else "",
-            self._totals(),
-        )
-
-    def _totals(self) -> str:
-        total_ = self._sum(list(self._sites))
-        return (
-            f"{counted(self._tasks.total, 'task')}, {total_.passed} passed, "
-            f"{total_.failed} failed, {price_of(total_)}"
+            self._summary.totals(),
         )
 
     def closed(self, told: Iterable[str] | None = None) -> None:
         """Log the summary, or the lines of *told* in its place."""
         self._progress.stop()
-        if told is not None:
-            for line in told:
-                logger.info("%s", line)
-            return
-        if not self._sites:
-            logger.info("hCaptcha: no gate met, nothing spent")
-            return
-        named, rest = self._sites.ranked(self._rank)
-        for site in named:
-            self._tell_site(site, self._sites[site], self._tasks_of(site))
-        if rest:
-            tasks = sum(map(self._tasks_of, rest))
-            more = counted(len(rest), "more site")
-            self._tell_site(more, self._sum(rest), tasks)
-        abandoned = f"; {self._abandoned} abandoned" if self._abandoned else ""
-        logger.info("hCaptcha in all: %s%s", self._totals(), abandoned)
-
-    def _rank(self, site: str) -> tuple[int, int, int]:
-        tally = self._sites[site]
-        return -self._tasks_of(site), -tally.lost, -tally.shared
-
-    def _tasks_of(self, site: str) -> int:
-        if site != OTHERS:
-            return self._tasks.of(site)
-        named = sum(self._tasks.of(each) for each in self._sites)
-        return self._tasks.total - named
-
-    def _sum(self, sites: list[str]) -> Tally:
-        return total(self._sites[site] for site in sites)
-
-    def _tell_site(self, site: str, tally: Tally, tasks: int) -> None:
-        logger.info(
-            "hCaptcha on %s: %s, %d passed, %d failed, %s shared another's clearance, "
-            "%s lost, spent %s",
-            site,
-            counted(tasks, "task"),
-            tally.passed,
-            tally.failed,
-            counted(tally.shared, "page"),
-            counted(tally.lost, "page"),
-            price_of(tally),
-        )
+        if told is None:
+            told = self._summary.lines(abandoned=self._abandoned)
+        for line in told:
+            logger.info("%s", line)
 
     # A task
 

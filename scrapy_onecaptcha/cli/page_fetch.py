@@ -16,8 +16,8 @@ from twisted.internet.defer import CancelledError
 from scrapy_onecaptcha.addon import ORDER
 from scrapy_onecaptcha.crawl.engine import Engine
 from scrapy_onecaptcha.crawl.page_scripts import PageScripts
-from scrapy_onecaptcha.crawl.reading import Reader
-from scrapy_onecaptcha.crawl.rules import is_robots
+from scrapy_onecaptcha.crawl.reader import Reader
+from scrapy_onecaptcha.crawl.request_rules import is_robots
 from scrapy_onecaptcha.crawl.shutdown import shielded
 from scrapy_onecaptcha.middleware import OneCaptchaMiddleware
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions

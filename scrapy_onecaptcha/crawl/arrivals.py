@@ -16,7 +16,7 @@ from scrapy_onecaptcha.crawl.endings import restore, spare
 from scrapy_onecaptcha.crawl.flow import GateFlow
 from scrapy_onecaptcha.crawl.gate import Delivered, Gated, note_passed
 from scrapy_onecaptcha.crawl.gate_cookies import GateCookies
-from scrapy_onecaptcha.crawl.rules import is_robots
+from scrapy_onecaptcha.crawl.request_rules import is_robots
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.crawl.site import SiteClient
 from scrapy_onecaptcha.exceptions import OneCaptchaError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.departures import Departures
     from scrapy_onecaptcha.crawl.endings import Endings
     from scrapy_onecaptcha.crawl.flow_context import FlowContext
-    from scrapy_onecaptcha.crawl.rules import RequestRules
+    from scrapy_onecaptcha.crawl.request_rules import RequestRules
     from scrapy_onecaptcha.crawl.slots import SlotLoans
     from scrapy_onecaptcha.models import Challenge
     from scrapy_onecaptcha.pages.steps import Steps

@@ -8,7 +8,7 @@ from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.gate import Gated
 from scrapy_onecaptcha.crawl.line import Waiting
-from scrapy_onecaptcha.crawl.rules import must_not_wait
+from scrapy_onecaptcha.crawl.request_rules import must_not_wait
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.endings import Endings
     from scrapy_onecaptcha.crawl.engine import Engine
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
-    from scrapy_onecaptcha.crawl.rules import RequestRules
+    from scrapy_onecaptcha.crawl.request_rules import RequestRules
     from scrapy_onecaptcha.crawl.sessions import Session, Sessions
     from scrapy_onecaptcha.crawl.shutdown import Waits
     from scrapy_onecaptcha.crawl.slots import SlotLoans

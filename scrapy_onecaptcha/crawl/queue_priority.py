@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.cookie_headers import sent_cookies
-from scrapy_onecaptcha.crawl.once import SendOnce
+from scrapy_onecaptcha.crawl.send_once import SendOnce
 
 if TYPE_CHECKING:
     from scrapy import Request

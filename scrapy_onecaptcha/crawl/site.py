@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.gate import Outcome
     from scrapy_onecaptcha.crawl.page_scripts import PageScripts
     from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
-    from scrapy_onecaptcha.crawl.reading import Reader
+    from scrapy_onecaptcha.crawl.reader import Reader
     from scrapy_onecaptcha.crawl.request_meta import Role
     from scrapy_onecaptcha.crawl.scope import Scope
     from scrapy_onecaptcha.crawl.sessions import Sessions

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.sessions import SessionKey
     from scrapy_onecaptcha.report.snapshot import StoreState
     from scrapy_onecaptcha.settings import Config
+    from scrapy_onecaptcha.stores.base import Store
 
 __all__ = ["CrawlStore", "open_for", "place_of"]
 
@@ -110,35 +111,19 @@ def open_for(
     Raises:
         ValueError: the store that is set cannot be used.
     """
+    url, namespace = place_of(config.store, config.store_namespace, settings)
+    if url is None and not config.shared_max_tasks:
+        return None
     run = uuid.uuid4().hex
     # One crawl at a time uses a JOBDIR: its next run need not wait for the lease of one
     # that was killed.
     owner = run if config.store else JOBDIR_OWNER
     limits = limits_of(config)
-    url, namespace = place_of(config.store, config.store_namespace, settings)
-    if url is None and not config.shared_max_tasks:
-        return None
-    if config.store is None and url is not None:
-        # Scrapy makes the folder when the spider opens, which is later.
-        Path(settings["JOBDIR"]).mkdir(parents=True, exist_ok=True)
     store = open_store(url, owner, limits, namespace)
-    try:
-        store.check()
-    except StoreFault as fault:
-        if config.store is not None:
-            raise ValueError(f"{PREFIX}STORE cannot be used: {fault}") from None
-        logger.warning(
-            "The JOBDIR cannot keep clearances, and the next run pays again: %s", fault
-        )
+    if config.store is not None:
+        _check(store)
+    elif url is not None and not _is_kept_in(settings["JOBDIR"], store):
         return None
-    if config.store is None and url is not None:
-        logger.info(
-            "Clearances are kept in %s/%s, which holds cookies now; set %sSTORE to "
-            "keep them elsewhere.",
-            settings.get("JOBDIR"),
-            FILE_NAME,
-            PREFIX,
-        )
     guarded = GuardedStore(
         store,
         clock,
@@ -154,6 +139,35 @@ def open_for(
         account=account_of(config),
         max_tasks=config.shared_max_tasks,
     )
+
+
+def _check(store: Store) -> None:
+    """Raise a ValueError where the store that was set cannot be used."""
+    try:
+        store.check()
+    except StoreFault as fault:
+        raise ValueError(f"{PREFIX}STORE cannot be used: {fault}") from None
+
+
+def _is_kept_in(jobdir: str, store: Store) -> bool:
+    """Tell whether *store*, which nobody has asked for, can be used; say so."""
+    # Scrapy makes the folder when the spider opens, which is later.
+    Path(jobdir).mkdir(parents=True, exist_ok=True)
+    try:
+        store.check()
+    except StoreFault as fault:
+        logger.warning(
+            "The JOBDIR cannot keep clearances, and the next run pays again: %s", fault
+        )
+        return False
+    logger.info(
+        "Clearances are kept in %s/%s, which holds cookies now; set %sSTORE to "
+        "keep them elsewhere.",
+        jobdir,
+        FILE_NAME,
+        PREFIX,
+    )
+    return True
 
 
 def place_of(

@@ -523,13 +523,13 @@ def test_sites_without_end_are_counted_together(
     desk = Desk(max_tasks=20_000)
     for number in range(MAX_SITES + 100):
         desk.create(f"https://a{number}.shop.example")
-    assert len(desk.report._sites) == MAX_SITES + 1
+    assert len(desk.report._summary.sites) == MAX_SITES + 1
     assert desk.tasks.sites == MAX_SITES + 100  # for the budget of each
     desk.report.closed()
     assert "hCaptcha on other sites: 100 tasks, 0 passed" in lines.text
     assert f"more sites: {MAX_SITES - 19} tasks" in lines.text
     assert f"hCaptcha in all: {MAX_SITES + 100} tasks" in lines.text
-    assert f"{MAX_SITES + 100} tasks" in desk.report._totals()
+    assert f"{MAX_SITES + 100} tasks" in desk.report._summary.totals()
 
 
 def test_losses_of_one_kind_are_told_of_so_many_sites(
