@@ -19,8 +19,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha._logging import one_line, printable
-from scrapy_onecaptcha._redact import without_user
+from scrapy_onecaptcha._logging import masked, one_line
 
 # Scrapy is imported where it is used: the process that runs scripts has none of it.
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
@@ -30,9 +29,6 @@ _STORE_URL = re.compile(
     r"sqlite:///[^\0-\x1f]*[^/\0-\x1f]|unix://[^/\s]*/[^\s?]+(\?\S*)?|rediss?://[^/?\s]\S*"
 )
 _DOMAIN_HINT = 'write the bare domain, "example.com"; its subdomains are included'
-
-#: Characters of a page's own words in a sentence of ours.
-MAX_QUOTED = 200
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -106,26 +102,6 @@ def shown_as(value: Any) -> str:
         return masked(repr(value))
     except Exception as error:  # noqa: BLE001  (for example a number too long to be written)
         return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
-
-
-def masked(text: str) -> str:
-    """Return *text* without keys, queries and credentials, cut to 200 characters."""
-    # Each pattern begins where nothing of its own goes before: no text is read twice.
-    text = re.sub(
-        r"(?<![a-z0-9])(?=[a-z]*[0-9])[a-z0-9]{24,}", "***", text, flags=re.IGNORECASE
-    )
-    text = re.sub(r"(?<![^\s'\"])(\w*:?//)?[^\s'\"]*@", r"\1***@", text)
-    text = re.sub(r"(//[^?#\s]*)(?:([?#])[^\s'\"]+)?", _without_query, text)
-    return text if len(text) <= 200 else text[:199] + "…"  # noqa: PLR2004
-
-
-def quoted(words: str) -> str:
-    """Return *words* of a page as a sentence of ours may quote them."""
-    return without_user(printable(words))[:MAX_QUOTED]
-
-
-def _without_query(url: re.Match[str]) -> str:
-    return f"{url[1]}{url[2]}***" if url[2] else url[1]
 
 
 def integer(least: int) -> Callable[[Any], int]:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha._logging import get_logger, printable
+from scrapy_onecaptcha._logging import get_logger, printable, quoted
 from scrapy_onecaptcha._redact import any_spelling
-from scrapy_onecaptcha._values import is_within, quoted
+from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.crawl.cookie_headers import pair_of
 from scrapy_onecaptcha.crawl.queue_priority import is_paid
 from scrapy_onecaptcha.crawl.script_files import ScriptFiles, answer_of

@@ -8,7 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from w3lib.url import safe_url_string
 
-from scrapy_onecaptcha._values import is_within, quoted
+from scrapy_onecaptcha._logging import quoted
+from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 
 if TYPE_CHECKING:

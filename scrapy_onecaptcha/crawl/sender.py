@@ -9,9 +9,8 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import TextResponse
 from twisted.internet.defer import CancelledError
 
-from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._logging import get_logger, quoted
 from scrapy_onecaptcha._redact import any_spelling
-from scrapy_onecaptcha._values import quoted
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.queue_priority import FormOutdated, TokenExpired
 from scrapy_onecaptcha.crawl.shutdown import shielded

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Literal, get_args
 
-from scrapy_onecaptcha._logging import printable
-from scrapy_onecaptcha._values import is_settable, quoted
+from scrapy_onecaptcha._logging import printable, quoted
+from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.models import URLENCODED, Form, valid_sitekey
 from scrapy_onecaptcha.pages.encodings import charset, web_name
 from scrapy_onecaptcha.pages.forms import resp_key_fields

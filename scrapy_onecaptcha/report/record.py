@@ -8,8 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha._logging import printable
-from scrapy_onecaptcha._values import masked
+from scrapy_onecaptcha._logging import masked, printable
 from scrapy_onecaptcha.report.dates import iso, parse_iso
 
 if TYPE_CHECKING:

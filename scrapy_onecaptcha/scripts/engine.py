@@ -19,6 +19,7 @@ RUNTIME = (
     "nodes",
     "selectors",
     "elements",
+    "tags",
     "markup",
     "forms",
     "encoding",

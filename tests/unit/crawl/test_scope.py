@@ -9,7 +9,7 @@ import pytest
 from scrapy import Request
 from scrapy.utils.httpobj import urlparse_cached
 
-from scrapy_onecaptcha._values import MAX_QUOTED, quoted
+from scrapy_onecaptcha._logging import MAX_SHOWN, quoted
 from scrapy_onecaptcha.crawl.scope import Scope
 from scrapy_onecaptcha.exceptions import SubmissionRefused
 
@@ -210,7 +210,7 @@ def test_an_address_with_a_user_is_refused(target: str) -> None:
 
 def test_a_long_address_is_not_shown_whole() -> None:
     said = refusal(PAGE, "https://evil.test/" + "x" * 100_000)
-    assert len(said) < 2 * MAX_QUOTED + len(PAGE)
+    assert len(said) < 2 * MAX_SHOWN + len(PAGE)
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "x", "0x1bb"])
