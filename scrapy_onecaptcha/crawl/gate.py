@@ -9,6 +9,7 @@ from scrapy_onecaptcha._logging import printable
 from scrapy_onecaptcha.crawl.cookie_headers import sent_cookies, set_cookies_of
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, role_of, stamp_of
 from scrapy_onecaptcha.crawl.session_key import is_in_browser
+from scrapy_onecaptcha.crawl.statuses import shows_content
 from scrapy_onecaptcha.service.task import Task, proxy_of
 
 if TYPE_CHECKING:
@@ -29,11 +30,6 @@ __all__ = [
     "user_agent_of",
     "why_unsolvable",
 ]
-
-#: Answers that show no content, though they are no gate. A page that is missing
-#: (404, 410) is an answer like any other.
-NO_CONTENT = frozenset({400, 401, 403, 405, 407, 422, 429})
-SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +109,7 @@ class Delivered:
     @property
     def shows_content(self) -> bool:
         """Whether it is an answer to what was asked for, and not an error."""
-        status = self.response.status
-        return status not in NO_CONTENT and status < SERVER_ERROR
+        return shows_content(self.response.status)
 
 
 @dataclass(frozen=True, slots=True)

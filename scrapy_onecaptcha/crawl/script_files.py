@@ -19,6 +19,7 @@ from scrapy_onecaptcha._twisted import Waiters
 from scrapy_onecaptcha._values import Recent, is_within
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.domains import registrable_domain
+from scrapy_onecaptcha.crawl.statuses import is_success
 from scrapy_onecaptcha.scripts.models import Answer
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class ScriptFiles:
     async def _fetch_file(self, page: TextResponse, url: str) -> _File | None:
         """Fetch a script, and keep it; a failure may be that of this try alone."""
         response = await self._fetch(page, url, "*/*")
-        if response is None or not 200 <= response.status < 300:  # noqa: PLR2004
+        if response is None or not is_success(response.status):
             return None
         file = self._kept[url] = _File.of(response)
         return file

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from scrapy import Request
 
-__all__ = ["SessionKey", "is_in_browser", "session_key", "site_of"]
+__all__ = ["GOTO", "SessionKey", "is_in_browser", "session_key", "site_of"]
+
+#: The key of ``meta`` by which scrapy-playwright is told how to go to a page.
+GOTO = "playwright_page_goto_kwargs"
 
 
 class SessionKey(NamedTuple):

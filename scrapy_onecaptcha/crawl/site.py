@@ -18,6 +18,7 @@ from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.addresses import chain_of, is_same
 from scrapy_onecaptcha.crawl.gate import Delivered, Gate, Gated, user_agent_of
 from scrapy_onecaptcha.crawl.page_match import shows_page
+from scrapy_onecaptcha.crawl.statuses import is_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["SiteClient", "SiteContext"]
 
 logger = get_logger(__name__)
-
-CLIENT_ERROR = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +177,7 @@ class SiteClient:
         chain = chain_of(request) if request is not None else []
         addresses = self._context.addresses
         certain = any(map(addresses.is_certain, chain[1:]))
-        if response.status >= CLIENT_ERROR and not certain:
+        if is_error(response.status) and not certain:
             return outcome  # an error is an answer, too
         shows = shows_page(response, self.options.expect)
         is_page = await self._context.reader.finish(shows, response)
@@ -255,8 +254,8 @@ class SiteClient:
         )
 
     def _is_page(self, outcome: Delivered) -> bool:
-        fine = outcome.response.status < CLIENT_ERROR
-        return fine and not self._strayed(outcome.response)
+        response = outcome.response
+        return not (is_error(response.status) or self._strayed(response))
 
     def _is_led_elsewhere(self, outcome: Delivered) -> bool:
         """Tell whether another request may find the page that *outcome* is not."""

@@ -15,7 +15,7 @@ from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.cookie_headers import pair_of
 from scrapy_onecaptcha.crawl.requests import ONCE
-from scrapy_onecaptcha.crawl.session_key import is_in_browser
+from scrapy_onecaptcha.crawl.session_key import GOTO, is_in_browser
 from scrapy_onecaptcha.models import JSON, MULTIPART, PLAIN_TEXT, URLENCODED
 from scrapy_onecaptcha.pages.encodings import keeps_ascii
 from scrapy_onecaptcha.pages.json_values import parse_json, put
@@ -127,11 +127,8 @@ def _submission(
     meta = request_meta.mark(request, "submission", solution.user_agent) | ONCE
     referer = headers.get("Referer")
     if is_in_browser(request) and referer:  # its browser takes it from nowhere else
-        told = meta.get("playwright_page_goto_kwargs") or {}
-        meta["playwright_page_goto_kwargs"] = {
-            **told,
-            "referer": referer.decode("latin-1"),
-        }
+        told = meta.get(GOTO) or {}
+        meta[GOTO] = {**told, "referer": referer.decode("latin-1")}
     return Request(
         url,
         method=method,

@@ -16,6 +16,8 @@ from scrapy_onecaptcha.report.dates import moment
 from scrapy_onecaptcha.report.markup import Element, document, tag
 from scrapy_onecaptcha.report.styles import CSS
 from scrapy_onecaptcha.report.wording import (
+    FAILURES,
+    NO_FAILURES,
     NONE,
     newest_first,
     number,
@@ -163,9 +165,8 @@ def _groups(title: str, head: str, groups: Mapping[str, Figures]) -> Element:
 
 
 def _failures(summary: Summary) -> Element:
-    title = "What failed most, and what to do"
     if not summary.failures:
-        return _section(title, "Each task brought a page.")
+        return _section(FAILURES, NO_FAILURES)
     heads = ("What", "Tasks", "Points", "Sites", "Most on", "What to do")
     rows = [
         (
@@ -179,7 +180,7 @@ def _failures(summary: Summary) -> Element:
         for failure in summary.failures[:MAX_ROWS]
     ]
     about = f"Tasks that brought no page.{_of(summary.failures)}"
-    return _section(title, about, _table(heads, rows, text=2))
+    return _section(FAILURES, about, _table(heads, rows, text=2))
 
 
 def _evidence(summary: Summary) -> Element:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.models import price
 from scrapy_onecaptcha.report.dates import moment
-from scrapy_onecaptcha.report.wording import newest_first, number, percent
+from scrapy_onecaptcha.report.wording import (
+    FAILURES,
+    NO_FAILURES,
+    newest_first,
+    number,
+    percent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -90,9 +96,9 @@ def _cells(figures: Figures) -> Sequence[str]:
 
 def _failures(summary: Summary) -> Iterator[str]:
     if not summary.failures:
-        yield "Each task brought a page."
+        yield NO_FAILURES
         return
-    yield "What failed most, and what to do"
+    yield FAILURES
     for failure in summary.failures[:MAX_ROWS]:
         where = (
             failure.worst

@@ -16,7 +16,7 @@ from lxml import etree  # type: ignore[import-untyped,unused-ignore]
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["END_TAG", "MARK", "Tree", "join_roots", "plain_tree", "writable"]
+__all__ = ["END_TAG", "MARK", "RAW", "Tree", "join_roots", "plain_tree", "writable"]
 
 Tree = list[Any]
 
@@ -28,7 +28,8 @@ MAX_DEPTH = 200
 END_TAG = "onecaptcha-form-end"
 MARK = f"<{END_TAG}></{END_TAG}>"
 _FORM_END = re.compile(r"</form(?=[\s/>])", re.IGNORECASE)
-_RAW = frozenset({"script", "style", "title", "textarea"})
+#: The tags whose content is text, not markup.
+RAW = frozenset({"script", "style", "title", "textarea"})
 _CONTROLS = frozenset({"input", "select", "textarea", "button", "fieldset", "output"})
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 # What lxml reads in a page, but refuses to write.
@@ -123,7 +124,7 @@ class _Builder:
         if is_form:
             self._above.append(mark)
         children: list[Any] = []
-        _add_text(children, element.text, raw=tag in _RAW)
+        _add_text(children, element.text, raw=tag in RAW)
         for child in element if depth < MAX_DEPTH else ():
             if child.tag == END_TAG:
                 self._open = 0

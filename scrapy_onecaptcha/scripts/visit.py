@@ -255,7 +255,7 @@ class _Run:
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise Stopped("its scripts take too long")
+            raise Stopped
         return left
 
 
