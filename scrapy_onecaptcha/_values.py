@@ -176,6 +176,11 @@ def api_url(value: Any) -> str:
     return url
 
 
+def is_web_url(text: str) -> bool:
+    """Tell whether *text* is an http or https URL, as far as its scheme says."""
+    return text.lower().startswith(("http://", "https://"))
+
+
 def is_loopback(url: str) -> bool:
     """Whether *url* is served by this machine."""
     host = urlsplit(url).hostname or ""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KEY",
+    "REDIRECTS",
     "Role",
     "borrow",
     "by_way_of",
@@ -42,12 +43,12 @@ KEY = NOTES
 #: that the scripts of a page need.
 Role = Literal["submission", "look", "replay", "refetch", "script"]
 
+#: Set by Scrapy's redirects.
+REDIRECTS = ("redirect_ttl", "redirect_times", "redirect_urls", "redirect_reasons")
+
 #: Set by the download of a page and without a meaning for the next one.
 _TRANSIENT = (
-    "redirect_ttl",
-    "redirect_times",
-    "redirect_urls",
-    "redirect_reasons",
+    *REDIRECTS,
     "retry_times",
     "download_slot",
     "download_latency",

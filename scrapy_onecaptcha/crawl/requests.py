@@ -169,7 +169,7 @@ def inherit(request: Request, page: Response) -> None:
         return
     ours = {request_meta.KEY, "dont_cache", GOTO, *ONCE}
     if request_meta.role_of(sent) == "submission":
-        ours |= {"redirect_urls", "redirect_reasons", "redirect_times", "redirect_ttl"}
+        ours.update(request_meta.REDIRECTS)
     request.meta.update(
         (name, value) for name, value in sent.meta.items() if name not in ours
     )
