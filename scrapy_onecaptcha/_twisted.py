@@ -139,8 +139,7 @@ class Waiters:
         """Wake all who wait now. Each goes on within this call."""
         waiting, self._waiting = self._waiting, []
         for woken in waiting:
-            if not woken.called:  # it was cancelled
-                woken.callback(None)
+            woken.callback(None)  # of no effect on one that was cancelled
 
 
 class Background(Generic[_Subject]):
