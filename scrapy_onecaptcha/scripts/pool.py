@@ -156,17 +156,24 @@ class ScriptPool:
         self._end_child()
 
     def _result(self, visit: Visit) -> Reading | NoEngine:
-        try:
-            child = self._living_child()
-        except NoEngine as error:
-            return error
-        if child is None:
-            return CLOSED
-        reading = child.visit(visit)
-        if reading is None or child.killed:
-            self._end_child()
-        if reading is not None:
-            return reading
+        """Return what a page came to; where a token waits for it, by a second try.
+
+        The scripts of its gate came to their end before the payment. If they do not
+        now, it is most likely the machine that had no time for them.
+        """
+        tries = 2 if visit.paid else 1
+        for _ in range(tries):
+            try:
+                child = self._living_child()
+            except NoEngine as error:
+                return error
+            if child is None:
+                return CLOSED
+            reading = child.visit(visit)
+            if reading is None or child.killed:
+                self._end_child()
+            if reading is not None:
+                return reading
         return CLOSED if self._is_closed() else KILLED
 
     def _living_child(self) -> Child | None:
