@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from scrapy_onecaptcha._logging import printable
-from scrapy_onecaptcha.crawl.cookie_headers import sent_cookies, set_cookies_of
+from scrapy_onecaptcha.crawl.cookie_headers import sent_cookies, set_by, set_cookies_of
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, role_of, stamp_of
 from scrapy_onecaptcha.crawl.session_key import is_in_browser
 from scrapy_onecaptcha.crawl.statuses import shows_content
@@ -72,11 +72,12 @@ class Gate:
         Args:
             due: names and values of what would be sent for its page now.
         """
-        sent, came = sent_cookies(self.request), set_cookies_of(self.response)
-        is_first = is_in_browser(self.request) and role_of(self.request) is None
-        if is_first and not _names(came) <= _names(sent):
+        request, response = self.request, self.response
+        is_first = is_in_browser(request) and role_of(request) is None
+        if is_first and set_by(request, response):
             return False
-        return due == self.cookies and due <= sent | came
+        came = sent_cookies(request) | set_cookies_of(response)
+        return due == self.cookies and due <= came
 
     def takes_token_of(self, old: Gate) -> bool:
         """Tell whether the token for *old* may go by the form of this one."""
@@ -88,10 +89,6 @@ class Gate:
     def sitekey(self) -> str:
         """The sitekey; ``""`` where the page shows none."""
         return self.challenge.sitekey or ""
-
-
-def _names(cookies: frozenset[tuple[str, str]]) -> set[str]:
-    return {name for name, _ in cookies}
 
 
 @dataclass(frozen=True, slots=True)
