@@ -18,13 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Child", "NoEngine"]
 
-#: Seconds of CPU for a page. The process ends itself a little later.
-PAGE_SECONDS = 1.8
-#: Seconds of wall time for the start.
-START_SECONDS = 60.0
-#: How much longer a page may wait for a busy machine than its scripts may run, or stop
-#: their process in the midst of something. Windows knows no limit of CPU time.
-PATIENCE = 1 if sys.platform == "win32" else 10
+#: Seconds of wall time for a page, for its scripts alone, and for the start.
+PAGE_SECONDS = 2.0
+SCRIPT_SECONDS = 1.8
+START_SECONDS = 20.0
 # Bytes of a reading, and of the standard error of a child that ended.
 MAX_REPLY = 4 << 20
 MAX_COMPLAINT = 2_000
@@ -62,7 +59,7 @@ class Child:
     """A child process, started at once. All calls but `kill` come from one thread.
 
     Args:
-        page_seconds: of CPU, after which a page's process ends.
+        page_seconds: after so much wall time a page's process is killed.
 
     Raises:
         NoEngine: it does not start.
@@ -75,7 +72,8 @@ class Child:
             raise NoEngine("Python does not know its own executable")
         folder = str(Path(__file__).resolve().parent.parent)
         paths = [path for path in sys.path if path]
-        arguments = json.dumps([folder, paths, page_seconds])
+        seconds = min(SCRIPT_SECONDS, page_seconds)
+        arguments = json.dumps([folder, paths, seconds])
         try:
             self._process = subprocess.Popen(  # noqa: S603  (our own interpreter)
                 [sys.executable, "-I", "-S", "-c", _BOOT, arguments],
@@ -110,7 +108,7 @@ class Child:
     def visit(self, visit: Visit) -> Reading | None:
         """Visit a page, or return ``None`` where that ended the process."""
         line = json.dumps(visit.as_dict()).encode() + b"\n"
-        answer = self._ask(line, self._page_seconds * PATIENCE)
+        answer = self._ask(line, self._page_seconds)
         try:
             return Reading.from_dict(answer) if isinstance(answer, dict) else None
         except (KeyError, TypeError, ValueError):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 
-from scrapy_onecaptcha.scripts.engine import Engine
 from scrapy_onecaptcha.scripts.models import Answer, Reading, Visit
 from scrapy_onecaptcha.scripts.visit import DRY_TOKENS, read
 
@@ -316,17 +314,6 @@ def test_a_widget_that_a_button_brings() -> None:
 def test_limits(script: str, stopped: str) -> None:
     reading = read(Visit(html=f"<script>{script}</script>", url=URL), 2)
     assert reading == Reading(stopped=stopped)
-
-
-def test_only_the_time_for_which_it_runs_counts() -> None:
-    """A busy machine lets it wait."""
-
-    def late() -> Engine:
-        time.sleep(1.2)
-        return Engine(5)
-
-    visit = Visit(html="<script>document.cookie = 'a=1'</script>", url=URL)
-    assert read(visit, 1, late).cookies == ("a=1",)
 
 
 @pytest.mark.parametrize(
