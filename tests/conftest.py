@@ -23,6 +23,10 @@ settings.register_profile(
 )
 settings.load_profile("unhurried")
 
+# A process that meets its first cookie would ask the internet for the list of public
+# suffixes, and wait as long as that takes.
+os.environ["TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS"] = ""
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
