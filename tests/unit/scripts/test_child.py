@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -75,6 +76,25 @@ def test_a_page_that_waits_for_a_busy_machine_is_read() -> None:
     assert reading is not None
     assert (reading.stopped, reading.cookies) == (None, ("a=1",))
     child.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_the_system_counts_the_cpu_of_a_page() -> None:
+    code = """
+import time
+from scrapy_onecaptcha.scripts.worker import _watched
+with _watched(0.2):
+    time.sleep(0.5)
+    print("on", flush=True)
+    while True:
+        pass
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False
+    )
+    assert ended.stdout == b"on\n"
+    # By its timer, or by its limit, which is of whole seconds.
+    assert -ended.returncode in (signal.SIGPROF, signal.SIGXCPU)
 
 
 @linux

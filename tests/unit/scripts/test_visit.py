@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from scrapy_onecaptcha.scripts.engine import Engine
 from scrapy_onecaptcha.scripts.models import Answer, Reading, Visit
 from scrapy_onecaptcha.scripts.visit import DRY_TOKENS, read
 
@@ -337,6 +339,15 @@ def test_awkward_scripts_end(script: str) -> None:
     reading = read(Visit(html=f"{API}{WIDGET}<script>{script}</script>", url=URL), 20)
     assert reading.stopped is None
     assert reading.sending is None
+
+
+def test_time_that_a_busy_machine_takes_is_not_the_page_s() -> None:
+    def make_engine() -> Engine:
+        time.sleep(0.6)
+        return Engine(5)
+
+    visit = Visit(html="<script>document.cookie = 'a=1'</script>", url=URL)
+    assert read(visit, 0.5, make_engine).cookies == ("a=1",)
 
 
 def test_nothing_to_visit() -> None:
