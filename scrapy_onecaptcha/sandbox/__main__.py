@@ -60,6 +60,7 @@ def _serve(sandbox: Sandbox, options: argparse.Namespace) -> None:
     from twisted.internet import reactor as installed  # noqa: PLC0415
 
     reactor: Any = installed
+
     def tell() -> None:
         sys.stdout.write(show(sandbox, options) + "\n")
         sys.stdout.flush()
