@@ -25,7 +25,7 @@ from twisted.internet.defer import Deferred
 from benchmarks.table import Row, at_most, show
 from scrapy_onecaptcha import detect
 from scrapy_onecaptcha._twisted import LoopClock
-from scrapy_onecaptcha.crawl.reading import Reader
+from scrapy_onecaptcha.crawl.reader import Reader
 from scrapy_onecaptcha.httpcache import GatelessDummyPolicy
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
 from tests.corpus.slow_pages import CONTENT, SELECTORS, SLOW, WIDGETS, page

@@ -1,17 +1,31 @@
-"""Waiting and waking: clocks, repeated calls, sleep and permits, with any reactor."""
+"""Waiting and waking, with any reactor or none.
+
+Clocks and sleep, repeated calls, permits, calls in the background and from threads.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
-__all__ = ["Beat", "Clock", "LoopClock", "Semaphore", "sleep"]
+__all__ = [
+    "Background",
+    "Beat",
+    "Clock",
+    "LoopClock",
+    "Semaphore",
+    "Waiters",
+    "caller_of_this_thread",
+    "sleep",
+]
+
+_Subject = TypeVar("_Subject")
 
 
 class Clock(Protocol):
@@ -107,6 +121,74 @@ def sleep(clock: Clock, seconds: float) -> Deferred[None]:
     done: Deferred[None] = Deferred(lambda _: call.cancel())
     call = clock.callLater(seconds, done.callback, None)
     return done
+
+
+class Waiters:
+    """Those who wait until something has changed; they look again when they wake."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Deferred[None]] = []
+
+    async def wait(self) -> None:
+        """Return at the next `wake`."""
+        woken: Deferred[None] = Deferred()
+        self._waiting.append(woken)
+        await woken
+
+    def wake(self) -> None:
+        """Wake all who wait now. Each goes on within this call."""
+        waiting, self._waiting = self._waiting, []
+        for woken in waiting:
+            woken.callback(None)  # of no effect on one that was cancelled
+
+
+class Background(Generic[_Subject]):
+    """Coroutines that nobody awaits.
+
+    Args:
+        failed: is told of each that raises.
+    """
+
+    def __init__(self, failed: Callable[[Any], object]) -> None:
+        self._failed = failed
+        self._running: list[_Subject] = []
+        self._ended = Waiters()
+
+    def __bool__(self) -> bool:
+        return bool(self._running)
+
+    def run(self, call: Coroutine[Deferred[Any], Any, Any], subject: _Subject) -> None:
+        """Run *call*, which is about *subject*."""
+        self._running.append(subject)
+        running = Deferred.fromCoroutine(call)
+        running.addErrback(self._failed)
+        running.addBoth(lambda _: self._end(subject))
+
+    def _end(self, subject: _Subject) -> None:
+        self._running.remove(subject)
+        self._ended.wake()
+
+    async def until_done(
+        self, concerns: Callable[[_Subject], bool] = lambda _: True
+    ) -> None:
+        """Return when all are done whose subject is one that *concerns* the caller."""
+        while any(map(concerns, self._running)):
+            await self._ended.wait()
+
+
+def caller_of_this_thread() -> Callable[..., object]:
+    """Return what makes a call in this thread's event loop, from another thread.
+
+    That raises ``RuntimeError`` where the loop has ended. There may be no reactor, in
+    which case none must be imported.
+    """
+    try:
+        return asyncio.get_running_loop().call_soon_threadsafe
+    except RuntimeError:  # then a reactor runs, and not on asyncio
+        from twisted.internet import reactor  # noqa: PLC0415  (it is installed by now)
+
+        caller: Any = reactor
+        return caller.callFromThread  # type: ignore[no-any-return]
 
 
 class Semaphore:

@@ -19,13 +19,12 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha._logging import one_line
+from scrapy_onecaptcha._logging import masked, one_line
 
 # Scrapy is imported where it is used: the process that runs scripts has none of it.
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 _NETLOC = re.compile(r"(?:\[[^][]+\]|[^][:]+)(?::[0-9]+)?")
-#: A UUID in lower case, as sitekeys are.
-UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _STORE_URL = re.compile(
     r"sqlite:///[^\0-\x1f]*[^/\0-\x1f]|unix://[^/\s]*/[^\s?]+(\?\S*)?|rediss?://[^/?\s]\S*"
 )
@@ -105,21 +104,6 @@ def shown_as(value: Any) -> str:
         return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
 
 
-def masked(text: str) -> str:
-    """Return *text* without keys, queries and credentials, cut to 200 characters."""
-    # Each pattern begins where nothing of its own goes before: no text is read twice.
-    text = re.sub(
-        r"(?<![a-z0-9])(?=[a-z]*[0-9])[a-z0-9]{24,}", "***", text, flags=re.IGNORECASE
-    )
-    text = re.sub(r"(?<![^\s'\"])(\w*:?//)?[^\s'\"]*@", r"\1***@", text)
-    text = re.sub(r"(//[^?#\s]*)(?:([?#])[^\s'\"]+)?", _without_query, text)
-    return text if len(text) <= 200 else text[:199] + "…"  # noqa: PLR2004
-
-
-def _without_query(url: re.Match[str]) -> str:
-    return f"{url[1]}{url[2]}***" if url[2] else url[1]
-
-
 def integer(least: int) -> Callable[[Any], int]:
     """Return a parser of whole numbers, *least* or more."""
 
@@ -190,6 +174,11 @@ def api_url(value: Any) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise ValueError
     return url
+
+
+def is_web_url(text: str) -> bool:
+    """Tell whether *text* is an http or https URL, as far as its scheme says."""
+    return text.lower().startswith(("http://", "https://"))
 
 
 def is_loopback(url: str) -> bool:
@@ -293,7 +282,7 @@ def one_of(*words: str) -> Callable[[Any], str]:
 
 def uuid(value: Any) -> str:
     """Accept a UUID, in lower case from here on."""
-    if not isinstance(value, str) or not UUID.fullmatch(value.strip().lower()):
+    if not isinstance(value, str) or not _UUID.fullmatch(value.strip().lower()):
         raise ValueError
     return value.strip().lower()
 

@@ -24,7 +24,8 @@ from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._scrapy import decompress
 from scrapy_onecaptcha.pages.gate_urls import names, says_so
 from scrapy_onecaptcha.pages.readings import reading_steps
-from scrapy_onecaptcha.request_options import RequestOptions
+from scrapy_onecaptcha.pages.steps import step
+from scrapy_onecaptcha.request_options import NOTES, RequestOptions
 from scrapy_onecaptcha.settings import request_defaults
 
 if TYPE_CHECKING:
@@ -107,9 +108,7 @@ class _Gateless:
 
     def _may_be_gate(self, response: Response, request: Request) -> bool:
         """Tell whether *response* is a gate, or takes too long for it to be known."""
-        options = RequestOptions.from_meta(
-            request.meta.get("onecaptcha"), self._defaults
-        )
+        options = RequestOptions.of(request, self._defaults)
         if not options.enabled:
             return False
         if response in self._undecided:
@@ -124,10 +123,8 @@ class _Gateless:
             return False
         began = self._clock()
         while self._clock() - began < MAX_SECONDS:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value is not None and end.value.kind == "gate"
+            if (done := step(steps)) is not None:
+                return done.result is not None and done.result.kind == "gate"
         self._undecided.add(response)
         self._tell(response)
         return True
@@ -160,7 +157,7 @@ def _is_about_a_gate(response: Response, request: Request) -> bool:
 
 def _is_stored_redirect(cachedresponse: Response, request: Request) -> bool:
     """Tell whether a request of the middleware would follow a stored redirect."""
-    own = "role" in (request.meta.get("_onecaptcha") or {})
+    own = "role" in (request.meta.get(NOTES) or {})
     return own and "Location" in cachedresponse.headers
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from scrapy import signals
 
-from scrapy_onecaptcha._scrapy import Engine
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.coordinator import Coordinator
+from scrapy_onecaptcha.crawl.engine import Engine
 from scrapy_onecaptcha.crawl.store import open_for
 from scrapy_onecaptcha.scripts.pool import ScriptPool
 from scrapy_onecaptcha.service.transport import reach

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, get_args
 from urllib.parse import unquote
 
-from scrapy_onecaptcha._logging import printable as plain
+from scrapy_onecaptcha._logging import counted, printable
 from scrapy_onecaptcha._redact import Secret
-from scrapy_onecaptcha._values import UUID
+from scrapy_onecaptcha._values import uuid
 
 __all__ = [
     "JSON",
@@ -19,6 +19,7 @@ __all__ = [
     "PLAIN_TEXT",
     "POINTS_PER_CNY",
     "REASONS",
+    "TOKEN_FIELDS",
     "URLENCODED",
     "Attempts",
     "Budget",
@@ -28,9 +29,9 @@ __all__ = [
     "Reservation",
     "Solution",
     "SolveReport",
+    "Verdict",
     "mask",
     "parse_proxy",
-    "plain",
     "price",
     "task_proxy",
     "valid_sitekey",
@@ -51,8 +52,15 @@ Reason = Literal[
     "scripts_missing",
 ]
 
+#: What a task came to, for the rules on money. ``"void"`` says nothing of its site.
+Verdict = Literal["accepted", "failed", "void"]
+
 #: Why a gate may be unsolvable.
 REASONS: tuple[Reason, ...] = get_args(Reason)
+
+#: What hCaptcha's script adds to its form; the second only without
+#: ``recaptchacompat=off``.
+TOKEN_FIELDS = ("h-captcha-response", "g-recaptcha-response")
 
 #: The media types of bodies.
 URLENCODED = "application/x-www-form-urlencoded"
@@ -77,13 +85,16 @@ def mask(secret: str | None) -> str:
 
 def valid_sitekey(text: str | None) -> str | None:
     """Return *text* in lower case if it is a sitekey, which is a UUID."""
-    lower = (text or "").strip().lower()
-    return lower if UUID.fullmatch(lower) else None
+    try:
+        return uuid(text)
+    except ValueError:
+        return None
 
 
 def price(points: float) -> str:
     """Return *points* and what they are worth, for a person."""
-    return f"{points:,.10g} points ({points / POINTS_PER_CNY:,.3f} CNY)"
+    told = counted(points, "point", ",.10g")
+    return f"{told} ({points / POINTS_PER_CNY:,.3f} CNY)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +128,7 @@ class Form:
     method: str = "POST"
     enctype: str = URLENCODED
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    token_fields: tuple[str, ...] = ("h-captcha-response", "g-recaptcha-response")
+    token_fields: tuple[str, ...] = TOKEN_FIELDS
     resp_key_field: str = "respKey"
     encoding: str = "utf-8"
     header: str | None = None
@@ -164,7 +175,7 @@ class Challenge:
     @property
     def seen(self) -> str:
         """The evidence of the verdict and how sure it is, as one line."""
-        seen = plain(" ".join(self.evidence))
+        seen = printable(" ".join(self.evidence))
         return f"{seen} Confidence: {self.confidence:.2f}."
 
 
@@ -241,7 +252,7 @@ class Reservation(Protocol):
         """Note that the stop of the crawl left it behind."""
         ...
 
-    def settle(self, verdict: Literal["accepted", "failed", "void"], /) -> None:
+    def settle(self, verdict: Verdict, /) -> None:
         """Say what the task came to; only the first verdict counts."""
         ...
 

@@ -24,13 +24,17 @@ from scrapy_onecaptcha._values import (
 from scrapy_onecaptcha.models import MAX_RQDATA
 
 if TYPE_CHECKING:
+    from scrapy import Request
     from scrapy.http import Response
 
     from scrapy_onecaptcha.models import Challenge
 
+#: The key of ``request.meta`` under which this package keeps its own notes.
+NOTES = "_onecaptcha"
+
 MAX_FIELDS = 8
 
-__all__ = ["KEYS", "UNSET", "RequestOptions"]
+__all__ = ["KEYS", "NOTES", "UNSET", "RequestOptions"]
 
 
 def _token_fields(value: Any) -> str | tuple[str, ...]:
@@ -122,6 +126,11 @@ class RequestOptions:
     def token_field(self) -> str | None:
         """Where the token goes, first of all."""
         return next(iter(self.fields), None)
+
+    @classmethod
+    def of(cls, request: Request, defaults: RequestOptions) -> RequestOptions:
+        """Return what *request* says of itself, as `from_meta` does."""
+        return cls.from_meta(request.meta.get("onecaptcha"), defaults)
 
     @classmethod
     def from_meta(cls, value: Any, defaults: RequestOptions) -> RequestOptions:

@@ -1,4 +1,4 @@
-"""The stats, log lines and closing summary of a crawl."""
+"""Counts what happens in a crawl, as stats, and tells it in log lines."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha._logging import counted, get_logger
 from scrapy_onecaptcha._twisted import Beat
 from scrapy_onecaptcha.models import REASONS
-from scrapy_onecaptcha.report.log_lines import FIRST_GATE, FIRST_WIDGET, Once, Quieted
+from scrapy_onecaptcha.report.crawl_summary import CrawlSummary
+from scrapy_onecaptcha.report.log_lines import (
+    FIRST_GATE,
+    FIRST_WIDGET,
+    Once,
+    Quieted,
+    scope_in_words,
+)
 from scrapy_onecaptcha.report.stat_names import STATS
-from scrapy_onecaptcha.report.tally import Ended, Tally, price_of, total
+from scrapy_onecaptcha.report.tally import Ended
 from scrapy_onecaptcha.service.error_codes import PREFIXES, RULES, family
 
 if TYPE_CHECKING:
@@ -24,18 +31,12 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.exceptions import OneCaptchaError
     from scrapy_onecaptcha.models import Challenge, Solution
-    from scrapy_onecaptcha.report.tally import TaskCount
+    from scrapy_onecaptcha.report.tally import Tally, TaskCount
     from scrapy_onecaptcha.settings import Config
 
 __all__ = ["STATS", "Report"]
 
 logger = get_logger("scrapy_onecaptcha")
-
-# A site may have any number of hosts. So many are counted one by one, and the summary
-# has a line for so many.
-MAX_SITES = 10_000
-MAX_TOLD = 20
-OTHERS = "other sites"
 
 #: Sites with tasks from which on a crawl without a budget is warned.
 MANY_SITES = 100
@@ -83,7 +84,7 @@ class Report:
         self._waiting = waiting
         self._forecast = forecast
         self._tasks = tasks
-        self._sites: dict[str, Tally] = {}
+        self._summary = CrawlSummary(tasks)
         self._losses = Quieted(clock.seconds)
         self._once = Once()
         self._ended = Ended()
@@ -107,24 +108,21 @@ class Report:
 
     def site(self, site: str) -> Tally:
         """Return the tally of *site*, or of all others where there are too many."""
-        if site not in self._sites and len(self._sites) >= MAX_SITES:
-            site = OTHERS
-        return self._sites.setdefault(site, Tally())
+        return self._summary.sites.at(site)
 
     # The crawl
 
     def started(self, domains: tuple[str, ...] | None, service: str) -> None:
         """Log scope, budget and price; warn if nothing limits the cost."""
         config = self._config
-        scope = ", ".join(domains) if domains else "every host that the spider asks for"
         limit = config.max_tasks
         budget = counted(limit, "task") if limit else "no limit"
         logger.info(
-            "Solving hCaptcha gates on %s by %s; budget: %s, %g points a task",
-            scope,
+            "Solving hCaptcha gates on %s by %s; budget: %s, %s a task",
+            scope_in_words(domains),
             service,
             budget,
-            config.task_cost,
+            counted(config.task_cost, "point", "g"),
         )
         if not domains and not (config.max_tasks or config.max_tasks_per_site):
             logger.warning(
@@ -149,61 +147,16 @@ class Report:
             counted(waiting, "request"),
             counted(self._open_tasks, "task"),
             f", {forecast}" if (forecast := self._forecast()) else "",
-            self._totals(),
-        )
-
-    def _totals(self) -> str:
-        total_ = self._sum(list(self._sites))
-        return (
-            f"{counted(self._tasks.total, 'task')}, {total_.passed} passed, "
-            f"{total_.failed} failed, {price_of(total_)}"
+            self._summary.totals(),
         )
 
     def closed(self, told: Iterable[str] | None = None) -> None:
         """Log the summary, or the lines of *told* in its place."""
         self._progress.stop()
-        if told is not None:
-            for line in told:
-                logger.info("%s", line)
-            return
-        if not self._sites:
-            logger.info("hCaptcha: no gate met, nothing spent")
-            return
-        ranked = sorted(self._sites, key=self._rank, reverse=True)
-        for site in sorted(ranked[:MAX_TOLD]):
-            self._tell_site(site, self._sites[site], self._tasks_of(site))
-        rest = ranked[MAX_TOLD:]
-        if rest:
-            tasks = sum(map(self._tasks_of, rest))
-            self._tell_site(f"{len(rest)} more sites", self._sum(rest), tasks)
-        abandoned = f"; {self._abandoned} abandoned" if self._abandoned else ""
-        logger.info("hCaptcha in all: %s%s", self._totals(), abandoned)
-
-    def _rank(self, site: str) -> tuple[int, int, int]:
-        tally = self._sites[site]
-        return self._tasks_of(site), tally.lost, tally.shared
-
-    def _tasks_of(self, site: str) -> int:
-        if site != OTHERS:
-            return self._tasks.of(site)
-        named = sum(self._tasks.of(each) for each in self._sites)
-        return self._tasks.total - named
-
-    def _sum(self, sites: list[str]) -> Tally:
-        return total(self._sites[site] for site in sites)
-
-    def _tell_site(self, site: str, tally: Tally, tasks: int) -> None:
-        logger.info(
-            "hCaptcha on %s: %s, %d passed, %d failed, %s shared another's clearance, "
-            "%s lost, spent %s",
-            site,
-            counted(tasks, "task"),
-            tally.passed,
-            tally.failed,
-            counted(tally.shared, "page"),
-            counted(tally.lost, "page"),
-            price_of(tally),
-        )
+        if told is None:
+            told = self._summary.lines(abandoned=self._abandoned)
+        for line in told:
+            logger.info("%s", line)
 
     # A task
 
@@ -368,7 +321,8 @@ class Report:
         withheld = self._losses.admit(site, error.reason)
         if withheld is None:
             return
-        more = f" ({withheld} more such pages since the last line)" if withheld else ""
+        further = counted(withheld, "more such page")
+        more = f" ({further} since the last line)" if withheld else ""
         why = str(error).rstrip(".")
         level = logging.INFO if self._config.dry_run else logging.WARNING
         logger.log(level, "Gated page lost: %s: %s. %s%s", url, why, error.advice, more)

@@ -23,7 +23,7 @@ from scrapy_onecaptcha import (
 from scrapy_onecaptcha.addon import ORDER
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.endings import FAILED
-from scrapy_onecaptcha.crawl.gate import NO_CONTENT
+from scrapy_onecaptcha.crawl.statuses import NO_CONTENT
 from scrapy_onecaptcha.models import MAX_RQDATA, REASONS
 from scrapy_onecaptcha.pages.html import MAX_BYTES
 from scrapy_onecaptcha.request_options import KEYS

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.exceptions import UsageError
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.cli.service import balance_of, has_no_balance, read_config
@@ -85,4 +86,5 @@ def in_words(told: dict[str, Any]) -> str:
     left = price(told["points"])
     if told["solves"] is None:
         return left
-    return f"{left}: {told['solves']:,} solves at {told['task_cost']:g} points"
+    solves = counted(told["solves"], "solve", ",")
+    return f"{left}: {solves} at {counted(told['task_cost'], 'point', 'g')}"

@@ -12,6 +12,7 @@ from scrapy.exceptions import UsageError
 from scrapy.utils.misc import load_object
 from scrapy.utils.project import inside_project
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.cli import balance
 from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.checks.finding import SEVERITIES, Finding
@@ -194,7 +195,4 @@ def in_words(told: dict[str, Any]) -> Iterator[str]:
         yield f"The service knows the key: {balance.in_words(account)}"
     elif account is not None and account["error"] and not told["errors"]:
         yield f"The service did not say whether it knows the key: {account['error']}"
-    yield ", ".join(
-        f"{told[f'{severity}s']} {severity}{'s' * (told[f'{severity}s'] != 1)}"
-        for severity in SEVERITIES
-    )
+    yield ", ".join(counted(told[f"{severity}s"], severity) for severity in SEVERITIES)

@@ -17,14 +17,15 @@ from parsel import Selector
 from scrapy.exceptions import UsageError
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 
+from scrapy_onecaptcha._logging import counted, printable
 from scrapy_onecaptcha._redact import without_user
+from scrapy_onecaptcha._values import is_web_url
 from scrapy_onecaptcha.cli.base import DONE, WRONG_USAGE, Tool
-from scrapy_onecaptcha.cli.page_fetch import Look, fetch, is_url
+from scrapy_onecaptcha.cli.page_fetch import Look, fetch
 from scrapy_onecaptcha.cli.runner import run
 from scrapy_onecaptcha.cli.saving import save
 from scrapy_onecaptcha.crawl.scope import Scope
 from scrapy_onecaptcha.exceptions import SubmissionRefused
-from scrapy_onecaptcha.models import plain
 from scrapy_onecaptcha.pages.detection import detect
 from scrapy_onecaptcha.pages.html import MAX_BYTES, is_html, parse
 from scrapy_onecaptcha.pages.widgets import read_captcha
@@ -126,16 +127,16 @@ class Detect(Tool):
 
     def run(self, call: Call) -> int:
         """Look at all targets, then show them in the order they were named."""
-        hints = RequestOptions(expect=call.options.expect)
+        options = RequestOptions(expect=call.options.expect)
         looks = [Look(target) for target in call.arguments]
-        fetched = [look for look in looks if is_url(look.target)]
+        fetched = [look for look in looks if is_web_url(look.target)]
         for look in looks:
             if look not in fetched:
-                _read(look, call.options, hints)
+                _read(look, call.options, options)
         if fetched:
             run(
                 call.settings,
-                lambda stage: fetch(stage, call.settings, fetched, hints),
+                lambda stage: fetch(stage, call.settings, fetched, options),
             )
         for number, look in enumerate(looks, start=1):
             told = tell(look)
@@ -158,12 +159,12 @@ def _check(targets: list[str], opts: Namespace) -> None:
     if not targets:
         raise UsageError("detect what? Name a URL or a FILE")
     for target in targets:
-        if "://" in target and not is_url(target):
+        if "://" in target and not is_web_url(target):
             raise UsageError(f"{target}: only http and https are fetched")
-    files = [target for target in targets if not is_url(target)]
+    files = [target for target in targets if not is_web_url(target)]
     if (opts.url or opts.status) and len(files) != len(targets):
         raise UsageError("--url and --status are for a FILE: a URL brings its own")
-    if opts.url and not (is_url(opts.url) and len(files) == 1):
+    if opts.url and not (is_web_url(opts.url) and len(files) == 1):
         raise UsageError("--url is the http or https URL of one FILE")
     if opts.status and not 100 <= opts.status <= 599:  # noqa: PLR2004
         raise UsageError(f"--status {opts.status} is no HTTP status")
@@ -174,7 +175,7 @@ def _check(targets: list[str], opts: Namespace) -> None:
             raise UsageError(f"--expect {opts.expect!r}: {error}") from None
 
 
-def _read(look: Look, opts: Namespace, hints: RequestOptions) -> None:
+def _read(look: Look, opts: Namespace, options: RequestOptions) -> None:
     """Read a page from the disk."""
     path = Path(look.target)
     try:
@@ -185,7 +186,7 @@ def _read(look: Look, opts: Namespace, hints: RequestOptions) -> None:
     kind = _RESPONSES.get(path.suffix.lower(), HtmlResponse)
     status = opts.status or 200
     look.response = kind(opts.url or NOWHERE, status=status, body=body)
-    look.challenge = detect(look.response, hints, scripts=True)
+    look.challenge = detect(look.response, options, scripts=True)
 
 
 def tell(look: Look) -> dict[str, Any]:
@@ -221,7 +222,7 @@ def tell(look: Look) -> dict[str, Any]:
 
 def show(told: dict[str, Any], *, as_json: bool) -> str:
     """Return what is written of a page, which may try to write to the terminal."""
-    return json.dumps(told) if as_json else "\n".join(map(plain, _lines(told)))
+    return json.dumps(told) if as_json else "\n".join(map(printable, _lines(told)))
 
 
 def _submission(form: Form | None) -> dict[str, Any] | None:
@@ -320,7 +321,7 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
 def _seen(told: dict[str, Any]) -> str:
     where = ", ".join([f"led from {url} to" for url in told["led_from"][:1]])
     kind = told["content_type"] or "no content type"
-    what = f"status {told['status']}, {kind}, {told['bytes']} bytes"
+    what = f"status {told['status']}, {kind}, {counted(told['bytes'], 'byte')}"
     said = told["url"] if told["url"] != NOWHERE else "a file (--url says from where)"
     return f"{where} {said}: {what}".strip()
 

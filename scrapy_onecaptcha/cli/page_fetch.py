@@ -13,11 +13,11 @@ from scrapy.utils.datatypes import SequenceExclude
 from scrapy.utils.misc import load_object
 from twisted.internet.defer import CancelledError
 
-from scrapy_onecaptcha._scrapy import Engine
 from scrapy_onecaptcha.addon import ORDER
+from scrapy_onecaptcha.crawl.engine import Engine
 from scrapy_onecaptcha.crawl.page_scripts import PageScripts
-from scrapy_onecaptcha.crawl.reading import Reader
-from scrapy_onecaptcha.crawl.rules import is_robots
+from scrapy_onecaptcha.crawl.reader import Reader
+from scrapy_onecaptcha.crawl.request_rules import is_robots
 from scrapy_onecaptcha.crawl.shutdown import shielded
 from scrapy_onecaptcha.middleware import OneCaptchaMiddleware
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.cli.runner import Stage
     from scrapy_onecaptcha.models import Challenge
 
-__all__ = ["Look", "fetch", "is_url"]
+__all__ = ["Look", "fetch"]
 
 # Items, feeds, job directory and consoles of the project are off here.
 _SETTINGS: dict[str, Any] = {
@@ -73,7 +73,7 @@ async def fetch(
     stage: Stage,
     settings: Settings,
     looks: Sequence[Look],
-    hints: RequestOptions = UNSET,
+    options: RequestOptions = UNSET,
     *,
     fresh: bool = False,
 ) -> None:
@@ -83,7 +83,7 @@ async def fetch(
         stage: what it runs on.
         settings: the project's.
         looks: to be filled in.
-        hints: for the detection.
+        options: what the user says of the pages.
         fresh: whether Scrapy's HTTP cache is left out.
     """
     settings = settings.copy()
@@ -92,7 +92,7 @@ async def fetch(
         put_in_place(settings)
         # With the reactor that runs already.
         crawler = Crawler(LookSpider, settings)
-        crawl = stage.process.crawl(crawler, looks=looks, hints=hints, fresh=fresh)
+        crawl = stage.process.crawl(crawler, looks=looks, options=options, fresh=fresh)
         await shielded(crawl)
     except CancelledError:
         raise
@@ -114,11 +114,6 @@ def put_in_place(settings: Settings) -> None:
         middlewares[OneCaptchaMiddleware] = None
     added = {Looker: ORDER, MissingRobots: MISSING_ROBOTS_ORDER}
     settings.set("DOWNLOADER_MIDDLEWARES", middlewares | added, "cmdline")
-
-
-def is_url(target: str) -> bool:
-    """Tell whether *target* is something to fetch."""
-    return target.lower().startswith(("http://", "https://"))
 
 
 class MissingRobots:
@@ -174,7 +169,7 @@ class Looker:
         look: Look | None = request.cb_kwargs.get("look")
         if look is not None:
             response.request = request
-            reading = self._reader.read(response, request.cb_kwargs["hints"])
+            reading = self._reader.read(response, request.cb_kwargs["options"])
             challenge = await self._engine.as_scrapy(reading)
             look.response, look.challenge = response, challenge
             if challenge is not None and challenge.kind == "gate":
@@ -189,11 +184,11 @@ class LookSpider(Spider):
     name = "onecaptcha-detect"
 
     def __init__(
-        self, looks: Sequence[Look], hints: RequestOptions, *, fresh: bool
+        self, looks: Sequence[Look], options: RequestOptions, *, fresh: bool
     ) -> None:
         super().__init__()
         self._looks = looks
-        self._hints = hints
+        self._options = options
         self._fresh = fresh
 
     async def start(self) -> AsyncIterator[Any]:
@@ -210,7 +205,7 @@ class LookSpider(Spider):
             look.target,
             callback=self.parse,
             errback=self.failed,
-            cb_kwargs={"look": look, "hints": self._hints},
+            cb_kwargs={"look": look, "options": self._options},
             # A 503 is as good as any: it may well be the gate.
             meta={
                 "dont_cache": self._fresh,

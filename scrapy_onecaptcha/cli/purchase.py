@@ -12,10 +12,11 @@ from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha.cli.detect import nothing
 from scrapy_onecaptcha.cli.page_fetch import Look, fetch
-from scrapy_onecaptcha.cli.service import connected, price
+from scrapy_onecaptcha.cli.service import connected
 from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.crawl.gate import task_of
 from scrapy_onecaptcha.exceptions import OneCaptchaError, UnsolvableGate
+from scrapy_onecaptcha.models import price
 from scrapy_onecaptcha.service.solver import Solver
 
 if TYPE_CHECKING:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrapy.exceptions import UsageError
 
 from scrapy_onecaptcha import exceptions
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
+from scrapy_onecaptcha.report.dates import DAY, parse_iso
 from scrapy_onecaptcha.report.html import page
 from scrapy_onecaptcha.report.ledger import read
 from scrapy_onecaptcha.report.summary import of_site, summarize
 from scrapy_onecaptcha.report.text import in_words
-from scrapy_onecaptcha.report.wording import count_of
 from scrapy_onecaptcha.service.error_codes import rule
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ReportTool", "advice", "moment_of"]
 
-_UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+_UNITS = {"m": 60.0, "h": 3600.0, "d": DAY, "w": 7 * DAY}
 _AGO = re.compile(r"(\d{1,6})([mhdw])")
 
 #: Lines that are no records of which the reason is shown.
@@ -111,15 +111,12 @@ def moment_of(when: str, now: float) -> float:
     if ago:
         return now - int(ago[1]) * _UNITS[ago[2]]
     try:
-        moment = datetime.fromisoformat(when.replace("Z", "+00:00"))
+        return parse_iso(when)
     except ValueError:
         raise UsageError(
             f"--since is {when!r}; allowed: 7d, 12h, 30m, 2w, or a date (UTC) like "
             "2026-11-01"
         ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return moment.timestamp()
 
 
 def advice(code: str) -> str:
@@ -170,4 +167,4 @@ class _Faults:
             yield f"{fault.path}, line {fault.number}: {fault.why}; left out"
         more = self.count - len(self._first)
         if more:
-            yield f"{count_of(more, 'more line')} left out"
+            yield f"{counted(more, 'more line', ',')} left out"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.exceptions import NotConfigured, UsageError
 
-from scrapy_onecaptcha.models import price
 from scrapy_onecaptcha.service.client import Client
 from scrapy_onecaptcha.settings import PREFIX, Config
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.exceptions import ServiceError
 
-__all__ = ["balance_of", "connected", "has_no_balance", "price", "read_config"]
+__all__ = ["balance_of", "connected", "has_no_balance", "read_config"]
 
 #: Error codes of a service that does not know getBalance: its own, or of HTTP.
 _NO_SUCH_CALL = frozenset(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from scrapy.exceptions import UsageError
 
-from scrapy_onecaptcha._values import text, uuid
+from scrapy_onecaptcha._values import is_web_url, text, uuid
 from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
-from scrapy_onecaptcha.cli.page_fetch import is_url
 from scrapy_onecaptcha.cli.purchase import Purchase
 from scrapy_onecaptcha.cli.runner import run
-from scrapy_onecaptcha.cli.service import price, read_config
-from scrapy_onecaptcha.models import MAX_RQDATA
+from scrapy_onecaptcha.cli.service import read_config
+from scrapy_onecaptcha.models import MAX_RQDATA, price
+from scrapy_onecaptcha.service.protocol import MAX_USER_AGENT
 from scrapy_onecaptcha.service.task import Task
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.settings import Config
 
 __all__ = ["Solve", "task_for"]
-
-#: Characters of the longest User-Agent.
-MAX_USER_AGENT = 1024
 
 
 class Solve(Tool):
@@ -64,7 +61,7 @@ class Solve(Tool):
         if options.sitekey is None:
             _check_page(arguments, options)
         else:
-            if arguments or not (options.url and is_url(options.url)):
+            if arguments or not (options.url and is_web_url(options.url)):
                 raise UsageError("--sitekey goes with --url, an http or https URL")
             task_for(options)
 
@@ -94,7 +91,7 @@ def _check_page(arguments: list[str], options: Namespace) -> None:
             raise UsageError(f"--{option} goes with --sitekey: a page brings its own")
     if not arguments:
         raise UsageError("solve what? Name a URL, or --sitekey KEY and --url URL")
-    if not is_url(arguments[0]):
+    if not is_web_url(arguments[0]):
         raise UsageError(f"{arguments[0]}: a URL begins with http:// or https://")
 
 

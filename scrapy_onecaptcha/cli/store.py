@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,8 +13,10 @@ from scrapy.exceptions import UsageError
 from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.cli.base import DONE, FAILED, Tool, exits
 from scrapy_onecaptcha.cli.runner import run
+from scrapy_onecaptcha.crawl.store import place_of
+from scrapy_onecaptcha.report.dates import iso
 from scrapy_onecaptcha.settings import PREFIX, SETTINGS
-from scrapy_onecaptcha.stores import default_url, open_store
+from scrapy_onecaptcha.stores import open_store
 from scrapy_onecaptcha.stores.base import StoreFault
 from scrapy_onecaptcha.stores.naming import parts_of, site_of
 
@@ -61,7 +63,8 @@ class StoreTool(Tool):
 
     def run(self, call: Call) -> int:
         """Open the store, and do it."""
-        store = _store_of(call.settings)
+        url, namespace = _place(call.settings)
+        store = _store_of(url, namespace)
         try:
             told = run(call.settings, lambda _: _do(store, call.arguments))
         except StoreFault as fault:
@@ -71,7 +74,7 @@ class StoreTool(Tool):
             for line in told if isinstance(told, list) else [told]:
                 call.terminal.as_json(line)
         else:
-            call.terminal.result(*in_words(told, _namespace(call.settings)))
+            call.terminal.result(*in_words(told, namespace))
         return DONE
 
 
@@ -82,24 +85,28 @@ def _is_site(text: str) -> bool:
     )
 
 
-def _store_of(settings: BaseSettings) -> Store:
-    """Return the store that a crawl with *settings* uses.
+def _place(settings: BaseSettings) -> tuple[str | None, str]:
+    """Return URL and namespace of the store that a crawl with *settings* uses.
 
     Raises:
-        UsageError: there is none, or a setting is bad.
+        UsageError: a setting is bad.
     """
-    url = _read(settings, _STORE) or default_url(settings.get("JOBDIR"))
+    named = _read(settings, _STORE), _read(settings, f"{_STORE}_NAMESPACE")
+    return place_of(*named, settings)
+
+
+def _store_of(url: str | None, namespace: str) -> Store:
+    """Return the store at *url*.
+
+    Raises:
+        UsageError: there is none.
+    """
     if url is None:
         raise UsageError(f"there is no store: set {_STORE}, or JOBDIR")
     path = url.removeprefix("sqlite:///")
     if path != url and not Path(path).exists():
         raise UsageError(f"there is no store yet: {path}")
-    return open_store(url, uuid.uuid4().hex, namespace=_namespace(settings))
-
-
-def _namespace(settings: BaseSettings) -> str:
-    named = _read(settings, f"{_STORE}_NAMESPACE")
-    return str(named or settings.get("BOT_NAME") or "")
+    return open_store(url, uuid.uuid4().hex, namespace=namespace)
 
 
 def _read(settings: BaseSettings, name: str) -> Any:
@@ -141,7 +148,7 @@ def tell(entry: Entry) -> dict[str, Any]:
         "egress": egress,
         "token_per_page": entry.token_per_page,
         "generation": clearance and clearance.generation,
-        "earned_at": clearance and _iso(clearance.earned_at),
+        "earned_at": clearance and iso(clearance.earned_at).replace("+00:00", "Z"),
         "seconds": round(entry.seconds) if clearance else None,
         "user_agent": clearance and clearance.user_agent,
         "cookies": None
@@ -149,11 +156,6 @@ def tell(entry: Entry) -> dict[str, Any]:
         else sorted(str(cookie.get("name")) for cookie in clearance.cookies),
         "url_pass": clearance and sorted(name for name, _ in clearance.url_pass),
     }
-
-
-def _iso(moment: float) -> str:
-    date = datetime.fromtimestamp(moment, timezone.utc)
-    return date.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def in_words(told: Any, namespace: str = "") -> Sequence[str]:

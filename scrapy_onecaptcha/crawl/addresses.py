@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from scrapy import Request
 
-__all__ = ["GateAddresses", "chain_of"]
+__all__ = ["GateAddresses", "chain_of", "is_same"]
 
 #: Addresses that are remembered; those are forgotten first that were met first.
 MAX_ADDRESSES = 1000
@@ -87,7 +87,7 @@ class GateAddresses:
             method: of what the spider asked for.
         """
         urls = list(chain)
-        if len(urls) < 2 or _same(asked, urls[-1]):  # noqa: PLR2004
+        if len(urls) < 2 or is_same(asked, urls[-1]):  # noqa: PLR2004
             return False
         if not self._led_from and not self._certain:
             return False  # most crawls, most of the time
@@ -133,13 +133,14 @@ def chain_of(request: Request) -> list[str]:
     return [*request.meta.get("redirect_urls", ()), request.url]
 
 
+def is_same(first: str, second: str) -> bool:
+    """Tell whether two URLs are the same, their fragments aside."""
+    return _whole(first) == _whole(second)
+
+
 def _without_query(url: str) -> str:
     return urlunsplit(urlsplit(url)._replace(query="", fragment=""))
 
 
 def _whole(url: str) -> str:
     return url.partition("#")[0]
-
-
-def _same(first: str, second: str) -> bool:
-    return _whole(first) == _whole(second)

@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from scrapy import Request
 
-    from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.engine import Engine
 
 __all__ = ["Arrival", "ArrivalTimes"]
 

@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 
 from scrapy.http import Response
 
-from scrapy_onecaptcha import _redact, _scrapy
+from scrapy_onecaptcha import _redact
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.addresses import chain_of
+from scrapy_onecaptcha.crawl.departures import take_pass_off
 from scrapy_onecaptcha.crawl.endings import restore, spare
 from scrapy_onecaptcha.crawl.flow import GateFlow
 from scrapy_onecaptcha.crawl.gate import Delivered, Gated, note_passed
 from scrapy_onecaptcha.crawl.gate_cookies import GateCookies
-from scrapy_onecaptcha.crawl.rules import is_robots
+from scrapy_onecaptcha.crawl.request_rules import is_robots
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.crawl.site import SiteClient
 from scrapy_onecaptcha.exceptions import OneCaptchaError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.departures import Departures
     from scrapy_onecaptcha.crawl.endings import Endings
     from scrapy_onecaptcha.crawl.flow_context import FlowContext
-    from scrapy_onecaptcha.crawl.rules import RequestRules
+    from scrapy_onecaptcha.crawl.request_rules import RequestRules
     from scrapy_onecaptcha.crawl.slots import SlotLoans
     from scrapy_onecaptcha.models import Challenge
     from scrapy_onecaptcha.pages.steps import Steps
@@ -166,9 +167,7 @@ class Arrivals:
         if request_meta.role_of(request) is not None:
             return
         self._departures.return_ticket(request)
-        asked = (request.meta.get(request_meta.KEY) or {}).pop("asked", None)
-        if asked is not None:
-            _scrapy.set_url(request, asked)
+        take_pass_off(request)
         if "redirect_urls" not in request.meta:
             request_meta.forget(request)
 
@@ -180,12 +179,8 @@ class Arrivals:
         if session is None or own or is_robots(request):
             return  # its sender judges it
         session.line.saw(gate=gated)
-        if not request_meta.is_evidence(request, response):
-            return
         if not gated and not self._strayed(request):
-            stamp = request_meta.stamp_of(request)
-            content = Delivered(response).shows_content
-            session.line.answered(stamp, response.status, content=content)
+            note_passed(session, Delivered(response))
 
     def _strayed(self, request: Request) -> bool:
         if "redirect_urls" not in request.meta:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
-
-from twisted.internet.defer import Deferred
+from typing import TYPE_CHECKING, Protocol
 
 from scrapy_onecaptcha._logging import counted
+from scrapy_onecaptcha._twisted import Waiters
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 from scrapy_onecaptcha.exceptions import (
     AttemptsExhausted,
@@ -15,6 +14,7 @@ from scrapy_onecaptcha.exceptions import (
     CircuitOpen,
 )
 from scrapy_onecaptcha.report.tally import TaskCount
+from scrapy_onecaptcha.stores.base import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,17 +23,13 @@ if TYPE_CHECKING:
 
     from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
     from scrapy_onecaptcha.exceptions import OneCaptchaError
-    from scrapy_onecaptcha.models import Solution
+    from scrapy_onecaptcha.models import Solution, Verdict
     from scrapy_onecaptcha.report.journal import Entry, Journal, Subject
     from scrapy_onecaptcha.report.snapshot import BreakerState
     from scrapy_onecaptcha.settings import Config
     from scrapy_onecaptcha.stores.base import Reservation
 
 __all__ = ["PageAttempts", "Policy", "TaskReservation"]
-
-#: Sites that accept tokens also refuse some of them, so that a series of refusals is
-#: normal there: the limit of such a site is so many times higher.
-TRUSTED_FACTOR = 4
 
 
 @dataclass(slots=True)
@@ -44,10 +40,7 @@ class _Site:
     failures: int = 0
     accepted: bool = False
     failed_at: float = 0.0
-    waiting: list[Deferred[None]] = field(default_factory=list)
-
-
-Verdict = Literal["accepted", "failed", "void"]
+    settled: Waiters = field(default_factory=Waiters, compare=False)
 
 
 class TaskReport(Protocol):
@@ -256,7 +249,8 @@ class Policy:
         self.report = report
         self.shared = shared
         self._sites: dict[str, _Site] = {}
-        self._unsettled: list[Deferred[None]] = []
+        self._limits = Limits(max_failures=config.max_failures)
+        self._settled = Waiters()
 
     @property
     def tasks(self) -> int:
@@ -286,9 +280,7 @@ class Policy:
     async def until_settled(self) -> None:
         """Wait until every task has its verdict: what was paid for is used."""
         while any(state.pending for state in self._sites.values()):
-            settled: Deferred[None] = Deferred()
-            self._unsettled.append(settled)
-            await settled
+            await self._settled.wait()
 
     async def reserve(self, site: str) -> TaskReservation:
         """Return the right to create one task for *site*.
@@ -306,9 +298,7 @@ class Policy:
             if not state.pending:
                 self._probe(site, state)
                 break
-            verdict: Deferred[None] = Deferred()
-            state.waiting.append(verdict)
-            await verdict
+            await state.settled.wait()
         state.pending += 1
         cost = self._config.task_cost
         if self.shared is None:
@@ -332,10 +322,9 @@ class Policy:
         return max(0.0, self.cooldown_end(site) - self._now())
 
     def _closed(self, state: _Site) -> bool:
-        limit = self._config.max_failures
-        if state.accepted:
-            return state.failures < limit * TRUSTED_FACTOR
-        return state.failures + state.pending < limit
+        return self._limits.admits(
+            state.failures, state.pending, accepted=state.accepted
+        )
 
     def _probe(self, site: str, state: _Site) -> None:
         now = self._now()
@@ -381,8 +370,5 @@ class Policy:
         if state == _Site():
             # Nothing is known of it: so memory grows no faster than the bill.
             del self._sites[site]
-        waiting, state.waiting = [*state.waiting, *self._unsettled], []
-        self._unsettled = []
-        for one in waiting:
-            if not one.called:
-                one.callback(None)
+        state.settled.wake()
+        self._settled.wake()

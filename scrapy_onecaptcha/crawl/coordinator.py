@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.addresses import GateAddresses
@@ -14,23 +13,25 @@ from scrapy_onecaptcha.crawl.arrivals import NO_COOKIES, Arrivals
 from scrapy_onecaptcha.crawl.bookkeeping import make_journal, tell_end
 from scrapy_onecaptcha.crawl.budget import PageAttempts, Policy
 from scrapy_onecaptcha.crawl.departures import Departures
-from scrapy_onecaptcha.crawl.dry_run import DryRun, DryRunCounts
 from scrapy_onecaptcha.crawl.duplicates import DroppedRedirects
 from scrapy_onecaptcha.crawl.endings import Endings
 from scrapy_onecaptcha.crawl.flow_context import FlowContext
-from scrapy_onecaptcha.crawl.leases import LocalLeases
-from scrapy_onecaptcha.crawl.page_scripts import PageScripts
+from scrapy_onecaptcha.crawl.from_settings import (
+    domains_in_scope,
+    make_dry_run,
+    make_leases,
+    make_page_scripts,
+    make_shared_budget,
+    max_held,
+)
 from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
-from scrapy_onecaptcha.crawl.reading import Reader
-from scrapy_onecaptcha.crawl.rules import RequestRules
+from scrapy_onecaptcha.crawl.reader import Reader
+from scrapy_onecaptcha.crawl.request_rules import RequestRules
 from scrapy_onecaptcha.crawl.scope import Scope
-from scrapy_onecaptcha.crawl.script_turns import ScriptTurns
 from scrapy_onecaptcha.crawl.sessions import Sessions
-from scrapy_onecaptcha.crawl.shared_budget import SharedBudget
 from scrapy_onecaptcha.crawl.shutdown import Waits
 from scrapy_onecaptcha.crawl.site import SiteContext
 from scrapy_onecaptcha.crawl.slots import SlotLoans
-from scrapy_onecaptcha.crawl.store_leases import StoreLeases
 from scrapy_onecaptcha.crawl.widget import solve_widget
 from scrapy_onecaptcha.httpcache import keeps_gates_out
 from scrapy_onecaptcha.report.signals import SignalSender
@@ -39,15 +40,14 @@ from scrapy_onecaptcha.service.solver import Solver
 from scrapy_onecaptcha.stats import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
 
-    from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
-    from scrapy_onecaptcha.crawl.leases import Leases
+    from scrapy_onecaptcha.crawl.engine import Engine
     from scrapy_onecaptcha.crawl.store import CrawlStore
     from scrapy_onecaptcha.models import Solution
     from scrapy_onecaptcha.report.snapshot import Snapshot, StoreState
@@ -58,10 +58,6 @@ if TYPE_CHECKING:
 __all__ = ["Coordinator"]
 
 logger = get_logger(__name__)
-
-#: Requests that are held unsent, for each of ``CONCURRENT_REQUESTS``, where they come
-#: from a queue that others may read or that a crash must not lose.
-HELD_FACTOR = 4
 
 
 class Coordinator:
@@ -90,30 +86,29 @@ class Coordinator:
         store: CrawlStore | None = None,
     ) -> None:
         settings = crawler.settings
-        auth_encoding = settings.get("HTTPPROXY_AUTH_ENCODING") or "latin-1"
-        self._auth_encoding = auth_encoding
+        self._auth_encoding = settings.get("HTTPPROXY_AUTH_ENCODING") or "latin-1"
         self._clock = clock
         self._engine = engine
         self._stats = crawler.stats
         self._api_url = config.api_url
         self._has_cookies = settings.getbool("COOKIES_ENABLED")
         self._rules = RequestRules(config)
-        self._scripts = PageScripts(
-            engine,
-            ScriptTurns(
-                scripts,
-                limit=config.max_failures,
-                cooldown=config.cooldown,
-                now=clock.seconds,
-            ),
-            on=config.scripts == "run",
-            hosts=config.script_hosts,
-        )
+        self._scripts = make_page_scripts(config, engine, scripts, clock)
         self._reader = Reader(self._scripts, clock)
         self._waits = Waits(clock, lambda: engine.is_closing)
+        self.loans = SlotLoans(engine, max_held(config, settings), config.max_parked)
+        self.queues = QueuePriority(engine, clock)
+        self.scope = Scope(lambda: domains_in_scope(config, engine))
+        self.sessions = Sessions(
+            clock, config.cooldown, config.concurrent_tasks, engine, self._auth_encoding
+        )
+        addresses = GateAddresses()
+        self.dropped_redirects = DroppedRedirects(addresses)
+
+        # Money
         self._store = store
-        self._shared = _shared_budget(store, clock, random)
-        self.loans = SlotLoans(engine, _max_held(config, settings), config.max_parked)
+        self._shared = make_shared_budget(store, clock, random)
+        self._leases = make_leases(store, config, self.sessions, engine, clock, random)
         sender = SignalSender(crawler.signals.send_catch_log)
         self.journal = make_journal(crawler, config, clock.seconds, sender)
         tasks = TaskCount()
@@ -126,20 +121,7 @@ class Coordinator:
             self.journal.forecast,
         )
         self.policy = Policy(config, clock.seconds, tasks, self.report, self._shared)
-        counts = DryRunCounts(config.task_cost)
-        dry_run = DryRun(counts, self.report, shared=config.share_clearance)
-        self._dry_run = dry_run if config.dry_run else None
-        self.queues = QueuePriority(engine, clock)
-        self.scope = Scope(lambda: _domains(config, engine))
-        self.sessions = Sessions(
-            clock,
-            config.cooldown,
-            config.concurrent_tasks,
-            engine,
-            auth_encoding,
-        )
-        addresses = GateAddresses()
-        self.dropped_redirects = DroppedRedirects(addresses)
+        self._dry_run = make_dry_run(config, self.report)
         self._solver = Solver(
             client,
             config,
@@ -149,61 +131,15 @@ class Coordinator:
             lambda: engine.is_paused,
             random,
         )
-        site = SiteContext(
-            engine=engine,
-            scope=self.scope,
-            sessions=self.sessions,
-            arrived=ArrivalTimes(engine, clock),
-            addresses=addresses,
-            report=self.report,
-            reader=self._reader,
-            scripts=self._scripts,
-            queues=self.queues,
-            submitters=config.submitters,
-            clock=clock,
-            cached=keeps_gates_out(settings),
-        )
         if self._shared is not None:
             self._shared.listen(self._solver.health)
-        self._leases: Leases = LocalLeases()
-        if store is not None and config.share_clearance:
-            self._leases = StoreLeases(
-                store,
-                self.sessions,
-                engine,
-                clock,
-                random,
-                max_age=config.clearance_max_age,
-                memory=config.cooldown,
-            )
-        context = FlowContext(
-            config=config,
-            site=site,
-            solver=self._solver,
-            auth_encoding=auth_encoding,
-            policy=self.policy,
-            leases=self._leases,
-            waits=self._waits,
-            journal=self.journal,
-            dry_run=self._dry_run,
-            drop_body=_scrapy.drop_body,
-        )
+
+        # Requests and responses
+        cached = keeps_gates_out(settings)
+        context = self._flow_context(config, addresses, cached=cached)
         endings = Endings(config, engine, self.policy, self.report, self._waits, sender)
         numbers = itertools.count(1)
-        self.departures = Departures(
-            rules=self._rules,
-            engine=engine,
-            clock=clock,
-            sessions=self.sessions,
-            addresses=addresses,
-            loans=self.loans,
-            waits=self._waits,
-            endings=endings,
-            report=self.report,
-            arrivals=numbers,
-            shares=config.share_clearance,
-            notes_cookies=store is not None,
-        )
+        self.departures = self._departures(config, addresses, endings, numbers)
         self.arrivals = Arrivals(
             rules=self._rules,
             context=context,
@@ -212,6 +148,57 @@ class Coordinator:
             endings=endings,
             ask_again=self._met,
             numbers=numbers,
+        )
+
+    def _flow_context(
+        self, config: Config, addresses: GateAddresses, *, cached: bool
+    ) -> FlowContext:
+        site = SiteContext(
+            engine=self._engine,
+            scope=self.scope,
+            sessions=self.sessions,
+            arrived=ArrivalTimes(self._engine, self._clock),
+            addresses=addresses,
+            report=self.report,
+            reader=self._reader,
+            scripts=self._scripts,
+            queues=self.queues,
+            submitters=config.submitters,
+            clock=self._clock,
+            cached=cached,
+        )
+        return FlowContext(
+            config=config,
+            site=site,
+            solver=self._solver,
+            auth_encoding=self._auth_encoding,
+            policy=self.policy,
+            leases=self._leases,
+            waits=self._waits,
+            journal=self.journal,
+            dry_run=self._dry_run,
+        )
+
+    def _departures(
+        self,
+        config: Config,
+        addresses: GateAddresses,
+        endings: Endings,
+        numbers: Iterator[int],
+    ) -> Departures:
+        return Departures(
+            rules=self._rules,
+            engine=self._engine,
+            clock=self._clock,
+            sessions=self.sessions,
+            addresses=addresses,
+            loans=self.loans,
+            waits=self._waits,
+            endings=endings,
+            report=self.report,
+            arrivals=numbers,
+            shares=config.share_clearance,
+            notes_cookies=self._store is not None,
         )
 
     # The crawl
@@ -320,31 +307,3 @@ class Coordinator:
             self._auth_encoding,
             dry_run=self._dry_run is not None,
         )
-
-
-def _max_held(config: Config, settings: Any) -> int:
-    """Return how many requests may wait with their slots lent.
-
-    A queue that others read as well is not drained into one process, and a crash must
-    lose little of one that is on disk.
-    """
-    if config.max_held is not None:
-        return config.max_held
-    own = settings.get("SCHEDULER") == "scrapy.core.scheduler.Scheduler"
-    if own and not settings.get("JOBDIR"):
-        return config.max_parked
-    return HELD_FACTOR * int(settings.getint("CONCURRENT_REQUESTS"))
-
-
-def _domains(config: Config, engine: Engine) -> Any:
-    """Return the hosts in scope: the setting's, or else the spider's."""
-    named = config.allowed_domains
-    return engine.spider_domains if named is None else named
-
-
-def _shared_budget(
-    store: CrawlStore | None, clock: Clock, random: Callable[[], float]
-) -> SharedBudget | None:
-    if store is None:
-        return None
-    return SharedBudget(store.store, clock, random, store.run, store.account)

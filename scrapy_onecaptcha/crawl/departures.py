@@ -8,7 +8,7 @@ from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.gate import Gated
 from scrapy_onecaptcha.crawl.line import Waiting
-from scrapy_onecaptcha.crawl.rules import must_not_wait
+from scrapy_onecaptcha.crawl.request_rules import must_not_wait
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
 
 if TYPE_CHECKING:
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
 
-    from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.addresses import GateAddresses
     from scrapy_onecaptcha.crawl.endings import Endings
+    from scrapy_onecaptcha.crawl.engine import Engine
     from scrapy_onecaptcha.crawl.gate import Gate, Outcome
-    from scrapy_onecaptcha.crawl.rules import RequestRules
+    from scrapy_onecaptcha.crawl.request_rules import RequestRules
     from scrapy_onecaptcha.crawl.sessions import Session, Sessions
     from scrapy_onecaptcha.crawl.shutdown import Waits
     from scrapy_onecaptcha.crawl.slots import SlotLoans
     from scrapy_onecaptcha.stats import Report
 
-__all__ = ["Departures"]
+__all__ = ["Departures", "take_pass_off"]
 
 #: Seconds after which a request that has left the downloader is looked for again.
 LOOK_AGAIN = 0.5
@@ -185,12 +185,17 @@ class Departures:
 
     def without_pass(self, request: Request, response: Response) -> Response:
         """Return *response*, and *request* changed, as if it had carried no pass."""
-        noted = request.meta.get(request_meta.KEY) or {}
-        asked = noted.pop("asked", None)
-        if asked is None:
-            return response
-        if response.url == request.url:
-            response = response.replace(url=asked)
+        sent, asked = request.url, take_pass_off(request)
+        if asked is not None and response.url == sent:
+            return response.replace(url=asked)
+        return response
+
+
+def take_pass_off(request: Request) -> str | None:
+    """Have *request* ask for what it asked for without a pass; return that URL."""
+    noted = request.meta.get(request_meta.KEY) or {}
+    asked: str | None = noted.pop("asked", None)
+    if asked is not None:
         _scrapy.set_url(request, asked)
         noted["sent"] = asked
-        return response
+    return asked

@@ -9,6 +9,8 @@ from scrapy_onecaptcha import exceptions
 from scrapy_onecaptcha._logging import counted, get_logger, printable
 from scrapy_onecaptcha._redact import without_user
 from scrapy_onecaptcha.models import price
+from scrapy_onecaptcha.report.log_lines import scope_in_words
+from scrapy_onecaptcha.report.tally import BySite
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -20,11 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["DryRun", "DryRunCounts", "plan_of"]
 
 logger = get_logger("scrapy_onecaptcha")
-
-#: Sites that are counted one by one, and those that have a line in the summary.
-MAX_SITES = 10_000
-MAX_TOLD = 20
-OTHERS = "other sites"
 
 #: Plans that are logged, of all sites and of one. Each page may have another one.
 MAX_PLANS = 1000
@@ -62,7 +59,7 @@ class DryRunCounts:
 
     def __init__(self, cost: float) -> None:
         self._cost = cost
-        self._sites: dict[str, _Site] = {}
+        self._sites: BySite[_Site] = BySite(_Site)
         self._plans = 0
 
     def met(self, site: str, session: Hashable | None, plan: str) -> int:
@@ -77,9 +74,7 @@ class DryRunCounts:
         Returns:
             By how many the tasks grow that a browser would need at least.
         """
-        if site not in self._sites and len(self._sites) >= MAX_SITES:
-            site = OTHERS
-        counts = self._sites.setdefault(site, _Site())
+        counts = self._sites.at(site)
         before = counts.least
         counts.gates += 1
         if session is None:
@@ -90,19 +85,22 @@ class DryRunCounts:
             counts.plans.add(plan)
             self._plans += 1
             if self._plans <= MAX_PLANS:
-                logger.info("Dry run on %s: %s", site, plan)
+                logger.info("Dry run on %s: %s", self._sites.name(site), plan)
         return counts.least - before
 
     def summary(self) -> list[str]:
         """Return a line for each of the sites with most gates, and one for all."""
         if not self._sites:
             return ["Dry run: no gate met"]
-        ranked = sorted(self._sites, key=lambda site: (-self._sites[site].gates, site))
-        shown, rest = sorted(ranked[:MAX_TOLD]), ranked[MAX_TOLD:]
+        shown, rest = self._sites.ranked(lambda at: (-self._sites[at].gates, at))
         lines = [f"Dry run on {site}: {self._told([site])}" for site in shown]
         if rest:
-            lines.append(f"Dry run on {len(rest)} more sites: {self._told(rest)}")
-        return [*lines, f"Dry run in all: {self._told(ranked)}; nothing was paid"]
+            more = counted(len(rest), "more site")
+            lines.append(f"Dry run on {more}: {self._told(rest)}")
+        return [
+            *lines,
+            f"Dry run in all: {self._told([*self._sites])}; nothing was paid",
+        ]
 
     def _told(self, sites: list[str]) -> str:
         gates = sum(self._sites[site].gates for site in sites)
@@ -136,7 +134,7 @@ class DryRun:
         logger.info(
             "Dry run: hCaptcha gates on %s are read and counted, and nothing is paid "
             "(ONECAPTCHA_DRY_RUN)",
-            ", ".join(domains) if domains else "every host that the spider asks for",
+            scope_in_words(domains),
         )
 
     def refuse(self, gate: Gate, *, submitter: bool) -> exceptions.DryRun:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
 
-    from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha.crawl.budget import Policy
+    from scrapy_onecaptcha.crawl.engine import Engine
     from scrapy_onecaptcha.crawl.gate import Gate
     from scrapy_onecaptcha.crawl.shutdown import Waits
     from scrapy_onecaptcha.crawl.site import SiteClient

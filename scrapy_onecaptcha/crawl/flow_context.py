@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from scrapy.http import Response
-
     from scrapy_onecaptcha.crawl.budget import Policy, TaskReservation
     from scrapy_onecaptcha.crawl.dry_run import DryRun
     from scrapy_onecaptcha.crawl.leases import Leases
@@ -36,7 +32,6 @@ class FlowContext:
         waits: end when the crawl does.
         journal: is told of each task.
         dry_run: refuses to pay, if that is asked for.
-        drop_body: keeps so many bytes of a response.
     """
 
     config: Config
@@ -48,4 +43,3 @@ class FlowContext:
     waits: Waits
     journal: Journal
     dry_run: DryRun | None
-    drop_body: Callable[[Response, int], None]

@@ -14,7 +14,7 @@ from scrapy_onecaptcha.crawl.gate import Delivered, as_planned, user_agent_of
 from scrapy_onecaptcha.crawl.queue_priority import FormOutdated
 
 if TYPE_CHECKING:
-    from scrapy_onecaptcha._scrapy import Engine
+    from scrapy_onecaptcha.crawl.engine import Engine
     from scrapy_onecaptcha.crawl.flow_context import FlowContext
     from scrapy_onecaptcha.crawl.gate import Gate
     from scrapy_onecaptcha.crawl.sender import Submitted, TokenSender

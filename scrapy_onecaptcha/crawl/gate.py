@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from scrapy_onecaptcha._scrapy import sent_cookies
-from scrapy_onecaptcha.crawl.gate_cookies import set_cookies_of
+from scrapy_onecaptcha._logging import printable
+from scrapy_onecaptcha.crawl.cookie_headers import sent_cookies, set_by, set_cookies_of
 from scrapy_onecaptcha.crawl.request_meta import is_evidence, role_of, stamp_of
 from scrapy_onecaptcha.crawl.session_key import is_in_browser
-from scrapy_onecaptcha.models import plain
+from scrapy_onecaptcha.crawl.statuses import shows_content
 from scrapy_onecaptcha.service.task import Task, proxy_of
 
 if TYPE_CHECKING:
@@ -30,11 +30,6 @@ __all__ = [
     "user_agent_of",
     "why_unsolvable",
 ]
-
-#: Answers that show no content, though they are no gate. A page that is missing
-#: (404, 410) is an answer like any other.
-NO_CONTENT = frozenset({400, 401, 403, 405, 407, 422, 429})
-SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +72,12 @@ class Gate:
         Args:
             due: names and values of what would be sent for its page now.
         """
-        sent, came = sent_cookies(self.request), set_cookies_of(self.response)
-        is_first = is_in_browser(self.request) and role_of(self.request) is None
-        if is_first and not _names(came) <= _names(sent):
+        request, response = self.request, self.response
+        is_first = is_in_browser(request) and role_of(request) is None
+        if is_first and set_by(request, response):
             return False
-        return due == self.cookies and due <= sent | came
+        came = sent_cookies(request) | set_cookies_of(response)
+        return due == self.cookies and due <= came
 
     def takes_token_of(self, old: Gate) -> bool:
         """Tell whether the token for *old* may go by the form of this one."""
@@ -93,10 +89,6 @@ class Gate:
     def sitekey(self) -> str:
         """The sitekey; ``""`` where the page shows none."""
         return self.challenge.sitekey or ""
-
-
-def _names(cookies: frozenset[tuple[str, str]]) -> set[str]:
-    return {name for name, _ in cookies}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +106,7 @@ class Delivered:
     @property
     def shows_content(self) -> bool:
         """Whether it is an answer to what was asked for, and not an error."""
-        status = self.response.status
-        return status not in NO_CONTENT and status < SERVER_ERROR
+        return shows_content(self.response.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,5 +178,5 @@ def note_passed(session: Session, outcome: Delivered) -> None:
 
 def why_unsolvable(challenge: Challenge) -> str:
     """Return the sentence that says why no token can pass the gate of *challenge*."""
-    seen = plain(" ".join(challenge.evidence))
+    seen = printable(" ".join(challenge.evidence))
     return f"No token can pass this gate ({challenge.reason}): {seen}"

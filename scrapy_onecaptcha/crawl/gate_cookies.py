@@ -13,15 +13,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from scrapy_onecaptcha.crawl.cookie_headers import set_cookies_of
 from scrapy_onecaptcha.crawl.session_key import is_in_browser
 
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
 
-    from scrapy_onecaptcha._scrapy import Engine
+    from scrapy_onecaptcha.crawl.engine import Engine
 
-__all__ = ["GateCookies", "set_cookies_of"]
+__all__ = ["GateCookies"]
 
 
 class GateCookies:
@@ -63,10 +64,3 @@ class GateCookies:
             newest = now.get(key)
             if newest is None or (newest.name, newest.value) in came:
                 jar.set_cookie(cookie)
-
-
-def set_cookies_of(response: Response) -> frozenset[tuple[str, str]]:
-    """Return names and values of the cookies that *response* sets or deletes."""
-    lines = response.headers.getlist("Set-Cookie")
-    pairs = (line.decode("latin-1").partition(";")[0].partition("=") for line in lines)
-    return frozenset((name.strip(), value.strip()) for name, _, value in pairs)

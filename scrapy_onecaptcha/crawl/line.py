@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
+from scrapy_onecaptcha.crawl.statuses import tells_nothing
 from scrapy_onecaptcha.crawl.window import Window
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.window import Ticket, TicketKind, Transit
 
 __all__ = ["Go", "Line", "Phase", "Waiting"]
-
-#: Answers of which a probe learns nothing: they may come from before any gate.
-MISSING = (404, 410)
-SERVER_ERROR = 500
 
 
 class Phase(enum.Enum):
@@ -190,8 +187,7 @@ class Line:
             return
         if content:
             self.clearances.passed(stamp)
-        missing = status in MISSING or status >= SERVER_ERROR
-        if self.phase is Phase.PROBE and not missing:
+        if self.phase is Phase.PROBE and not tells_nothing(status):
             self.phase = Phase.OPEN
 
     def granted(self) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from scrapy.http import HtmlResponse, TextResponse
 
+from scrapy_onecaptcha.crawl.statuses import is_success
 from scrapy_onecaptcha.pages.html import has_steps, is_html
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def is_page(
 
 def shows_page(answer: Response, expect: str | None) -> Steps[bool]:
     """Tell whether *answer* shows content, *expect* where the user has named it."""
-    if not 200 <= answer.status < 300:  # noqa: PLR2004
+    if not is_success(answer.status):
         return False
     if not answer.body.strip() or moves_on(answer):
         return False

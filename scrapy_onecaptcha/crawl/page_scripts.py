@@ -10,23 +10,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha._logging import get_logger
-from scrapy_onecaptcha._redact import any_spelling, without_user
+from scrapy_onecaptcha._logging import get_logger, printable, quoted
+from scrapy_onecaptcha._redact import any_spelling
 from scrapy_onecaptcha._values import is_within
-from scrapy_onecaptcha.crawl import request_meta
-from scrapy_onecaptcha.crawl.script_files import ScriptFiles
-from scrapy_onecaptcha.models import plain
+from scrapy_onecaptcha.crawl.cookie_headers import pair_of
+from scrapy_onecaptcha.crawl.queue_priority import is_paid
+from scrapy_onecaptcha.crawl.script_files import ScriptFiles, answer_of
+from scrapy_onecaptcha.crawl.session_key import site_of
 from scrapy_onecaptcha.pages.scripted import Scripts, cookies_of, decides, visit_of
 from scrapy_onecaptcha.scripts.child import NoEngine
-from scrapy_onecaptcha.scripts.models import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from scrapy import Request
     from scrapy.http import Response, TextResponse
 
-    from scrapy_onecaptcha._scrapy import Engine
+    from scrapy_onecaptcha.crawl.engine import Engine
     from scrapy_onecaptcha.models import Solution
     from scrapy_onecaptcha.scripts.models import Pairs, Reading, Visit
     from scrapy_onecaptcha.scripts.pool import Pool
@@ -93,7 +92,7 @@ class PageScripts:
             if not self._told:
                 logger.warning("Scripts of pages are not run. %s", error)
                 self._told = True
-            return Scripts(reason="no_engine", sentence=f"{plain(str(error))}.")
+            return Scripts(reason="no_engine", sentence=f"{printable(str(error))}.")
         return Scripts(reading=reading)
 
     async def act(
@@ -132,15 +131,8 @@ class PageScripts:
 
     async def after(self, visit: Visit, answer: Response) -> Reading | None:
         """Return what the page makes of the *answer* to its token."""
-        text = getattr(answer, "text", "")
-        headers = tuple(
-            (name.decode("latin-1").lower(), values[-1].decode("latin-1"))
-            for name, values in answer.headers.items()
-            if name.lower() != b"set-cookie"
-        )
-        given = Answer(status=answer.status, body=text, headers=headers, url=answer.url)
         try:
-            reading = await self._pool.visit(replace(visit, answer=given))
+            reading = await self._pool.visit(replace(visit, answer=answer_of(answer)))
         except NoEngine:
             return None
         return None if reading.stopped else reading
@@ -155,7 +147,8 @@ class PageScripts:
 
     def _visit_of(self, response: TextResponse) -> Visit:
         visit = visit_of(response, self._cookies(response))
-        return replace(visit, paid=_is_paid(response.request))
+        request = response.request
+        return replace(visit, paid=request is not None and is_paid(request))
 
     def _cookies(self, response: TextResponse) -> Pairs:
         """Return the cookies that a script of *response* may see."""
@@ -222,24 +215,13 @@ class PageScripts:
         return replace(visit, answers=(*visit.answers, *answers))
 
 
-def _is_paid(request: Request | None) -> bool:
-    """Tell whether a token waits for what *request* has brought, or has led to it."""
-    role = None if request is None else request_meta.role_of(request)
-    return role in ("refetch", "submission", "look")
-
-
 def _of_same_site(urls: Iterable[str], page: str) -> list[str]:
-    here = urlsplit(page)
-    parts = ((url, urlsplit(url)) for url in urls)
-    return [
-        url
-        for url, each in parts
-        if (each.scheme, each.netloc) == (here.scheme, here.netloc)
-    ]
+    here = site_of(urlsplit(page))
+    return [url for url in urls if site_of(urlsplit(url)) == here]
 
 
 def _names(cookies: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(cookie.partition("=")[0].strip() for cookie in cookies)
+    return tuple(pair_of(cookie)[0] for cookie in cookies)
 
 
 def _difference(planned: tuple[str, ...], now: tuple[str, ...]) -> str:
@@ -251,4 +233,4 @@ def _difference(planned: tuple[str, ...], now: tuple[str, ...]) -> str:
 
 def _told(said: str, token: str) -> str:
     """Return what a page that had *token* has *said*, as it may be told."""
-    return without_user(any_spelling(token).sub("<token>", plain(said)))[:200]
+    return quoted(any_spelling(token).sub("<token>", said))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.crawl import requests
@@ -133,7 +134,7 @@ class Payment:
         # Scripts are run (once more), on as much of the page as is ever read.
         keep = MAX_BYTES if needs_scripts or (form is not None and form.shape) else 0
         if len(gate.response.body) > keep:
-            self._context.drop_body(gate.response, keep)
+            _scrapy.drop_body(gate.response, keep)
 
     def _session(self, gate: Gate) -> Session:
         """Return the session of *gate*, which may have become one with another."""

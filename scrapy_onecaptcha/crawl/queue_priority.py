@@ -14,20 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta
-from scrapy_onecaptcha.crawl.once import SendOnce
+from scrapy_onecaptcha.crawl.cookie_headers import sent_cookies
+from scrapy_onecaptcha.crawl.send_once import SendOnce
 
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
     from twisted.internet.defer import Deferred
 
-    from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.engine import Engine
 
-__all__ = ["FormOutdated", "QueuePriority", "TokenExpired"]
+__all__ = ["FormOutdated", "QueuePriority", "TokenExpired", "is_paid"]
 
 #: The smallest goes first. A token waits for the refetch before its submission.
 RANKS = {"look": 0, "refetch": 1, "submission": 1, "replay": 2}
+LAST_PAID = RANKS["submission"]
 LAST = 3
 
 
@@ -119,7 +121,7 @@ class QueuePriority:
             return None
         if self._clock.seconds() > conditions.moment:
             return TokenExpired
-        has_them = conditions.cookies <= _scrapy.sent_cookies(request)
+        has_them = conditions.cookies <= sent_cookies(request)
         return None if has_them else FormOutdated
 
     def _to_front(self, request: Request) -> None:
@@ -142,6 +144,11 @@ class QueuePriority:
                 del queue[index]
                 answer.errback(TokenExpired())
                 return
+
+
+def is_paid(request: Request) -> bool:
+    """Tell whether a token waits for what *request* brings, or has led to it."""
+    return _rank(request) <= LAST_PAID
 
 
 def _rank(request: Request) -> int:

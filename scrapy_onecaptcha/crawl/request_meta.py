@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from scrapy_onecaptcha.request_options import NOTES
+
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
 
 __all__ = [
     "KEY",
+    "REDIRECTS",
     "Role",
     "borrow",
     "by_way_of",
@@ -33,19 +36,19 @@ __all__ = [
 ]
 
 #: The key of the dict.
-KEY = "_onecaptcha"
+KEY = NOTES
 
 #: What a request of our own is for; a crawl's request has none. A *look* asks for the
 #: page after a token, a *replay* on another's clearance. A *script* is something
 #: that the scripts of a page need.
 Role = Literal["submission", "look", "replay", "refetch", "script"]
 
+#: Set by Scrapy's redirects.
+REDIRECTS = ("redirect_ttl", "redirect_times", "redirect_urls", "redirect_reasons")
+
 #: Set by the download of a page and without a meaning for the next one.
 _TRANSIENT = (
-    "redirect_ttl",
-    "redirect_times",
-    "redirect_urls",
-    "redirect_reasons",
+    *REDIRECTS,
     "retry_times",
     "download_slot",
     "download_latency",

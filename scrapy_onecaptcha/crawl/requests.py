@@ -18,6 +18,7 @@ from w3lib.url import safe_url_string
 
 from scrapy_onecaptcha._redact import any_spelling
 from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.session_key import GOTO
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -166,9 +167,9 @@ def inherit(request: Request, page: Response) -> None:
     sent = page.request
     if sent is None or sent is request:
         return
-    ours = {request_meta.KEY, "dont_cache", "playwright_page_goto_kwargs", *ONCE}
+    ours = {request_meta.KEY, "dont_cache", GOTO, *ONCE}
     if request_meta.role_of(sent) == "submission":
-        ours |= {"redirect_urls", "redirect_reasons", "redirect_times", "redirect_ttl"}
+        ours.update(request_meta.REDIRECTS)
     request.meta.update(
         (name, value) for name, value in sent.meta.items() if name not in ours
     )

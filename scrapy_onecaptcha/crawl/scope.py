@@ -8,18 +8,14 @@ from urllib.parse import SplitResult, urlsplit
 
 from w3lib.url import safe_url_string
 
-from scrapy_onecaptcha._redact import without_user
+from scrapy_onecaptcha._logging import quoted
 from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.exceptions import SubmissionRefused
-from scrapy_onecaptcha.models import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = ["Scope"]
-
-#: Characters of a page's own words in a sentence of ours.
-MAX_SHOWN = 200
 
 
 class Scope:
@@ -115,7 +111,6 @@ def _is_private(host: str) -> bool:
 
 
 def _refused(page: str, target: str, why: str) -> SubmissionRefused:
-    # Without a password, without the query, which may hold the token, and without what
-    # forges log lines.
-    shown = without_user(plain(target.partition("?")[0]))[:MAX_SHOWN]
+    # Without the query, which may hold the token.
+    shown = quoted(target.partition("?")[0])
     return SubmissionRefused(f"{page} wants its token sent to {shown}: {why}")

@@ -12,12 +12,14 @@ from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import TextResponse
 from scrapy.http.request import NO_CALLBACK
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._twisted import Waiters
 from scrapy_onecaptcha._values import Recent, is_within
 from scrapy_onecaptcha.crawl import request_meta
 from scrapy_onecaptcha.crawl.domains import registrable_domain
+from scrapy_onecaptcha.crawl.statuses import is_success
 from scrapy_onecaptcha.scripts.models import Answer
 
 if TYPE_CHECKING:
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
 
     from scrapy.http import Response
 
-    from scrapy_onecaptcha._scrapy import Engine
+    from scrapy_onecaptcha.crawl.engine import Engine
 
-__all__ = ["LIBRARY_HOSTS", "ScriptFiles"]
+__all__ = ["LIBRARY_HOSTS", "ScriptFiles", "answer_of"]
 
 logger = get_logger(__name__)
 
@@ -96,7 +98,7 @@ class ScriptFiles:
         self._engine = engine
         self._hosts = hosts
         self._kept: Recent[str, _File] = Recent(MAX_KEPT)
-        self._waiting: dict[str, list[Deferred[_File | None]]] = {}
+        self._fetching: dict[str, Waiters] = {}
 
     async def get(
         self,
@@ -133,19 +135,7 @@ class ScriptFiles:
     async def answer(self, page: TextResponse, url: str) -> Answer | None:
         """Return the answer to a GET that the page makes, or ``None``."""
         response = await self._fetch(page, url, "*/*")
-        if response is None:
-            return None
-        headers = tuple(
-            (name.decode("latin-1").lower(), values[-1].decode("latin-1"))
-            for name, values in response.headers.items()
-            if name.lower() != b"set-cookie"
-        )
-        return Answer(
-            status=response.status,
-            body=_text(response),
-            headers=headers,
-            url=response.url,
-        )
+        return None if response is None else answer_of(response)
 
     def _allows(self, page: str, url: str) -> bool:
         parts = urlsplit(url)
@@ -162,24 +152,19 @@ class ScriptFiles:
 
     async def _file(self, page: TextResponse, url: str) -> _File | None:
         """Return a script that is not kept; pages that want it together share it."""
-        if url in self._waiting:
-            shared: Deferred[_File | None] = Deferred()
-            self._waiting[url].append(shared)
-            return await shared
-        self._waiting[url] = []
-        file: _File | None = None
+        if url in self._fetching:
+            await self._fetching[url].wait()
+            return self._kept.get(url)
+        self._fetching[url] = Waiters()
         try:
-            file = await self._fetch_file(page, url)
+            return await self._fetch_file(page, url)
         finally:
-            for waiting in self._waiting.pop(url):
-                if not waiting.called:  # by its page, which has given up
-                    waiting.callback(file)
-        return file
+            self._fetching.pop(url).wake()
 
     async def _fetch_file(self, page: TextResponse, url: str) -> _File | None:
         """Fetch a script, and keep it; a failure may be that of this try alone."""
         response = await self._fetch(page, url, "*/*")
-        if response is None or not 200 <= response.status < 300:  # noqa: PLR2004
+        if response is None or not is_success(response.status):
             return None
         file = self._kept[url] = _File.of(response)
         return file
@@ -223,6 +208,20 @@ class ScriptFiles:
                 type(error).__name__,
             )
         return None
+
+
+def answer_of(response: Response) -> Answer:
+    """Return *response* as a script is given it: without its cookies."""
+    return Answer(
+        status=response.status,
+        body=_text(response),
+        headers=tuple(
+            (name.decode("latin-1").lower(), values[-1].decode("latin-1"))
+            for name, values in response.headers.items()
+            if name.lower() != b"set-cookie"
+        ),
+        url=response.url,
+    )
 
 
 def _text(response: Response) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha._twisted import Semaphore
 from scrapy_onecaptcha._values import Recent
+from scrapy_onecaptcha.crawl.session_key import site_of
 from scrapy_onecaptcha.scripts.models import Reading
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class ScriptTurns:
         Raises:
             NoEngine: there is no usable engine; the text says why.
         """
-        site = "{0.scheme}://{0.netloc}".format(urlsplit(visit.url))
+        site = site_of(urlsplit(visit.url))
         # A token grows old: it goes before what nothing was paid for.
         await self._turn.take(ahead=visit.paid)
         try:

@@ -9,15 +9,13 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import TextResponse
 from twisted.internet.defer import CancelledError
 
-from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._logging import get_logger, quoted
 from scrapy_onecaptcha._redact import any_spelling
 from scrapy_onecaptcha.crawl import request_meta, requests
 from scrapy_onecaptcha.crawl.queue_priority import FormOutdated, TokenExpired
-from scrapy_onecaptcha.crawl.scope import MAX_SHOWN
 from scrapy_onecaptcha.crawl.shutdown import shielded
 from scrapy_onecaptcha.crawl.submission import send_as_page, submit, submit_by
 from scrapy_onecaptcha.exceptions import OneCaptchaError, SubmissionRefused
-from scrapy_onecaptcha.models import plain
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -86,7 +84,7 @@ class TokenSender:
             await shielded(self._context.engine.robots_check(preview))
         except IgnoreRequest as error:
             raise SubmissionRefused(
-                f"robots.txt forbids {plain(form.url[:MAX_SHOWN])}, where the token "
+                f"robots.txt forbids {quoted(form.url)}, where the token "
                 "would have to go"
             ) from error
 
@@ -171,8 +169,8 @@ class TokenSender:
         except (CancelledError, OneCaptchaError, FormOutdated, TokenExpired):
             raise
         except IgnoreRequest as error:
-            said = any_spelling(solution.token).sub("***", plain(str(error)))
-            why = said[:MAX_SHOWN] or type(error).__name__
+            said = any_spelling(solution.token).sub("***", str(error))
+            why = quoted(said) or type(error).__name__
             raise SubmissionRefused(
                 "The crawl's own middlewares dropped the submission for "
                 f"{self._site.original.url} ({why})"

@@ -6,16 +6,20 @@ import base64
 import hashlib
 import re
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from scrapy.utils.httpobj import urlparse_cached
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from urllib.parse import ParseResult, SplitResult
 
     from scrapy import Request
 
-__all__ = ["SessionKey", "is_in_browser", "session_key"]
+__all__ = ["GOTO", "SessionKey", "is_in_browser", "session_key", "site_of"]
+
+#: The key of ``meta`` by which scrapy-playwright is told how to go to a page.
+GOTO = "playwright_page_goto_kwargs"
 
 
 class SessionKey(NamedTuple):
@@ -33,6 +37,11 @@ class SessionKey(NamedTuple):
     cookiejar: Hashable
     proxy: str
 
+    @property
+    def host(self) -> str:
+        """The host of the site, without its port."""
+        return urlsplit(self.site).hostname or ""
+
 
 def session_key(request: Request, auth_encoding: str = "latin-1") -> SessionKey:
     """Return the session that *request* belongs to.
@@ -41,10 +50,14 @@ def session_key(request: Request, auth_encoding: str = "latin-1") -> SessionKey:
         request: of the crawl.
         auth_encoding: ``HTTPPROXY_AUTH_ENCODING``.
     """
-    url = urlparse_cached(request)
-    site = f"{url.scheme}://{url.netloc}"
+    site = site_of(urlparse_cached(request))
     proxy = _proxy_identity(request, auth_encoding)
     return SessionKey(site, _cookiejar(request), proxy)
+
+
+def site_of(url: SplitResult | ParseResult) -> str:
+    """Return scheme and netloc of *url*."""
+    return f"{url.scheme}://{url.netloc}"
 
 
 def is_in_browser(request: Request) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from itertools import islice
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from scrapy_onecaptcha.crawl.clearance import Clearance, Clearances
@@ -196,8 +195,7 @@ class Sessions:
         return other
 
     def _domain_of(self, key: SessionKey) -> Domain:
-        host = urlsplit(key.site).hostname or ""
-        name = key._replace(site=registrable_domain(host))
+        name = key._replace(site=registrable_domain(key.host))
         domain = self._domains.get(name)
         if domain is None:
             domain = self._domains[name] = Domain()

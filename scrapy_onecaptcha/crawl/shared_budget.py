@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError
 
 from scrapy_onecaptcha._logging import counted, get_logger
-from scrapy_onecaptcha._twisted import sleep
+from scrapy_onecaptcha._twisted import Background, sleep
 from scrapy_onecaptcha.exceptions import (
     AccountError,
     BlockedError,
@@ -23,7 +23,7 @@ from scrapy_onecaptcha.exceptions import (
 from scrapy_onecaptcha.stores.base import ASK_SECONDS, Reservation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.stores.base import Fact, FactName, Refusal, Store, Verdict
@@ -81,7 +81,7 @@ class SharedBudget:
         self._began = clock.seconds()
         self._number = 0
         self._open_until: dict[str, float] = {}
-        self._sending: set[Deferred[Any]] = set()
+        self._sending: Background[str] = Background(_log_fault)
         self.is_spent = False
         self._health: Health | None = None
 
@@ -136,11 +136,11 @@ class SharedBudget:
 
     def refund(self, reservation: Reservation) -> None:
         """Take one task back, in the background."""
-        self._send(self._store.refund(reservation))
+        self._sending.run(self._store.refund(reservation), reservation.task)
 
     def settle(self, reservation: Reservation, verdict: Verdict) -> None:
         """Say what a task came to, in the background."""
-        self._send(self._store.verdict(reservation, verdict))
+        self._sending.run(self._store.verdict(reservation, verdict), reservation.task)
 
     # Facts
 
@@ -150,7 +150,8 @@ class SharedBudget:
             if isinstance(error, kind):
                 seconds = getattr(error, "seconds", ACCOUNT_SECONDS)
                 text = json.dumps([str(error), error.code, error.description])
-                self._send(self._store.tell(name, self._account, text, seconds))
+                call = self._store.tell(name, self._account, text, seconds)
+                self._sending.run(call, name)
 
     async def _heed_facts(self) -> None:
         for name, kind in _FACTS.items():
@@ -167,21 +168,9 @@ class SharedBudget:
         since = self._clock.seconds() - self._began
         return fact.name == "account_refused" and fact.age > since
 
-    # In the background
-
-    def _send(self, call: Coroutine[Deferred[Any], Any, None]) -> None:
-        sending = Deferred.fromCoroutine(call)
-        if sending.called:
-            sending.addErrback(_log_fault)
-            return
-        self._sending.add(sending)
-        sending.addErrback(_log_fault)
-        sending.addBoth(lambda _: self._sending.discard(sending))
-
     async def close(self) -> None:
         """Return when all that is in the background is done."""
-        while self._sending:
-            await DeferredList(list(self._sending))
+        await self._sending.until_done()
 
 
 def _error_of(fact: Fact, kind: type[ServiceError]) -> ServiceError:

@@ -31,12 +31,7 @@ def shielded(work: Deferred[_T]) -> Deferred[_T]:
     For work that others wait for as well.
     """
     wait: Deferred[_T] = Deferred()
-
-    def pass_on(result: Any) -> None:
-        if not wait.called:
-            wait.callback(result)
-
-    work.addBoth(pass_on)
+    work.addBoth(wait.callback)  # of no effect once *wait* was cancelled
     return wait
 
 

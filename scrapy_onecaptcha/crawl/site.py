@@ -15,9 +15,10 @@ from twisted.internet.defer import CancelledError
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha._values import is_within
 from scrapy_onecaptcha.crawl import request_meta, requests
-from scrapy_onecaptcha.crawl.addresses import chain_of
+from scrapy_onecaptcha.crawl.addresses import chain_of, is_same
 from scrapy_onecaptcha.crawl.gate import Delivered, Gate, Gated, user_agent_of
 from scrapy_onecaptcha.crawl.page_match import shows_page
+from scrapy_onecaptcha.crawl.statuses import is_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
 
-    from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
     from scrapy_onecaptcha.crawl.addresses import GateAddresses
     from scrapy_onecaptcha.crawl.arrival_times import Arrival, ArrivalTimes
+    from scrapy_onecaptcha.crawl.engine import Engine
     from scrapy_onecaptcha.crawl.gate import Outcome
     from scrapy_onecaptcha.crawl.page_scripts import PageScripts
     from scrapy_onecaptcha.crawl.queue_priority import QueuePriority
-    from scrapy_onecaptcha.crawl.reading import Reader
+    from scrapy_onecaptcha.crawl.reader import Reader
     from scrapy_onecaptcha.crawl.request_meta import Role
     from scrapy_onecaptcha.crawl.scope import Scope
     from scrapy_onecaptcha.crawl.sessions import Sessions
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["SiteClient", "SiteContext"]
 
 logger = get_logger(__name__)
-
-CLIENT_ERROR = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +177,7 @@ class SiteClient:
         chain = chain_of(request) if request is not None else []
         addresses = self._context.addresses
         certain = any(map(addresses.is_certain, chain[1:]))
-        if response.status >= CLIENT_ERROR and not certain:
+        if is_error(response.status) and not certain:
             return outcome  # an error is an answer, too
         shows = shows_page(response, self.options.expect)
         is_page = await self._context.reader.finish(shows, response)
@@ -255,8 +254,8 @@ class SiteClient:
         )
 
     def _is_page(self, outcome: Delivered) -> bool:
-        fine = outcome.response.status < CLIENT_ERROR
-        return fine and not self._strayed(outcome.response)
+        response = outcome.response
+        return not (is_error(response.status) or self._strayed(response))
 
     def _is_led_elsewhere(self, outcome: Delivered) -> bool:
         """Tell whether another request may find the page that *outcome* is not."""
@@ -345,7 +344,7 @@ class SiteClient:
         """Return the user's own submitter for *gate*, if there is one."""
         if self.options.submitter is not None:
             return self.options.submitter
-        host = urlsplit(gate.site).hostname or ""
+        host = gate.session.key.host
         for domain, submitter in self._context.submitters.items():
             if is_within(host, domain):
                 return submitter
@@ -359,5 +358,4 @@ class SiteClient:
     def is_asked(self, url: str) -> bool:
         """Tell whether a GET of *url* is what asks for the page."""
         asked = self.page_request
-        same = url.partition("#")[0] == asked.url.partition("#")[0]
-        return same and asked.method == "GET"
+        return is_same(url, asked.url) and asked.method == "GET"

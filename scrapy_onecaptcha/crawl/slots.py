@@ -20,7 +20,7 @@ from scrapy_onecaptcha.settings import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scrapy_onecaptcha._scrapy import Engine
+    from scrapy_onecaptcha.crawl.engine import Engine
 
 __all__ = ["Held", "SlotLoans"]
 

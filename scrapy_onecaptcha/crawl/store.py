@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha._logging import get_logger
-from scrapy_onecaptcha.crawl.budget import TRUSTED_FACTOR
 from scrapy_onecaptcha.settings import PREFIX
 from scrapy_onecaptcha.stores import FILE_NAME, default_url, open_store
 from scrapy_onecaptcha.stores.base import Limits, StoreFault
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.crawl.sessions import SessionKey
     from scrapy_onecaptcha.report.snapshot import StoreState
     from scrapy_onecaptcha.settings import Config
+    from scrapy_onecaptcha.stores.base import Store
 
-__all__ = ["CrawlStore", "open_for"]
+__all__ = ["CrawlStore", "open_for", "place_of"]
 
 logger = get_logger(__name__)
 
@@ -89,7 +89,6 @@ def limits_of(config: Config) -> Limits:
         max_tasks=config.shared_max_tasks,
         period=config.budget_period,
         max_failures=config.max_failures,
-        trusted_factor=TRUSTED_FACTOR,
         cooldown=config.cooldown,
         pending_seconds=config.solve_timeout + VERDICT_SECONDS,
     )
@@ -112,33 +111,19 @@ def open_for(
     Raises:
         ValueError: the store that is set cannot be used.
     """
+    url, namespace = place_of(config.store, config.store_namespace, settings)
+    if url is None and not config.shared_max_tasks:
+        return None
     run = uuid.uuid4().hex
     # One crawl at a time uses a JOBDIR: its next run need not wait for the lease of one
     # that was killed.
     owner = run if config.store else JOBDIR_OWNER
     limits = limits_of(config)
-    namespace = config.store_namespace or settings.get("BOT_NAME") or ""
-    url = config.store or _jobdir_url(settings.get("JOBDIR"))
-    if url is None and not config.shared_max_tasks:
-        return None
     store = open_store(url, owner, limits, namespace)
-    try:
-        store.check()
-    except StoreFault as fault:
-        if config.store is not None:
-            raise ValueError(f"{PREFIX}STORE cannot be used: {fault}") from None
-        logger.warning(
-            "The JOBDIR cannot keep clearances, and the next run pays again: %s", fault
-        )
+    if config.store is not None:
+        _check(store)
+    elif url is not None and not _is_kept_in(settings["JOBDIR"], store):
         return None
-    if config.store is None and url is not None:
-        logger.info(
-            "Clearances are kept in %s/%s, which holds cookies now; set %sSTORE to "
-            "keep them elsewhere.",
-            settings.get("JOBDIR"),
-            FILE_NAME,
-            PREFIX,
-        )
     guarded = GuardedStore(
         store,
         clock,
@@ -156,8 +141,44 @@ def open_for(
     )
 
 
-def _jobdir_url(jobdir: str | None) -> str | None:
-    if jobdir:
-        # Scrapy makes it when the spider opens, which is later.
-        Path(jobdir).mkdir(parents=True, exist_ok=True)
-    return default_url(jobdir)
+def _check(store: Store) -> None:
+    """Raise a ValueError where the store that was set cannot be used."""
+    try:
+        store.check()
+    except StoreFault as fault:
+        raise ValueError(f"{PREFIX}STORE cannot be used: {fault}") from None
+
+
+def _is_kept_in(jobdir: str, store: Store) -> bool:
+    """Tell whether *store*, which nobody has asked for, can be used; say so."""
+    # Scrapy makes the folder when the spider opens, which is later.
+    Path(jobdir).mkdir(parents=True, exist_ok=True)
+    try:
+        store.check()
+    except StoreFault as fault:
+        logger.warning(
+            "The JOBDIR cannot keep clearances, and the next run pays again: %s", fault
+        )
+        return False
+    logger.info(
+        "Clearances are kept in %s/%s, which holds cookies now; set %sSTORE to "
+        "keep them elsewhere.",
+        jobdir,
+        FILE_NAME,
+        PREFIX,
+    )
+    return True
+
+
+def place_of(
+    url: str | None, namespace: str | None, settings: BaseSettings
+) -> tuple[str | None, str]:
+    """Return URL and namespace of the store of a crawl, if it has one.
+
+    Args:
+        url: ``ONECAPTCHA_STORE``.
+        namespace: ``ONECAPTCHA_STORE_NAMESPACE``.
+        settings: the crawl's, with its JOBDIR and name.
+    """
+    named = namespace or settings.get("BOT_NAME") or ""
+    return url or default_url(settings.get("JOBDIR")), str(named)

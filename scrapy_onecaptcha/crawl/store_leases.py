@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha._logging import get_logger
-from scrapy_onecaptcha._twisted import Beat, sleep
+from scrapy_onecaptcha._twisted import Background, Beat, sleep
 from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.cookie_headers import set_by
 from scrapy_onecaptcha.crawl.leases import Imported, Lease
 from scrapy_onecaptcha.stores.base import (
     ASK_SECONDS,
@@ -31,16 +31,15 @@ from scrapy_onecaptcha.stores.cookies import (
     inject,
     lifetime,
     older,
-    set_by,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
 
     from scrapy import Request
 
-    from scrapy_onecaptcha._scrapy import Engine
     from scrapy_onecaptcha._twisted import Clock
+    from scrapy_onecaptcha.crawl.engine import Engine
     from scrapy_onecaptcha.crawl.gate import Gate
     from scrapy_onecaptcha.crawl.leases import UrlPass
     from scrapy_onecaptcha.crawl.session_key import SessionKey
@@ -94,19 +93,6 @@ class _Held:
     count: int = 1
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Sending:
-    """What the store is being told of a lease.
-
-    Attributes:
-        lease: that ends by it.
-        waiting: are called when it is told.
-    """
-
-    lease: Lease
-    waiting: list[Deferred[None]] = field(default_factory=list)
-
-
 class StoreLeases:
     """Leases that a store keeps.
 
@@ -144,7 +130,7 @@ class StoreLeases:
         self._memory = memory
         self._known: Recent[SessionKey, _Known] = Recent(MAX_KNOWN)
         self._held: dict[Lease, _Held] = {}
-        self._sending: list[_Sending] = []
+        self._telling: Background[Lease] = Background(_log_fault)
         self._has_imported = False
 
     # Taking
@@ -157,7 +143,7 @@ class StoreLeases:
             return Lease(key=key, sitekey=gate.sitekey)
         # Until its end is told, the store would give the last lease once more, and the
         # end of that one would be taken for the end of this one.
-        await self._told(key, gate.sitekey)
+        await self._until_told(key, gate.sitekey)
         known = self._of(key)
         before = self._older(gate, known)
         outcome = await self._ask(gate, name, known)
@@ -225,7 +211,7 @@ class StoreLeases:
         known.generation, known.is_ours = clearance.generation, False
         put: list[CookieKey] = []
         if jar is not None:
-            put = inject(jar, _host(gate.session.key), clearance.cookies, before)
+            put = inject(jar, gate.session.key.host, clearance.cookies, before)
             known.cookies.update(put)
         if not self._has_imported:
             self._has_imported = True
@@ -248,7 +234,7 @@ class StoreLeases:
         jar = self._engine.cookie_jar(gate.request)
         if jar is None:
             return {}
-        cookies = older(jar, _host(gate.session.key), frozenset())
+        cookies = older(jar, gate.session.key.host)
         new = set_by(gate.request, gate.response)
         # Nobody has seen the cookies of a redirect, but a first visit had no others.
         led = "redirect_urls" in gate.request.meta
@@ -297,13 +283,14 @@ class StoreLeases:
         if held is not None:
             held.count = 1  # what was earned is for all
             self._release(lease)
-            self._send(lease, self._publish(lease, held, user_agent, url_pass))
+            call = self._publish(lease, held, user_agent, url_pass)
+            self._telling.run(call, lease)
 
     async def _publish(
         self, lease: Lease, held: _Held, user_agent: str | None, url_pass: UrlPass
     ) -> None:
         jar = self._engine.cookie_jar(held.request)
-        cookies = () if jar is None else granted(jar, _host(lease.key), held.before)
+        cookies = () if jar is None else granted(jar, lease.key.host, held.before)
         known = self._of(lease.key)
         known.cookies.update(_keys(cookies))
         earned = StoredClearance(
@@ -321,51 +308,28 @@ class StoreLeases:
         """End *lease* without a clearance, in the background."""
         held = self._release(lease)
         if held is not None:
-            self._send(lease, self._store.give_up(held.lease))
+            self._telling.run(self._store.give_up(held.lease), lease)
 
-    def _send(self, lease: Lease, call: Coroutine[Deferred[Any], Any, None]) -> None:
-        sending = _Sending(lease=lease)
-        self._sending.append(sending)
-        sent = Deferred.fromCoroutine(call)
-        sent.addErrback(_log_fault)
-        sent.addBoth(lambda _: self._sent(sending))
-
-    def _sent(self, sending: _Sending) -> None:
-        self._sending.remove(sending)
-        for one in sending.waiting:
-            one.callback(None)
-
-    async def _told(self, key: SessionKey, sitekey: str) -> None:
+    async def _until_told(self, key: SessionKey, sitekey: str) -> None:
         """Return when the store was told of the ends of all such leases."""
 
         def is_one(lease: Lease) -> bool:
             return (lease.key, lease.sitekey) == (key, sitekey)
 
-        while ours := [each for each in self._sending if is_one(each.lease)]:
-            await self._sent_or_lost(ours[0])
-
-    async def _sent_or_lost(self, sending: _Sending) -> None:
-        told: Deferred[None] = Deferred()
-        sending.waiting.append(told)
-        await told
+        await self._telling.until_done(is_one)
 
     async def close(self) -> None:
         """End all leases, and return when all that was earned is handed on."""
         for lease, held in list(self._held.items()):
             held.count = 1
             self.give_up(lease)
-        if self._sending and self._store.silent_seconds:
+        if self._telling and self._store.silent_seconds:
             logger.info(
                 "The crawl ends when ONECAPTCHA_STORE has got what was earned, in %g s "
                 "at most.",
                 LEASE_SECONDS,
             )
-        while self._sending:
-            await self._sent_or_lost(self._sending[0])
-
-
-def _host(key: SessionKey) -> str:
-    return urlsplit(key.site).hostname or ""
+        await self._telling.until_done()
 
 
 def _keys(cookies: Any) -> set[CookieKey]:

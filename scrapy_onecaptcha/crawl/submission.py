@@ -13,8 +13,9 @@ from scrapy.http.request import NO_CALLBACK
 
 from scrapy_onecaptcha._values import is_settable
 from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.cookie_headers import pair_of
 from scrapy_onecaptcha.crawl.requests import ONCE
-from scrapy_onecaptcha.crawl.session_key import is_in_browser
+from scrapy_onecaptcha.crawl.session_key import GOTO, is_in_browser
 from scrapy_onecaptcha.models import JSON, MULTIPART, PLAIN_TEXT, URLENCODED
 from scrapy_onecaptcha.pages.encodings import keeps_ascii
 from scrapy_onecaptcha.pages.json_values import parse_json, put
@@ -107,8 +108,8 @@ def send_as_page(
     sent = _submission(request, solution, url, sending.method, headers, body)
     return sent.replace(
         cookies=[
-            {"name": name.strip(), "value": value.partition(";")[0]}
-            for name, _, value in (c.partition("=") for c in sending.cookies)
+            {"name": name, "value": value}
+            for name, value in map(pair_of, sending.cookies)
             if solution.token in value
         ]
     )
@@ -126,11 +127,8 @@ def _submission(
     meta = request_meta.mark(request, "submission", solution.user_agent) | ONCE
     referer = headers.get("Referer")
     if is_in_browser(request) and referer:  # its browser takes it from nowhere else
-        told = meta.get("playwright_page_goto_kwargs") or {}
-        meta["playwright_page_goto_kwargs"] = {
-            **told,
-            "referer": referer.decode("latin-1"),
-        }
+        told = meta.get(GOTO) or {}
+        meta[GOTO] = {**told, "referer": referer.decode("latin-1")}
     return Request(
         url,
         method=method,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha.crawl.addresses import chain_of
 from scrapy_onecaptcha.crawl.bookkeeping import subject_of
 from scrapy_onecaptcha.crawl.gate import task_of
 from scrapy_onecaptcha.crawl.shutdown import CrawlClosing
@@ -56,8 +57,7 @@ async def solve_widget(
             response=response,
             challenge=challenge,
         )
-    asked = (request.meta.get("redirect_urls") or [request.url])[0]
-    if not scope.holds(response.url, asked):
+    if not scope.holds(response.url, chain_of(request)[0]):
         raise SubmissionRefused(
             f"{response.url} is out of scope; add its host to "
             "ONECAPTCHA_ALLOWED_DOMAINS",

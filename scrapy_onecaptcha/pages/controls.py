@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha.models import TOKEN_FIELDS
 from scrapy_onecaptcha.pages.form_owners import hides
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ __all__ = [
     "BUTTONS",
     "MAX_CONTROLS",
     "SUBMITS",
-    "TOKEN_FIELDS",
     "controls",
     "is_asked",
     "is_disabled",
@@ -27,9 +27,6 @@ __all__ = [
     "type_of",
     "visitor_fields",
 ]
-
-# What api.js adds to its form; the second only without ``recaptchacompat=off``.
-TOKEN_FIELDS = ("h-captcha-response", "g-recaptcha-response")
 
 # No gate has that many controls; it bounds the work on a hostile page.
 MAX_CONTROLS = 200

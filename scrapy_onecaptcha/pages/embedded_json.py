@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_onecaptcha.models import valid_sitekey
 from scrapy_onecaptcha.pages.json_values import last, leaves, parse_json, plain, prefix
-from scrapy_onecaptcha.pages.steps import finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from scrapy_onecaptcha.pages.json_values import Path
     from scrapy_onecaptcha.pages.steps import Steps
 
-__all__ = ["NO_DATA", "Data", "data_steps", "read_data", "rqdata_of", "sitekey_of"]
+__all__ = ["NO_DATA", "Data", "data_steps", "rqdata_of", "sitekey_of"]
 
 # Pieces of data that are tried, of each kind, and characters of the longest.
 MAX_PIECES = 16
@@ -60,18 +59,13 @@ class Data:
 NO_DATA = Data()
 
 
-def read_data(code: str, texts: Iterable[str]) -> Data:
-    """Read all JSON in a page, once for all of its widgets.
+def data_steps(code: str, texts: Iterable[str]) -> Steps[Data]:
+    """Read all JSON in a page, once for all of its widgets, in steps.
 
     Args:
         code: the page's scripts; data that they assign, pass on or parse is read.
         texts: the page's scripts that are data, not JavaScript.
     """
-    return finish(data_steps(code, texts))
-
-
-def data_steps(code: str, texts: Iterable[str]) -> Steps[Data]:
-    """Do as `read_data` does, in steps."""
     found, visited = _Found(), 0
     for value in _values(code, texts):
         yield

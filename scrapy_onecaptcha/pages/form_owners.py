@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from scrapy_onecaptcha.pages.markup import END_TAG
+from scrapy_onecaptcha.scripts.tree import END_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,12 +15,18 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from scrapy_onecaptcha.models import MULTIPART, PLAIN_TEXT, URLENCODED, Form
+from scrapy_onecaptcha._values import is_web_url
+from scrapy_onecaptcha.models import (
+    MULTIPART,
+    PLAIN_TEXT,
+    TOKEN_FIELDS,
+    URLENCODED,
+    Form,
+)
 from scrapy_onecaptcha.pages.controls import (
     BUTTONS,
     MAX_CONTROLS,
     SUBMITS,
-    TOKEN_FIELDS,
     controls,
     is_disabled,
     is_whole,
@@ -187,7 +193,7 @@ def _url(form: Node, page: Page, button: Node | None) -> str | None:
     """Return where the form is sent; an empty action is the page itself."""
     action = _attribute(form, button, "action").strip()
     url = join(page.base, action) if action else page.url
-    return url if url and url.lower().startswith(("http://", "https://")) else None
+    return url if url and is_web_url(url) else None
 
 
 def _method(form: Node, button: Node | None) -> Literal["GET", "POST"]:

@@ -13,10 +13,10 @@ from scrapy.http import HtmlResponse, JsonResponse, TextResponse, XmlResponse
 from scrapy_onecaptcha._logging import get_logger
 from scrapy_onecaptcha.pages.encodings import charset, media_type
 from scrapy_onecaptcha.pages.form_owners import FormOwners
-from scrapy_onecaptcha.pages.markup import END_TAG, MAX_BYTES, Markup, without_marks
+from scrapy_onecaptcha.pages.markup import MAX_BYTES, Markup, without_marks
 from scrapy_onecaptcha.pages.selectors import match_steps
 from scrapy_onecaptcha.pages.steps import finish
-from scrapy_onecaptcha.scripts.tree import join_roots, writable
+from scrapy_onecaptcha.scripts.tree import END_TAG, RAW, join_roots, writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,6 @@ MAX_BLANKS = 20
 MAX_DEPTH = 256
 # In UTF-16 no word is found by its bytes.
 BOM_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_RAW = ("script", "style", "title", "textarea")
 _REMOVED = "onecaptcha-removed"
 
 
@@ -179,7 +178,7 @@ def _tree_steps(
     if root is None:
         return None
     join_roots(root)
-    for element in root.iter(*_RAW) if marked else ():
+    for element in root.iter(*RAW) if marked else ():
         if element.text and END_TAG in element.text:
             element.text = writable(without_marks(element.text))
     is_cut = markup.is_cut or len(response.body) > MAX_BYTES or _is_too_deep(root)

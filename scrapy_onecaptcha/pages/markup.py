@@ -9,11 +9,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha.scripts.tree import MARK
+
 if TYPE_CHECKING:
     from scrapy_onecaptcha.pages.steps import Steps
 
 __all__ = [
-    "END_TAG",
     "FEW_ATTRIBUTES",
     "MAX_ATTRIBUTES",
     "MAX_BYTES",
@@ -39,9 +40,6 @@ FEW_ATTRIBUTES = 6
 # Pieces that are looked at in one step.
 MAX_IN_STEP = 1000
 
-#: The element that marks where a ``</form>`` was, because the tree does not tell.
-END_TAG = "onecaptcha-form-end"
-_MARK = f"<{END_TAG}></{END_TAG}>"
 _END_OF_FORM = re.compile(r"/form[\s/>]", re.IGNORECASE)
 # Two characters are the least that an attribute takes.
 _SHORT_TAG = 2 * FEW_ATTRIBUTES
@@ -107,7 +105,7 @@ class Markup:
 
 def without_marks(text: str) -> str:
     """Return the text of a script or title without the marks that were put in."""
-    return text.replace(_MARK, "")
+    return text.replace(MARK, "")
 
 
 def _limited(text: str, parts: list[str], marks: int) -> Steps[str]:
@@ -129,7 +127,7 @@ def _limited(text: str, parts: list[str], marks: int) -> Steps[str]:
         first = part[:1]
         if first == "/":
             if marks and _END_OF_FORM.match(part):
-                kept += [text[done:tag], _MARK]
+                kept += [text[done:tag], MARK]
                 done, marks = tag, marks - 1
         elif not _SIMPLE.match(part) and first.isalpha() and _may_have_many(part):
             found = (_TAG if left else _SHORTENED).match(text, tag)

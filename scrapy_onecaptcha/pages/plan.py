@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scrapy_onecaptcha._values import HEADER
-from scrapy_onecaptcha.models import Form
+from scrapy_onecaptcha.models import TOKEN_FIELDS, Form
 from scrapy_onecaptcha.pages.controls import (
     SUBMITS,
-    TOKEN_FIELDS,
     controls,
     is_search,
     owner,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Literal, get_args
 
-from scrapy_onecaptcha._redact import without_user
+from scrapy_onecaptcha._logging import printable, quoted
 from scrapy_onecaptcha._values import is_settable
-from scrapy_onecaptcha.models import URLENCODED, Form, plain, valid_sitekey
+from scrapy_onecaptcha.models import URLENCODED, Form, valid_sitekey
 from scrapy_onecaptcha.pages.encodings import charset, web_name
 from scrapy_onecaptcha.pages.forms import resp_key_fields
 from scrapy_onecaptcha.pages.html import read_part
@@ -43,8 +43,7 @@ ScriptReason = Literal[
 #: Reasons that are of no concern where the user's own code sends the token.
 SUBMISSION_REASONS = frozenset({"no_submission", *get_args(ScriptReason)})
 
-# Characters of a page's own words in a sentence of ours, and how many things it names.
-MAX_SHOWN = 200
+# Things that a page names and a sentence of ours repeats.
 MAX_NAMED = 3
 
 #: "X is not defined" may be the page's own mistake, which a browser meets as well, or
@@ -131,7 +130,7 @@ def rendered_widget(reading: Reading) -> Widget | None:
 def why_not(reading: Reading) -> Scripts | None:
     """Return why nothing can be concluded from *reading*, or ``None`` if it can."""
     if reading.stopped is not None:
-        said = plain(reading.stopped)[:MAX_SHOWN]
+        said = quoted(reading.stopped)
         return Scripts(
             reason="scripts_failed", sentence=f"Its scripts were not read: {said}."
         )
@@ -140,7 +139,7 @@ def why_not(reading: Reading) -> Scripts | None:
     missing = tuple(_missing(reading))
     if not missing:
         return None
-    named = ", ".join(_shown(each) for each in missing[:MAX_NAMED])
+    named = ", ".join(map(quoted, missing[:MAX_NAMED]))
     return Scripts(
         reason="scripts_missing",
         sentence=f"Its scripts need what they do not have here: {named}.",
@@ -155,18 +154,14 @@ def _missing(reading: Reading) -> Iterator[str]:
         yield "the answer to a POST"
 
 
-def _shown(text: str) -> str:
-    """Return a name that a page gives, fit for a sentence of ours."""
-    return without_user(plain(text))[:MAX_SHOWN]
-
-
 def explain(reading: Reading) -> Iterator[str]:
     """Yield a sentence for each thing that the scripts did."""
     for widget in reading.widgets[:1]:
-        where = f"a <{plain(widget.tag)}>" if widget.tag else "no element of the page"
+        tag = printable(widget.tag or "")
+        where = f"a <{tag}>" if tag else "no element of the page"
         yield f"Its scripts render the widget into {where}."
     if reading.pressed and reading.sending:
-        yield f"The button {plain(reading.pressed[-1])[:60]!r} sends the token."
+        yield f"The button {printable(reading.pressed[-1])[:60]!r} sends the token."
     elif reading.sending:
         yield "Its scripts send the token."
     elif reading.reloads and reading.cookies:
@@ -174,7 +169,7 @@ def explain(reading: Reading) -> Iterator[str]:
     else:
         yield "No script and no button of it sends a token."
     for error in reading.errors[:1] if reading.sending is None else ():
-        yield f"One of its scripts fails: {_shown(error)}."
+        yield f"One of its scripts fails: {quoted(error)}."
 
 
 def form_of(sending: Sending, page: Page) -> Form:

@@ -7,9 +7,10 @@ that long takes the steps one by one; each takes a tenth of a second at most.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
 
-__all__ = ["Steps", "finish"]
+__all__ = ["Done", "Steps", "finish", "step"]
 
 _T = TypeVar("_T")
 
@@ -17,11 +18,28 @@ _T = TypeVar("_T")
 Steps: TypeAlias = Generator[None, None, _T]
 
 
+@dataclass(frozen=True, slots=True)
+class Done(Generic[_T]):
+    """There is no step left.
+
+    Attributes:
+        result: of them all.
+    """
+
+    result: _T
+
+
+def step(steps: Steps[_T]) -> Done[_T] | None:
+    """Take the next step; ``None``: there are more."""
+    try:
+        next(steps)
+    except StopIteration as end:
+        return Done(end.value)
+    return None
+
+
 def finish(steps: Steps[_T]) -> _T:
     """Take all steps that are left, at once, and return the result."""
     while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _T = end.value
-            return result
+        if (done := step(steps)) is not None:
+            return done.result

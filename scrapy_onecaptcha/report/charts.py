@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha.report.dates import moment
 from scrapy_onecaptcha.report.markup import Element, tag
 from scrapy_onecaptcha.report.record import FINE, OUTCOMES
 from scrapy_onecaptcha.report.scales import (
     Bins,
     bins_of,
     lanes,
-    moment,
     nice_step,
     nice_top,
     stacked,

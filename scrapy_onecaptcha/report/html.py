@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.models import POINTS_PER_CNY
 from scrapy_onecaptcha.report import charts
+from scrapy_onecaptcha.report.dates import moment
 from scrapy_onecaptcha.report.markup import Element, document, tag
-from scrapy_onecaptcha.report.scales import moment
 from scrapy_onecaptcha.report.styles import CSS
 from scrapy_onecaptcha.report.wording import (
+    FAILURES,
+    NO_FAILURES,
     NONE,
-    count_of,
     newest_first,
     number,
     percent,
@@ -90,7 +92,7 @@ def _meta(name: str, content: str) -> Element:
 def _span(summary: Summary) -> str:
     if summary.first is None or summary.last is None:
         return "Nothing in the ledger, or nothing that was asked for."
-    runs = count_of(summary.runs, "run")
+    runs = counted(summary.runs, "run", ",")
     spiders = f" of {', '.join(summary.spiders[:10])}" if summary.spiders else ""
     first, last = moment(summary.first, _MINUTES), moment(summary.last, _MINUTES)
     return f"{runs}{spiders}, {first} to {last} UTC"
@@ -102,7 +104,7 @@ def _span(summary: Summary) -> str:
 def _tiles(total: Figures) -> Element:
     seconds = f"p95 {number(total.p95)} s" if total.p95 is not None else ""
     tiles = (
-        ("Spent", f"{total.points:,.10g} points", _cny(total.points)),
+        ("Spent", counted(total.points, "point", ",.10g"), _cny(total.points)),
         ("Tasks", f"{total.tasks:,}", f"{total.accepted:,} accepted"),
         ("Pass rate", percent(total.pass_rate), "accepted of all tasks"),
         (
@@ -113,7 +115,7 @@ def _tiles(total: Figures) -> Element:
         (
             "Pages per clearance",
             number(total.pages_per_clearance),
-            f"{total.opened:,} pages in all",
+            f"{counted(total.opened, 'page', ',')} in all",
         ),
         ("Median solve", _with_unit(total.median), seconds),
     )
@@ -163,9 +165,8 @@ def _groups(title: str, head: str, groups: Mapping[str, Figures]) -> Element:
 
 
 def _failures(summary: Summary) -> Element:
-    title = "What failed most, and what to do"
     if not summary.failures:
-        return _section(title, "Each task brought a page.")
+        return _section(FAILURES, NO_FAILURES)
     heads = ("What", "Tasks", "Points", "Sites", "Most on", "What to do")
     rows = [
         (
@@ -179,7 +180,7 @@ def _failures(summary: Summary) -> Element:
         for failure in summary.failures[:MAX_ROWS]
     ]
     about = f"Tasks that brought no page.{_of(summary.failures)}"
-    return _section(title, about, _table(heads, rows, text=2))
+    return _section(FAILURES, about, _table(heads, rows, text=2))
 
 
 def _evidence(summary: Summary) -> Element:
@@ -190,7 +191,7 @@ def _evidence(summary: Summary) -> Element:
             tag(
                 "ul",
                 *(
-                    tag("li", f"{sentence} ({count_of(count, 'task')})")
+                    tag("li", f"{sentence} ({counted(count, 'task', ',')})")
                     for sentence, count in summary.evidence[site]
                 ),
             ),

@@ -1,4 +1,4 @@
-"""Log lines at a bounded rate: warnings once, losses of a kind now and then."""
+"""Log lines that two modules write, and lines at a bounded rate."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 from scrapy_onecaptcha._values import Recent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["FIRST_GATE", "FIRST_WIDGET", "MAX_WARNINGS", "Once", "Quieted"]
+__all__ = [
+    "FIRST_GATE",
+    "FIRST_WIDGET",
+    "MAX_WARNINGS",
+    "Once",
+    "Quieted",
+    "scope_in_words",
+]
 
 #: With a host, its first page of that kind, and how sure the verdict is.
 FIRST_GATE = "An hCaptcha on %s gates its pages (first: %s, confidence %.2f)"
@@ -28,6 +35,11 @@ QUIET = 60.0
 MAX_LINES = 20
 MAX_QUIET = 1000
 MAX_WARNINGS = 100
+
+
+def scope_in_words(domains: Iterable[str] | None) -> str:
+    """Return where gates are solved: on *domains*, if any are named."""
+    return ", ".join(domains or ()) or "every host that the spider asks for"
 
 
 class Once:

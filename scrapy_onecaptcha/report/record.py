@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from scrapy_onecaptcha._logging import printable
-from scrapy_onecaptcha._values import masked
+from scrapy_onecaptcha._logging import masked, printable
+from scrapy_onecaptcha.report.dates import iso, parse_iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +119,7 @@ class Record:
         head = json.dumps(
             {
                 "v": VERSION,
-                "time": _written(self.time),
+                "time": iso(self.time, "milliseconds"),
                 "run": _short(self.run),
                 "spider": _short(self.spider),
                 "site": _site_of(self.site),
@@ -150,11 +149,6 @@ def shown_opened(opened: int) -> str:
     return f"{min(opened, MAX_OPENED):<{OPENED_WIDTH}d}"
 
 
-def _written(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
-    return moment.isoformat(timespec="milliseconds")
-
-
 def _short(text: str) -> str:
     return printable(text[:MAX_TEXT])
 
@@ -173,9 +167,7 @@ def _site_of(url: str) -> str:
 _SPLIT = b', "evidence": '
 _TEXTS = ("run", "spider", "site", "sitekey", "session", "task", "type", "code")
 _NUMBERS = ("attempt", "seconds", "points", "opened")
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_LATEST = datetime(9000, 1, 1, tzinfo=timezone.utc)
-_SECOND = timedelta(seconds=1)
+_LATEST = parse_iso("9000-01-01")
 
 #: Pieces of evidence that are remembered. They differ little from task to task.
 MAX_CACHED = 1000
@@ -245,14 +237,12 @@ def _moment(value: Any) -> float:
     if not isinstance(value, str):
         raise ValueError("no time")  # noqa: TRY004 - of the line
     try:
-        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        moment = parse_iso(value)
     except ValueError:
         raise ValueError("no ISO time") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    if not _EPOCH <= moment <= _LATEST:
+    if not 0 <= moment <= _LATEST:
         raise ValueError("time is out of range")
-    return (moment - _EPOCH) / _SECOND
+    return moment
 
 
 def _numbers(read: dict[str, Any]) -> list[float]:

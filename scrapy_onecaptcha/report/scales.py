@@ -1,25 +1,26 @@
-"""Where things are in a chart: steps, bins and lanes. Numbers only."""
+"""Where things are in a chart: steps, bins, lanes, and the marks of an axis."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
+
+from scrapy_onecaptcha.report.dates import DAY, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Bins", "bins_of", "lanes", "moment", "nice_step", "nice_top", "tick"]
+__all__ = ["Bins", "bins_of", "lanes", "nice_step", "nice_top", "stacked", "tick"]
 
-_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+_MINUTE, _HOUR = 60.0, 3600.0
 
 #: Widths of bins that a person thinks in, in seconds.
 STEPS = (
     *(n * _MINUTE for n in (1, 2, 5, 10, 15, 30)),
     *(n * _HOUR for n in (1, 2, 3, 6, 12)),
-    *(n * _DAY for n in (1, 2, 7, 14, 28, 91, 364)),
+    *(n * DAY for n in (1, 2, 7, 14, 28, 91, 364)),
 )
 
 
@@ -61,7 +62,7 @@ def bins_of(first: float, last: float, most: int) -> Bins:
         count = int((last - start) // step) + 1
         if count <= most:
             return Bins(start, step, count)
-    step = math.ceil((last - first) / (most - 1) / _DAY) * _DAY
+    step = math.ceil((last - first) / (most - 1) / DAY) * DAY
     start = first // step * step
     return Bins(start, step, int((last - start) // step) + 1)
 
@@ -101,21 +102,16 @@ def lanes(spans: Iterable[tuple[float, float]]) -> list[int]:
     return placed
 
 
-def moment(seconds: float, form: str) -> str:
-    """Return a moment in UTC, written in *form*."""
-    return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime(form)
-
-
 def tick(seconds: float, span: float) -> str:
     """Return a moment as an axis of *span* seconds shows it."""
     for most, form in (
         (4 * _MINUTE, "%H:%M:%S"),  # its quarters are shorter than a minute
-        (_DAY, "%H:%M"),
-        (4 * _DAY, "%d %b %H:%M"),
+        (DAY, "%H:%M"),
+        (4 * DAY, "%d %b %H:%M"),
     ):
         if span <= most:
             return moment(seconds, form)
-    return moment(seconds, "%d %b" if span <= 364 * _DAY else "%b %Y")
+    return moment(seconds, "%d %b" if span <= 364 * DAY else "%b %Y")
 
 
 def stacked(parts: Sequence[float]) -> list[tuple[float, float]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from array import array
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy_onecaptcha._values import is_within
+from scrapy_onecaptcha.report.dates import DAY, iso, moment
 from scrapy_onecaptcha.report.record import CODES, FINE, OUTCOMES
 
 if TYPE_CHECKING:
@@ -331,11 +331,10 @@ class _DayOf:
         self._name = ""
 
     def __call__(self, seconds: float) -> str:
-        number = int(seconds // 86400)
+        number = int(seconds // DAY)
         if number != self._number:
             self._number = number
-            moment = datetime.fromtimestamp(number * 86400, tz=timezone.utc)
-            self._name = moment.date().isoformat()
+            self._name = moment(seconds, "%Y-%m-%d")
         return self._name
 
 
@@ -376,7 +375,4 @@ def _ratio(part: float, whole: float) -> float | None:
 
 
 def _iso(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
-    return moment.isoformat(timespec="seconds")
+    return None if seconds is None else iso(seconds)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.models import price
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["Ended", "Tally", "TaskCount", "price_of", "total"]
+__all__ = ["OTHERS", "BySite", "Ended", "Tally", "TaskCount", "price_of", "total"]
+
+_T = TypeVar("_T")
+
+# A site may have any number of hosts. So many are counted one by one, and a summary has
+# a line for so many.
+MAX_SITES = 10_000
+MAX_TOLD = 20
+#: Counts together what was met on all further sites.
+OTHERS = "other sites"
 
 
 class TaskCount:
@@ -47,6 +57,35 @@ class TaskCount:
         self._sites[site] -= 1
         if not self._sites[site]:
             del self._sites[site]
+
+
+class BySite(dict[str, _T]):
+    """Counts for each site, and for all further ones together where there are many.
+
+    Args:
+        make: makes the counts of one site.
+    """
+
+    def __init__(self, make: Callable[[], _T]) -> None:
+        super().__init__()
+        self._make = make
+
+    def name(self, site: str) -> str:
+        """Return *site*, or `OTHERS` where it is not counted by itself."""
+        return site if site in self or len(self) < MAX_SITES else OTHERS
+
+    def at(self, site: str) -> _T:
+        """Return the counts of *site*."""
+        return self.setdefault(self.name(site), self._make())
+
+    def ranked(self, rank: Callable[[str], Any]) -> tuple[list[str], list[str]]:
+        """Return the sites that a summary names, sorted, and the others.
+
+        Args:
+            rank: of a site; those of the smallest are named.
+        """
+        sites = sorted(self, key=rank)
+        return sorted(sites[:MAX_TOLD]), sites[MAX_TOLD:]
 
 
 @dataclass(slots=True)
@@ -86,4 +125,5 @@ def price_of(tally: Tally) -> str:
     spent = price(tally.points)
     if not tally.unbilled:
         return spent
-    return f"{spent}, {tally.unbilled:g} points of failed tasks not billed"
+    unbilled = counted(tally.unbilled, "point", "g")
+    return f"{spent}, {unbilled} of failed tasks not billed"

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha.models import price
-from scrapy_onecaptcha.report.scales import moment
-from scrapy_onecaptcha.report.wording import count_of, newest_first, number, percent
+from scrapy_onecaptcha.report.dates import moment
+from scrapy_onecaptcha.report.wording import (
+    FAILURES,
+    NO_FAILURES,
+    newest_first,
+    number,
+    percent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +41,8 @@ def in_words(summary: Summary) -> Iterator[str]:
         return
     spiders = f" of {', '.join(summary.spiders[:10])}" if summary.spiders else ""
     yield (
-        f"{count_of(total.tasks, 'task')}, {count_of(summary.runs, 'run')}{spiders}, "
+        f"{counted(total.tasks, 'task', ',')}, {counted(summary.runs, 'run', ',')}"
+        f"{spiders}, "
         f"{moment(summary.first, _MINUTES)} to {moment(summary.last, _MINUTES)} UTC"
     )
     yield from _totals(total)
@@ -88,9 +96,9 @@ def _cells(figures: Figures) -> Sequence[str]:
 
 def _failures(summary: Summary) -> Iterator[str]:
     if not summary.failures:
-        yield "Each task brought a page."
+        yield NO_FAILURES
         return
-    yield "What failed most, and what to do"
+    yield FAILURES
     for failure in summary.failures[:MAX_ROWS]:
         where = (
             failure.worst
@@ -98,7 +106,7 @@ def _failures(summary: Summary) -> Iterator[str]:
             else (f"{failure.sites:,} sites, most on {failure.worst}")
         )
         yield (
-            f"  {failure.name}: {count_of(failure.tasks, 'task')}, "
+            f"  {failure.name}: {counted(failure.tasks, 'task', ',')}, "
             f"{price(failure.points)}, on {where}"
         )
         yield f"    {failure.advice}"

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NONE", "count_of", "newest_first", "number", "percent"]
+__all__ = ["FAILURES", "NONE", "NO_FAILURES", "newest_first", "number", "percent"]
 
 _T = TypeVar("_T")
 
 #: Shown in place of a figure that does not exist.
 NONE = "-"
 
-
-def count_of(number: int, noun: str) -> str:
-    """Return *number* and *noun*: ``"1 task"``, ``"1,200 tasks"``."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+#: Heads the tasks that brought no page; said where there are none.
+FAILURES = "What failed most, and what to do"
+NO_FAILURES = "Each task brought a page."
 
 
 def newest_first(days: Mapping[str, _T]) -> dict[str, _T]:

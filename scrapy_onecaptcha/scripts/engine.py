@@ -19,6 +19,7 @@ RUNTIME = (
     "nodes",
     "selectors",
     "elements",
+    "tags",
     "markup",
     "forms",
     "encoding",
@@ -48,6 +49,9 @@ _OTHER_ENGINE = (
 
 class Stopped(Exception):
     """The engine ended what it ran: a limit of time or memory was met."""
+
+    def __init__(self, why: str = "its scripts take too long") -> None:
+        super().__init__(why)
 
 
 class ScriptFailed(Exception):
@@ -156,7 +160,7 @@ class Engine:
         except self._error as error:
             message = str(error).strip().partition("\n")[0][:MAX_MESSAGE]
             if message.startswith("InternalError: interrupted"):
-                raise Stopped("its scripts take too long") from None
+                raise Stopped from None
             if "out of memory" in message or self._is_full():
                 raise Stopped("its scripts take too much memory") from None
             raise ScriptFailed(message) from None

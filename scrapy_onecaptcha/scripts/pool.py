@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import hashlib
 import json
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from twisted.internet.defer import Deferred
 
 from scrapy_onecaptcha._logging import get_logger
+from scrapy_onecaptcha._twisted import caller_of_this_thread
 from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.scripts.child import Child, NoEngine
 from scrapy_onecaptcha.scripts.engine import problem
@@ -121,7 +121,7 @@ class ScriptPool:
             done.errback(NoEngine(sentence))
             return done
         self._waiting.add(done)
-        in_loop = _caller_of_this_thread()
+        in_loop = caller_of_this_thread()
 
         def fire(result: Reading | NoEngine) -> None:
             if done not in self._waiting:
@@ -134,7 +134,7 @@ class ScriptPool:
 
         def deliver(result: Reading | NoEngine) -> None:
             try:
-                in_loop(lambda: fire(result))
+                in_loop(fire, result)
             except RuntimeError:  # the loop is closed, and nobody waits any longer
                 logger.debug("A reading came after its crawl: %s", visit.url)
 
@@ -156,17 +156,24 @@ class ScriptPool:
         self._end_child()
 
     def _result(self, visit: Visit) -> Reading | NoEngine:
-        try:
-            child = self._living_child()
-        except NoEngine as error:
-            return error
-        if child is None:
-            return CLOSED
-        reading = child.visit(visit)
-        if reading is None or child.killed:
-            self._end_child()
-        if reading is not None:
-            return reading
+        """Return what a page came to; where a token waits for it, by a second try.
+
+        The scripts of its gate came to their end before the payment. If they do not
+        now, it is most likely the machine that had no time for them.
+        """
+        tries = 2 if visit.paid else 1
+        for _ in range(tries):
+            try:
+                child = self._living_child()
+            except NoEngine as error:
+                return error
+            if child is None:
+                return CLOSED
+            reading = child.visit(visit)
+            if reading is None or child.killed:
+                self._end_child()
+            if reading is not None:
+                return reading
         return CLOSED if self._is_closed() else KILLED
 
     def _living_child(self) -> Child | None:
@@ -219,17 +226,3 @@ def _digest(visit: Visit) -> str:
     rest = replace(visit, html="", external=(), paid=False)
     digest.update(json.dumps(rest.as_dict()).encode())
     return digest.hexdigest()
-
-
-def _caller_of_this_thread() -> Callable[[Callable[[], None]], object]:
-    """Return what calls a function in this thread's event loop, from another thread.
-
-    There may be no reactor, in which case none must be imported.
-    """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        from twisted.internet import reactor  # noqa: PLC0415  (installs one)
-
-        return reactor.callFromThread  # type: ignore[attr-defined,no-any-return,unused-ignore]
-    return loop.call_soon_threadsafe

@@ -12,7 +12,7 @@ from scrapy_onecaptcha.scripts.models import Sending
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["make_sending", "same_but_for"]
+__all__ = ["is_same", "make_sending"]
 
 Request = dict[str, Any]
 Pairs = list[list[str]]
@@ -24,9 +24,8 @@ MAX_DEPTH = 20
 MAX_HEADER = 8_000
 
 
-def same_but_for(one: Request, other: Request, token: str, other_token: str) -> bool:
-    """Tell whether two requests are the same and neither depends on its token."""
-    del token, other_token  # a request that holds one differs from the other's
+def is_same(one: Request, other: Request) -> bool:
+    """Tell whether two requests, made with different tokens, depend on neither."""
     compared = ("kind", "method", "url", "headers", "body", "fields", "cookies")
     return all(one[name] == other[name] for name in compared)
 

@@ -16,7 +16,7 @@ from lxml import etree  # type: ignore[import-untyped,unused-ignore]
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Tree", "join_roots", "plain_tree", "writable"]
+__all__ = ["END_TAG", "MARK", "RAW", "Tree", "join_roots", "plain_tree", "writable"]
 
 Tree = list[Any]
 
@@ -24,10 +24,12 @@ MAX_CHARACTERS = 1_000_000
 # Elements within elements; the engine's stack holds that many calls and more.
 MAX_DEPTH = 200
 
-_END = "onecaptcha-form-end"
+#: The element that marks where a ``</form>`` was, because the tree does not tell.
+END_TAG = "onecaptcha-form-end"
+MARK = f"<{END_TAG}></{END_TAG}>"
 _FORM_END = re.compile(r"</form(?=[\s/>])", re.IGNORECASE)
-_MARK = f"<{_END}></{_END}>"
-_RAW = frozenset({"script", "style", "title", "textarea"})
+#: The tags whose content is text, not markup.
+RAW = frozenset({"script", "style", "title", "textarea"})
 _CONTROLS = frozenset({"input", "select", "textarea", "button", "fieldset", "output"})
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 # What lxml reads in a page, but refuses to write.
@@ -37,7 +39,7 @@ _UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 def plain_tree(html: str) -> Tree | None:
     """Parse *html*, or return ``None`` where nothing of it can be read."""
     text = _XML_DECLARATION.sub("", html[:MAX_CHARACTERS].replace("\x00", ""))
-    text = _FORM_END.sub(lambda found: _MARK + found[0], text)
+    text = _FORM_END.sub(lambda found: MARK + found[0], text)
     parser = etree.HTMLParser(
         encoding="utf-8", recover=True, huge_tree=True, collect_ids=False
     )
@@ -122,9 +124,9 @@ class _Builder:
         if is_form:
             self._above.append(mark)
         children: list[Any] = []
-        _add_text(children, element.text, raw=tag in _RAW)
+        _add_text(children, element.text, raw=tag in RAW)
         for child in element if depth < MAX_DEPTH else ():
-            if child.tag == _END:
+            if child.tag == END_TAG:
                 self._open = 0
                 # Where an end tag is missing, lxml puts what follows into the mark.
                 _add_text(children, child.text)
@@ -156,4 +158,4 @@ def _name(tag: str) -> str:
 
 def _add_text(children: list[Any], text: str | None, *, raw: bool = False) -> None:
     if text:
-        children.append(text.replace(_MARK, "") if raw else text)
+        children.append(text.replace(MARK, "") if raw else text)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from scrapy_onecaptcha._redact import any_spelling
 from scrapy_onecaptcha.scripts.engine import Engine, ScriptFailed, Stopped
 from scrapy_onecaptcha.scripts.models import Reading, Sending, Widget
-from scrapy_onecaptcha.scripts.sendings import make_sending, same_but_for
+from scrapy_onecaptcha.scripts.sendings import is_same, make_sending
 from scrapy_onecaptcha.scripts.tree import plain_tree
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ class _Run:
     def _left(self) -> float:
         left = self._deadline - time.process_time()
         if left <= 0:
-            raise Stopped("its scripts take too long")
+            raise Stopped
         return left
 
 
@@ -274,7 +274,7 @@ def _sending(visit: Visit, first: _Result, second: _Result) -> Sending | None:
     bearing = [
         (one, other)
         for one, other in zip(first.sent, second.sent, strict=False)
-        if one["token"] or not same_but_for(one, other, first.token, second.token)
+        if one["token"] or not is_same(one, other)
     ]
     if not bearing:
         return None

@@ -18,6 +18,7 @@ from twisted.internet.defer import TimeoutError as DeadlinePassed
 from scrapy_onecaptcha._logging import get_logger, one_line
 from scrapy_onecaptcha._redact import Secret, SecretBytes, any_spelling, without_frames
 from scrapy_onecaptcha._twisted import Semaphore
+from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.exceptions import ServiceError, Unavailable
 from scrapy_onecaptcha.service.http import CONNECTIONS, NoReply, post
 from scrapy_onecaptcha.service.http_treq import pooled
@@ -85,7 +86,7 @@ class Client:
         self._timeout = timeout
         self._hang_up = hang_up
         self._lines = Semaphore(CONNECTIONS)
-        self._secrets: dict[str, tuple[str, ...]] = {}
+        self._secrets: Recent[str, tuple[str, ...]] = Recent(MAX_KNOWN)
 
     def __repr__(self) -> str:
         return f"<Client of {self._url}>"
@@ -120,8 +121,6 @@ class Client:
             "createTask", self._read_task_id, secrets=secrets, task=task.payload()
         )
         if secrets:
-            if len(self._secrets) >= MAX_KNOWN:
-                del self._secrets[next(iter(self._secrets))]
             self._secrets[task_id] = secrets
         return task_id
 

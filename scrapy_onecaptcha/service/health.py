@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scrapy_onecaptcha._logging import counted
 from scrapy_onecaptcha._values import Recent
 from scrapy_onecaptcha.exceptions import (
     AccountError,
@@ -78,7 +79,7 @@ class Health:
         self._unknown_in_a_row = 0
         self._unknown_told: str | None = None
         self._refused: Recent[str, dict[str, SiteRefusedError]] = Recent(MAX_REFUSED)
-        self._proxies: dict[Proxy, _Proxy] = {}
+        self._proxies: Recent[Proxy, _Proxy] = Recent(MAX_PROXIES)
         auto = config.task_type == "auto"
         self._type = TASK_TYPES[0] if auto else config.task_type
         self._type_is_certain = not auto
@@ -156,16 +157,16 @@ class Health:
         """Count *error* against *proxy*, if it is a failure of that."""
         if proxy is None or not isinstance(error, ProxyFailed):
             return
-        if proxy not in self._proxies and len(self._proxies) >= MAX_PROXIES:
-            del self._proxies[next(iter(self._proxies))]
-        state = self._proxies.setdefault(proxy, _Proxy(copy.copy(error)))
+        state = self._proxies.get(proxy) or _Proxy(copy.copy(error))
+        self._proxies[proxy] = state
         state.failures += 1
         state.failed_at = self._now()
         if state.failures == self._config.max_failures:
+            times = counted(state.failures, "time")
             self._tell(
                 logging.WARNING,
                 f"No task by the proxy {proxy} for {self._config.cooldown:.0f} s: the "
-                f"service could not use it {state.failures} times in a row. {error}",
+                f"service could not use it {times} in a row. {error}",
             )
 
     def falls_back(self, task_type: str, error: ServiceError) -> bool:

@@ -255,14 +255,19 @@ class _BoundedFactory(WrappingFactory):
 
 
 class _BoundedEndpoint:
-    """An endpoint whose connections are bounded."""
+    """An endpoint whose connections are bounded.
 
-    def __init__(self, endpoint: Any, endpoints: _Endpoints) -> None:
-        self._endpoint = endpoint
+    An agent asks for one with each call, also where the pool has a connection. What it
+    takes to connect, such as a TLS context with all certificates that this machine
+    trusts, is made when there is none.
+    """
+
+    def __init__(self, uri: Any, endpoints: _Endpoints) -> None:
+        self._uri = uri
         self._endpoints = endpoints
 
     def connect(self, factory: Any) -> Deferred[Any]:
-        connecting: Deferred[Any] = self._endpoint.connect(
+        connecting: Deferred[Any] = self._endpoints.made(self._uri).connect(
             _BoundedFactory(factory, self._endpoints)
         )
         return connecting.addCallback(lambda bounded: bounded.wrappedProtocol)
@@ -286,9 +291,10 @@ class _Endpoints:
         self.reading: _Bounded | None = None
 
     def endpointForURI(self, uri: Any) -> Any:  # noqa: N802  (Twisted's name)
-        return _BoundedEndpoint(self._made(uri), self)
+        return _BoundedEndpoint(uri, self)
 
-    def _made(self, uri: Any) -> Any:
+    def made(self, uri: Any) -> Any:
+        """Return Twisted's own endpoint for *uri*."""
         host = uri.host.decode("ascii")
         # Scrapy's resolver, which is the reactor's in a crawl, finds no IPv6 address.
         kind: Any = TCP6ClientEndpoint if isIPv6Address(host) else HostnameEndpoint

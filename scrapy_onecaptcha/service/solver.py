@@ -267,10 +267,10 @@ class Solver(Generic[_R]):
         config = self._config
         give_up = started + config.solve_timeout
         unready = started
-        polls = 0
+        polls, max_polls = 0, config.max_polls
         pause = config.poll_delay
         while True:
-            if self._clock.seconds() + pause > give_up or polls == config.max_polls:
+            if self._clock.seconds() + pause > give_up or polls == max_polls:
                 raise self._timed_out(task_id, started)
             await sleep(self._clock, self._until_tick(pause))
             pause = config.poll_interval

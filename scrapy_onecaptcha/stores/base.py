@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from scrapy_onecaptcha.models import Verdict
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -44,13 +46,15 @@ RENEW_SECONDS = 10.0
 #: after up to twice as many.
 ASK_SECONDS = 0.5
 
+#: Sites that accept tokens also refuse some of them, so that a series of refusals is
+#: normal there: the limit of such a site is so many times higher.
+TRUSTED_FACTOR = 4
 
 Period = Literal["day", "month"]
 
 #: Number of a period and the tasks counted in it.
 Spent = tuple[int, int]
 
-Verdict = Literal["accepted", "failed", "void"]
 FactName = Literal["account_refused", "blocked", "token_per_page"]
 
 
@@ -189,9 +193,21 @@ class Limits:
     max_tasks: int = 0
     period: Period | None = None
     max_failures: int = 5
-    trusted_factor: int = 4
+    trusted_factor: int = TRUSTED_FACTOR
     cooldown: float = 600.0
     pending_seconds: float = 900.0
+
+    def admits(self, failures: int, pending: int, *, accepted: bool) -> bool:
+        """Tell whether the breaker of a site is closed.
+
+        Args:
+            failures: of its tasks, in a row.
+            pending: tasks without a verdict yet.
+            accepted: whether it has ever accepted a token.
+        """
+        if accepted:
+            return failures < self.max_failures * self.trusted_factor
+        return failures + pending < self.max_failures
 
 
 class Store(Protocol):

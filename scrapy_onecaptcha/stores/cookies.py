@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from scrapy import Request
-    from scrapy.http import Response
-
-__all__ = ["CookieKey", "granted", "inject", "lifetime", "older", "set_by"]
+__all__ = ["CookieKey", "granted", "inject", "lifetime", "older"]
 
 #: A host name without a dot gets this one in a jar.
 LOCAL = ".local"
@@ -43,32 +40,14 @@ def _of_host(jar: Iterable[Cookie], host: str) -> Iterator[Cookie]:
     return (cookie for cookie in jar if _is_for(cookie.domain, host))
 
 
-def _names(header: bytes | None) -> frozenset[str]:
-    """Return the names in a ``Cookie`` header."""
-    parts = (header or b"").decode("utf-8", "replace").split(";")
-    return frozenset(part.partition("=")[0].strip() for part in parts)
-
-
-def set_by(request: Request, response: Response) -> frozenset[str]:
-    """Return the names of cookies that *response* set and *request* did not have."""
-    sent = _names(request.headers.get("Cookie"))
-    headers = response.headers.getlist("Set-Cookie")
-    pairs = (header.decode("utf-8", "replace").partition(";")[0] for header in headers)
-    return frozenset(pair.partition("=")[0].strip() for pair in pairs) - sent
-
-
-def older(
-    jar: Iterable[Cookie], host: str, new: frozenset[str]
-) -> dict[CookieKey, str | None]:
-    """Return the cookies for *host* that are older than the gate, with their values.
+def older(jar: Iterable[Cookie], host: str) -> dict[CookieKey, str | None]:
+    """Return the cookies of *jar* that would be sent to *host* now, with their values.
 
     Args:
         jar: of the session, once the gate's answer has come.
         host: of the site.
-        new: names of those that the gate's answer set (`set_by`).
     """
-    cookies = _of_host(jar, host)
-    return {_key(cookie): cookie.value for cookie in cookies if cookie.name not in new}
+    return {_key(cookie): cookie.value for cookie in _of_host(jar, host)}
 
 
 def granted(

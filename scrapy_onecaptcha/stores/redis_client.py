@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-from scrapy_onecaptcha.stores.worker import Worker, main_thread
+from scrapy_onecaptcha._twisted import caller_of_this_thread
+from scrapy_onecaptcha.stores.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -125,7 +126,7 @@ def make_client(url: str, script: str) -> Client:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return ThreadClient(url, script, main_thread())
+        return ThreadClient(url, script, caller_of_this_thread())
     return LoopClient(url, script)
 
 

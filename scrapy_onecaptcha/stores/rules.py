@@ -224,11 +224,7 @@ class Rules:
     def _refused(self, breaker: Row) -> Refusal | None:
         limits = self._limits
         failures, pending = breaker["failures"], len(breaker["pending"])
-        if breaker["accepted"]:
-            limit, sure = limits.max_failures * limits.trusted_factor, failures
-        else:
-            limit, sure = limits.max_failures, failures + pending
-        if sure < limit:
+        if limits.admits(failures, pending, accepted=breaker["accepted"]):
             return None
         if pending:
             return Refusal(reason="pending", count=pending)

@@ -14,10 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from scrapy_onecaptcha._twisted import caller_of_this_thread
 from scrapy_onecaptcha.stores.base import StoreFault
 from scrapy_onecaptcha.stores.rules import Row, Rules
 from scrapy_onecaptcha.stores.transactions import TransactionStore
-from scrapy_onecaptcha.stores.worker import Worker, main_thread
+from scrapy_onecaptcha.stores.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +161,7 @@ class SqliteStore(TransactionStore):
 
     async def _run(self, call: Callable[[Rules], _T]) -> _T:
         if self._worker is None:
-            self._worker = Worker("onecaptcha-store", main_thread())
+            self._worker = Worker("onecaptcha-store", caller_of_this_thread())
         return await self._worker.call(lambda: self._transact(call))
 
     # In the thread

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Worker", "main_thread"]
+__all__ = ["Worker"]
 
 _T = TypeVar("_T")
-
-
-def main_thread() -> Callable[..., object]:
-    """Return what makes a call in the crawl's thread; called in that thread."""
-    try:
-        return asyncio.get_running_loop().call_soon_threadsafe
-    except RuntimeError:  # then a reactor runs, and not on asyncio
-        from twisted.internet import reactor  # noqa: PLC0415  (it is installed by now)
-
-        caller: Any = reactor
-        return caller.callFromThread  # type: ignore[no-any-return]
 
 
 class Worker:

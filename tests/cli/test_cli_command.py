@@ -27,11 +27,11 @@ from scrapy_onecaptcha.cli.page_fetch import (
     put_in_place,
 )
 from scrapy_onecaptcha.cli.purchase import Answer
-from scrapy_onecaptcha.cli.service import has_no_balance, price, read_config
+from scrapy_onecaptcha.cli.service import has_no_balance, read_config
 from scrapy_onecaptcha.cli.terminal import LINE, TICK, Terminal
 from scrapy_onecaptcha.commands import TOOLS
 from scrapy_onecaptcha.exceptions import ServiceError, TaskFailed
-from scrapy_onecaptcha.models import Solution
+from scrapy_onecaptcha.models import Solution, price
 from scrapy_onecaptcha.request_options import RequestOptions
 from scrapy_onecaptcha.service.client import Task
 from scrapy_onecaptcha.settings import Config

@@ -29,6 +29,7 @@ from twisted.internet.task import Clock
 
 from scrapy_onecaptcha import OneCaptchaMiddleware, _scrapy
 from scrapy_onecaptcha._twisted import sleep
+from scrapy_onecaptcha.crawl.engine import Engine
 from scrapy_onecaptcha.service.client import Task, TaskResult
 from scrapy_onecaptcha.settings import Config
 from tests.blocking_pool import BlockingPool
@@ -346,7 +347,7 @@ class Slot:
         self.process()
 
 
-class VirtualEngine(_scrapy.Engine):
+class VirtualEngine(Engine):
     """A double of Scrapy's engine, as far as the middleware asks it."""
 
     def __init__(self, crawl: Crawl, crawler: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, TextResponse
 
-from scrapy_onecaptcha._values import masked
+from scrapy_onecaptcha._logging import masked
 from scrapy_onecaptcha.pages.html import MAX_BYTES
 
 from .fuzzing import ends

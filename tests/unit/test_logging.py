@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import scrapy_onecaptcha
-from scrapy_onecaptcha._logging import counted, get_logger, one_line, printable
+from scrapy_onecaptcha._logging import counted, get_logger, one_line, printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,17 @@ def test_one_line() -> None:
 )
 def test_counted(number: int, said: str) -> None:
     assert counted(number, "task") == said
+
+
+def test_counted_in_a_form() -> None:
+    assert counted(1200, "task", ",") == "1,200 tasks"
+    assert counted(1.0, "point", "g") == "1 point"
+
+
+def test_a_page_is_quoted_without_what_it_must_not_say() -> None:
+    said = quoted("https://me:secret@shop.example/\nERROR " + "x" * 300)
+    assert said.startswith("https://***@shop.example/ ERROR x")
+    assert len(said) == 200
 
 
 def test_a_line_of_the_log_is_printable_whatever_it_is_given(

@@ -27,12 +27,10 @@ from scrapy_onecaptcha.report.log_lines import (
     MAX_WARNINGS,
     QUIET,
 )
-from scrapy_onecaptcha.report.tally import TaskCount
+from scrapy_onecaptcha.report.tally import MAX_SITES, MAX_TOLD, TaskCount
 from scrapy_onecaptcha.service.error_codes import RULES
 from scrapy_onecaptcha.stats import (
     MANY_SITES,
-    MAX_SITES,
-    MAX_TOLD,
     STATS,
     VARIANTS,
     Report,
@@ -461,7 +459,7 @@ def test_lost_pages_are_told_at_a_bounded_rate(
     assert "100 more such pages" in lines.messages[1]
     advance(desk.clock, QUIET)
     desk.report.lost(SITE, PAGE, CircuitOpen("open"))
-    assert "(1 more such pages" in lines.messages[2]
+    assert "(1 more such page since" in lines.messages[2]
     assert desk.stats == {"failed/circuit_open": 104}
     assert desk.report.site(SITE).lost == 104
 
@@ -525,13 +523,13 @@ def test_sites_without_end_are_counted_together(
     desk = Desk(max_tasks=20_000)
     for number in range(MAX_SITES + 100):
         desk.create(f"https://a{number}.shop.example")
-    assert len(desk.report._sites) == MAX_SITES + 1
+    assert len(desk.report._summary.sites) == MAX_SITES + 1
     assert desk.tasks.sites == MAX_SITES + 100  # for the budget of each
     desk.report.closed()
     assert "hCaptcha on other sites: 100 tasks, 0 passed" in lines.text
     assert f"more sites: {MAX_SITES - 19} tasks" in lines.text
     assert f"hCaptcha in all: {MAX_SITES + 100} tasks" in lines.text
-    assert f"{MAX_SITES + 100} tasks" in desk.report._totals()
+    assert f"{MAX_SITES + 100} tasks" in desk.report._summary.totals()
 
 
 def test_losses_of_one_kind_are_told_of_so_many_sites(

@@ -1,4 +1,4 @@
-"""Sleeping, beating, and the time of asyncio's loop."""
+"""Sleeping, waking, beating, the background, and the time of asyncio's loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha._twisted import Beat, LoopClock, sleep
+from scrapy_onecaptcha._twisted import Background, Beat, LoopClock, Waiters, sleep
 from tests.unit.helpers import Run
 
 
@@ -40,6 +40,78 @@ def test_sleep_yields_nothing() -> None:
     done.addCallback(results.append)
     clock.advance(0)
     assert results == [None]
+
+
+# Waking
+
+
+def test_all_who_wait_are_woken_once() -> None:
+    waiters = Waiters()
+    runs = [Run(waiters.wait()) for _ in range(3)]
+    assert not any(run.done for run in runs)
+    waiters.wake()
+    assert all(run.done for run in runs)
+    late = Run(waiters.wait())
+    assert not late.done
+
+
+def test_who_has_given_up_is_not_woken() -> None:
+    waiters = Waiters()
+    gone, stays = Run(waiters.wait()), Run(waiters.wait())
+    gone.cancel()
+    assert isinstance(gone.error, CancelledError)
+    waiters.wake()
+    assert stays.done
+
+
+def test_who_waits_again_is_woken_the_next_time() -> None:
+    waiters = Waiters()
+    looks: list[int] = []
+
+    async def look() -> None:
+        while len(looks) < 3:
+            await waiters.wait()
+            looks.append(1)
+
+    run = Run(look())
+    waiters.wake()
+    assert looks == [1]
+    waiters.wake()
+    waiters.wake()
+    assert run.done
+
+
+# In the background
+
+
+def test_the_background_is_waited_for_by_subject() -> None:
+    clock = Clock()
+    background: Background[str] = Background(lambda failure: failure)
+    background.run(sleep_then(clock, 1), "one")
+    background.run(sleep_then(clock, 2), "two")
+    one = Run(background.until_done(lambda subject: subject == "one"))
+    both = Run(background.until_done())
+    seen = [(bool(background), one.done, both.done)]
+    for _ in range(2):
+        clock.advance(1)
+        seen.append((bool(background), one.done, both.done))
+    assert seen == [(True, False, False), (True, True, False), (False, True, True)]
+
+
+def test_a_fault_in_the_background_is_told() -> None:
+    told: list[object] = []
+    background: Background[str] = Background(lambda fault: told.append(fault.value))
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    background.run(fail(), "any")
+    assert [type(error) for error in told] == [ZeroDivisionError]
+    assert not background
+
+
+async def sleep_then(clock: Clock, seconds: float) -> None:
+    await sleep(clock, seconds)
 
 
 # Without a reactor

@@ -150,6 +150,4 @@ def _consoles(settings: BaseSettings) -> Iterator[Finding]:
 
 
 def _is_loopback(host: str) -> bool:
-    return host == "localhost" or is_loopback(
-        f"//[{host}]" if ":" in host else f"//{host}"
-    )
+    return is_loopback(f"//[{host}]" if ":" in host else f"//{host}")

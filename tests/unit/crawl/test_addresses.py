@@ -5,7 +5,12 @@ from __future__ import annotations
 from scrapy import Request
 
 from scrapy_onecaptcha.crawl import addresses as module
-from scrapy_onecaptcha.crawl.addresses import MAX_ADDRESSES, GateAddresses, chain_of
+from scrapy_onecaptcha.crawl.addresses import (
+    MAX_ADDRESSES,
+    GateAddresses,
+    chain_of,
+    is_same,
+)
 from tests.unit.helpers import SITE
 
 
@@ -122,3 +127,8 @@ def test_so_many_addresses_are_remembered() -> None:
         addresses.met(asked(f"/{number}"), f"{SITE}/captcha/{number}")
     assert len(addresses._certain) == module.MAX_ADDRESSES
     assert not addresses.is_known(f"{SITE}/captcha/0")
+
+
+def test_urls_are_the_same_whatever_their_fragments() -> None:
+    assert is_same(f"{SITE}/a?x=1#top", f"{SITE}/a?x=1")
+    assert not is_same(f"{SITE}/a?x=1", f"{SITE}/a")

@@ -10,6 +10,7 @@ import pytest
 from scrapy_onecaptcha.crawl import dry_run
 from scrapy_onecaptcha.crawl.dry_run import DryRunCounts, plan_of
 from scrapy_onecaptcha.models import Challenge, Form
+from scrapy_onecaptcha.report import tally
 from tests.unit.helpers import OTHER_SITE, SITE
 
 KEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
@@ -76,11 +77,18 @@ def test_what_would_be_sent_is_told_once(caplog: pytest.LogCaptureFixture) -> No
     ]
 
 
+def test_one_more_site_is_one() -> None:
+    counts = DryRunCounts(7)
+    for number in range(tally.MAX_TOLD + 1):
+        counts.met(f"https://s{number:02}.example", number, "plan")
+    assert counts.summary()[-2].startswith("Dry run on 1 more site: 1 gate met")
+
+
 def test_it_is_bounded(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(dry_run, "MAX_SITES", 50)
+    monkeypatch.setattr(tally, "MAX_SITES", 50)
     monkeypatch.setattr(dry_run, "MAX_PLANS", 30)
     counts = DryRunCounts(7)
     for number in range(100):
@@ -88,7 +96,7 @@ def test_it_is_bounded(
             counts.met(f"https://s{number}.example", number, f"plan {page}")
     assert len(caplog.records) == 30
     summary = counts.summary()
-    assert len(summary) == dry_run.MAX_TOLD + 2
+    assert len(summary) == tally.MAX_TOLD + 2
     assert summary[-1].startswith("Dry run in all: 2000 gates met; a browser would")
     assert "100 tasks, 700 points" in summary[-1]
 

@@ -9,7 +9,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha._scrapy import sent_cookies
+from scrapy_onecaptcha.crawl.cookie_headers import sent_cookies
 from scrapy_onecaptcha.crawl.gate import Gate, as_planned, task_of, user_agent_of
 from scrapy_onecaptcha.crawl.request_meta import Role, mark
 from scrapy_onecaptcha.crawl.sessions import Sessions, session_key

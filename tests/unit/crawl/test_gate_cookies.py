@@ -10,8 +10,9 @@ from scrapy import Request
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.http import Response
 
-from scrapy_onecaptcha._scrapy import NEEDS_SPIDER, Engine
-from scrapy_onecaptcha.crawl.gate_cookies import GateCookies, set_cookies_of
+from scrapy_onecaptcha._scrapy import NEEDS_SPIDER
+from scrapy_onecaptcha.crawl.engine import Engine
+from scrapy_onecaptcha.crawl.gate_cookies import GateCookies
 
 URL = "https://shop.example/a"
 SPIDER: dict[str, Any] = {"spider": None} if NEEDS_SPIDER else {}
@@ -111,9 +112,3 @@ def test_what_is_noted_goes_with_its_request(crawl: Crawl) -> None:
     crawl.answer(second, "sid=2; Path=/")
     crawl.answer(second, "sid=3; Path=/", gate=False)  # a retry of the same object
     assert crawl.due() == {"sid": "3"}
-
-
-def test_cookies_of_a_response() -> None:
-    lines = ["a=1; Path=/", "b = x=y ;Secure", "c"]
-    found = set_cookies_of(Response(URL, headers={"Set-Cookie": lines}))
-    assert found == {("a", "1"), ("b", "x=y"), ("c", "")}

@@ -16,6 +16,7 @@ from twisted.internet.task import Clock
 
 from scrapy_onecaptcha import _scrapy
 from scrapy_onecaptcha.crawl import request_meta
+from scrapy_onecaptcha.crawl.engine import Engine
 from scrapy_onecaptcha.crawl.queue_priority import (
     FormOutdated,
     QueuePriority,
@@ -62,7 +63,7 @@ class Crawl:
         crawler: Any = SimpleNamespace(
             engine=SimpleNamespace(downloader=self.downloader)
         )
-        self.rush = QueuePriority(_scrapy.Engine(crawler), self.clock)
+        self.rush = QueuePriority(Engine(crawler), self.clock)
         monkeypatch.setattr(_scrapy, "download", self.enqueue)
 
     def enqueue(self, crawler: Any, request: Request) -> Deferred[Response]:

@@ -11,7 +11,6 @@ import pytest
 from scrapy.settings import Settings
 from twisted.internet.task import Clock
 
-from scrapy_onecaptcha.crawl.budget import TRUSTED_FACTOR
 from scrapy_onecaptcha.crawl.session_key import SessionKey
 from scrapy_onecaptcha.crawl.store import account_of, limits_of, open_for
 from scrapy_onecaptcha.stores.base import Busy, Lease
@@ -145,7 +144,6 @@ def test_limits_are_those_of_the_settings() -> None:
     )
     assert (limits.max_tasks, limits.period) == (7, "month")
     assert (limits.max_failures, limits.cooldown) == (3, 60)
-    assert limits.trusted_factor == TRUSTED_FACTOR
     assert limits.pending_seconds > 200
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from scrapy_onecaptcha.pages.markup import (
-    END_TAG,
     FEW_ATTRIBUTES,
     MAX_ATTRIBUTES,
     MAX_MARKS,
@@ -15,9 +14,9 @@ from scrapy_onecaptcha.pages.markup import (
     without_marks,
 )
 from scrapy_onecaptcha.pages.steps import finish
+from scrapy_onecaptcha.scripts.tree import MARK
 
 MANY = [f"a{number}" for number in range(MAX_ATTRIBUTES * 3)]
-MARK = f"<{END_TAG}></{END_TAG}>"
 
 
 def limited(text: str, *, marked: bool = False) -> Markup:

@@ -20,7 +20,7 @@ def test_every_file_of_the_runtime_is_loaded() -> None:
 
 def test_no_file_of_the_runtime_is_too_long() -> None:
     for path in Path(engine.__file__).with_name("runtime").iterdir():
-        assert 40 <= len(path.read_text("utf-8").splitlines()) <= 450, path.name
+        assert 40 <= len(path.read_text("utf-8").splitlines()) <= 400, path.name
 
 
 def versions(monkeypatch: pytest.MonkeyPatch, *installed: str) -> None:

@@ -94,6 +94,19 @@ def test_a_page_is_visited_once() -> None:
     assert pool.pid is None
 
 
+@pytest.mark.parametrize(("paid", "tries"), [(False, 1), (True, 2)])
+def test_a_page_that_a_token_waits_for_gets_a_second_try(
+    paid: bool, tries: int
+) -> None:
+    pool, made = make_pool()
+    page = Visit(html="kills", url="https://site.test/", paid=paid)
+    assert run(pool.visit(page)) is KILLED
+    assert run(pool.visit(PAGE)).stopped is None
+    pool.close()
+    visits = [child.visits for child in made]
+    assert visits == [[page.url]] * tries + [[PAGE.url]]
+
+
 def test_a_visit_with_a_real_token_is_never_kept() -> None:
     pool, made = make_pool()
     paid = Visit(html="<p>", url="https://site.test/", token="real")

@@ -10,13 +10,14 @@ import threading
 import pytest
 from twisted.internet.defer import CancelledError
 
-from scrapy_onecaptcha.stores.worker import Worker, main_thread
+from scrapy_onecaptcha._twisted import caller_of_this_thread
+from scrapy_onecaptcha.stores.worker import Worker
 from tests.unit.stores.worlds import in_loop
 
 
 @in_loop
 async def test_what_it_does_comes_back_in_the_callers_thread() -> None:
-    worker = Worker("test", main_thread())
+    worker = Worker("test", caller_of_this_thread())
     done = worker.call(threading.current_thread)
     back: list[threading.Thread] = []
     done.addCallback(_note, back)
@@ -33,7 +34,7 @@ def _note(value: threading.Thread, back: list[threading.Thread]) -> threading.Th
 
 @in_loop
 async def test_its_error_comes_back() -> None:
-    worker = Worker("test", main_thread())
+    worker = Worker("test", caller_of_this_thread())
     with pytest.raises(ZeroDivisionError):
         await worker.call(lambda: 1 / 0)
     worker.close()
@@ -41,7 +42,7 @@ async def test_its_error_comes_back() -> None:
 
 @in_loop
 async def test_a_call_that_is_cancelled() -> None:
-    worker = Worker("test", main_thread())
+    worker = Worker("test", caller_of_this_thread())
     go_on = threading.Event()
     done = worker.call(go_on.wait)
     done.cancel()
@@ -56,7 +57,7 @@ def test_whoever_waits_may_be_gone() -> None:
     go_on = threading.Event()
 
     async def leave() -> Worker:
-        worker = Worker("test", main_thread())
+        worker = Worker("test", caller_of_this_thread())
         worker.call(go_on.wait)
         return worker
 

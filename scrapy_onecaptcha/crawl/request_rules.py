@@ -41,7 +41,7 @@ class RequestRules:
 
     def options(self, request: Request) -> RequestOptions:
         """Return what *request* says in its ``meta``."""
-        return RequestOptions.from_meta(request.meta.get("onecaptcha"), self._options)
+        return RequestOptions.of(request, self._options)
 
 
 def must_not_wait(request: Request) -> bool:

@@ -11,7 +11,7 @@ from scrapy_onecaptcha._twisted import sleep
 from scrapy_onecaptcha.pages.detection import steps_with_scripts
 from scrapy_onecaptcha.pages.html import MAX_BYTES
 from scrapy_onecaptcha.pages.readings import reading_steps
-from scrapy_onecaptcha.pages.steps import finish
+from scrapy_onecaptcha.pages.steps import finish, step
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -70,11 +70,8 @@ class Reader:
             return NOTHING
         if len(response.body) <= MAX_AT_ONCE:
             return Glance(finish(steps))
-        try:
-            next(steps)
-        except StopIteration as end:
-            return Glance(end.value)
-        return Glance(rest=steps)
+        done = step(steps)
+        return Glance(rest=steps) if done is None else Glance(done.result)
 
     async def look(
         self, response: Response, options: RequestOptions
@@ -124,19 +121,12 @@ class Reader:
         """Take *steps*, which read *response*; in turns if that is large."""
         if len(response.body) <= MAX_AT_ONCE:
             return finish(steps)
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _T = end.value
-            return result
-        return await self.in_turns(steps)
+        done = step(steps)
+        return await self.in_turns(steps) if done is None else done.result
 
     async def in_turns(self, steps: Steps[_T]) -> _T:
         """Take *steps*, each in a turn of the event loop of its own."""
         while True:
             await sleep(self._clock, 0)
-            try:
-                next(steps)
-            except StopIteration as end:
-                result: _T = end.value
-                return result
+            if (done := step(steps)) is not None:
+                return done.result

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from scrapy_onecaptcha.crawl.page_scripts import PageScripts
-from scrapy_onecaptcha.crawl.reading import MAX_AT_ONCE, Reader
+from scrapy_onecaptcha.crawl.reader import MAX_AT_ONCE, Reader
 from scrapy_onecaptcha.pages.detection import detect
 from scrapy_onecaptcha.pages.scripted import Scripts
 from scrapy_onecaptcha.request_options import UNSET, RequestOptions

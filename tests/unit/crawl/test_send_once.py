@@ -12,7 +12,7 @@ from scrapy import Request
 from scrapy.utils.test import get_crawler
 from twisted.web.client import HTTPConnectionPool
 
-from scrapy_onecaptcha.crawl.once import SendOnce
+from scrapy_onecaptcha.crawl.send_once import SendOnce
 
 REQUEST = Request("http://shop.example/")
 

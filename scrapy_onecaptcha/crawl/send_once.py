@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from scrapy import Request
 
-    from scrapy_onecaptcha._scrapy import Engine
+    from scrapy_onecaptcha.crawl.engine import Engine
 
 __all__ = ["SendOnce"]
 
