@@ -12,6 +12,8 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
+# Not with -j, either: they install into one environment.
+.NOTPARALLEL:
 .PHONY: help demo test docs fuzz report faults oracle bench clean
 
 help:

@@ -13,10 +13,19 @@ from tests.versions import is_independent
 if TYPE_CHECKING:
     from pathlib import Path
 
+# The examples are the same in each run, but for those of `make fuzz`: what a change is
+# told is about that change.
 settings.register_profile(
-    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "unhurried",
+    deadline=None,
+    derandomize="FUZZ" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("unhurried")
+
+# A process that meets its first cookie would ask the internet for the list of public
+# suffixes, and wait as long as that takes.
+os.environ["TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS"] = ""
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -76,7 +76,7 @@ class Process:
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it runs."""
         if self.poll() is None:
-            # It may have ended just now, or its end was not told yet.
+            # It may have ended just now, of which its status is still on the way.
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 

@@ -60,10 +60,15 @@ def _serve(sandbox: Sandbox, options: argparse.Namespace) -> None:
     from twisted.internet import reactor as installed  # noqa: PLC0415
 
     reactor: Any = installed
+
+    def tell() -> None:
+        sys.stdout.write(show(sandbox, options) + "\n")
+        sys.stdout.flush()
+
     sandbox.start()
     reactor.addSystemEventTrigger("before", "shutdown", sandbox.stop)
-    sys.stdout.write(show(sandbox, options) + "\n")
-    sys.stdout.flush()
+    # A signal that comes as soon as it has told ends it, too: the reactor handles it.
+    reactor.callWhenRunning(tell)
     if options.until_eof:
         at_eof(reactor, reactor.stop)
     reactor.run()

@@ -56,14 +56,14 @@ def read(
 
     Args:
         visit: the page, and what its visitor brings.
-        seconds: for all of it.
+        seconds: of CPU, for all of it.
         make_engine: returns an engine that no page has been in.
     """
     make_engine = make_engine or (lambda: Engine(seconds))
     tree = plain_tree(visit.html)
     if tree is None:
         return Reading(stopped="nothing of it can be parsed")
-    deadline = time.monotonic() + seconds
+    deadline = time.process_time() + seconds
     first_token = visit.token or DRY_TOKENS[0]
     try:
         first = _Run(visit, tree, first_token, make_engine(), deadline).result()
@@ -253,7 +253,7 @@ class _Run:
         return self._engine.call(command, *arguments)
 
     def _left(self) -> float:
-        left = self._deadline - time.monotonic()
+        left = self._deadline - time.process_time()
         if left <= 0:
             raise Stopped
         return left

@@ -109,7 +109,8 @@ def test_the_store_of_a_jobdir(tmp_path: Path) -> None:
 def test_a_store_that_cannot_be_used(
     tmp_path: Path, setting: str, status: int, said: str
 ) -> None:
-    (tmp_path / "open.db").touch(0o644)
+    (tmp_path / "open.db").touch()
+    (tmp_path / "open.db").chmod(0o644)  # whatever the umask is
     done = run(tmp_path, "show", f"-s{setting}")
     assert done.returncode == status, done
     assert said in done.stderr

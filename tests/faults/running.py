@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from scrapy import Request, Spider
+from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.crawler import Crawler, CrawlerRunner
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import Deferred, gatherResults
@@ -130,6 +131,18 @@ class Log(logging.Handler):
             self.heard.append(line)
             for tell in self.told:
                 tell(line)
+
+
+class PatientHandler(HTTP11DownloadHandler):
+    """Waits for its connections to close.
+
+    Scrapy's gives up after 1 s; where that ends as they close, which a busy machine may
+    take as long for, it logs an ``AlreadyCalledError``.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._disconnect_timeout = int(HANGS)
 
 
 class FaultSpider(Spider):
@@ -282,6 +295,7 @@ async def crawl(row: Row, sandbox: Sandbox, outcome: Outcome, reactor: Any) -> N
     settings = {
         **sandbox.settings(),
         "DOWNLOADER_MIDDLEWARES": {"scrapy_onecaptcha.OneCaptchaMiddleware": 585},
+        "DOWNLOAD_HANDLERS": {"http": PatientHandler},
         "TELNETCONSOLE_ENABLED": False,
         "ONECAPTCHA_POLL_DELAY": 0.05,
         "ONECAPTCHA_POLL_INTERVAL": 0.05,

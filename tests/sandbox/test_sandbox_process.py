@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import treq
 from sandbox_browser import GATED, ORIGIN, Browser, Remote, pass_gate
 from treq.testing import StubTreq
+from twisted.internet.task import Clock
+from twisted.web.client import ResponseFailed
 from twisted.web.http_headers import Headers
 
 import scrapy_onecaptcha.sandbox
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 SPARE = "ignore:unclosed file <_io.TextIOWrapper name='/dev/null':ResourceWarning"
 PYTHON = [sys.executable, "-W", "error", "-W", SPARE]
 COMMAND = [*PYTHON, "-m", "scrapy_onecaptcha.sandbox"]
+#: Seconds after which what has not come is taken for lost.
+HANGS = 60.0
 # No proxy of this machine may come between us and loopback.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -51,7 +56,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
     try:
         assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())
-        out, errors = process.communicate(timeout=20)
+        out, errors = process.communicate(timeout=HANGS)
     finally:
         if process.poll() is None:
             process.kill()
@@ -61,7 +66,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 
 def fetch(url: str) -> tuple[int, str]:
     try:
-        with OPENER.open(url, timeout=20) as answer:
+        with OPENER.open(url, timeout=HANGS) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -100,10 +105,9 @@ def test_every_gate_is_passed_over_http() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it(number: signal.Signals) -> None:
-    with running("--site", "plain") as (process, told):
-        fetch(told["sites"]["plain"])
-        process.send_signal(number)
-        assert process.wait(20) == 0
+    with running("--site", "plain") as (process, _):
+        process.send_signal(number)  # at once
+        assert process.wait(HANGS) == 0
 
 
 @pytest.mark.parametrize(
@@ -138,7 +142,7 @@ def asked(service: str, keep: str = "close") -> Iterator[socket.socket]:
         f"POST /getBalance HTTP/1.1\r\nHost: {host}\r\nConnection: {keep}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=HANGS) as connection:
         connection.sendall(head.encode() + body)
         yield connection
 
@@ -159,20 +163,29 @@ def balance_of(answer: bytes) -> Any:
 
 
 def test_answers_break_off_as_they_are_told_to() -> None:
-    faults = "drop,reset,truncated,reset-body,drip:0.2"
+    faults = "drop,reset,truncated,drip:0.2,ok,reset-body,*"
+    half = b'{"errorId": 0, "b'
     with running("--site", "plain", "--fault", f"getBalance={faults}") as (_, told):
-        got = []
-        for _ in range(6):
+
+        def ask() -> tuple[bytes, str]:
             with asked(told["service"]) as connection:
-                got.append(received(connection))
-    drop, reset, truncated, reset_body, drip, whole = got
-    assert drop == ([], "closed")
-    assert reset == ([], "reset")
-    for pieces, _ in (truncated, reset_body):
-        assert b"".join(pieces).endswith(b'{"errorId": 0, "b')
-    assert (truncated[1], reset_body[1]) == ("closed", "reset")
-    assert balance_of(b"".join(drip[0])) == balance_of(b"".join(whole[0])) == 1_000_000
-    assert len(drip[0]) > 2  # of 34 bytes one by one, some may arrive together
+                pieces, end = received(connection)
+            return b"".join(pieces), end
+
+        def is_read_before_the_reset() -> bool:
+            got, end = ask()
+            assert end == "reset"
+            return got.endswith(half)
+
+        assert ask() == (b"", "closed")
+        assert ask() == (b"", "reset")
+        truncated, end = ask()
+        assert (truncated.endswith(half), end) == (True, "closed")
+        for _ in ("drip", "ok"):
+            whole, end = ask()
+            assert (balance_of(whole), end) == (1_000_000, "closed")
+        # What nobody has read by then, a reset discards.
+        assert any(is_read_before_the_reset() for _ in range(50))
 
 
 def test_a_huge_answer_is_made_as_it_is_read() -> None:
@@ -194,21 +207,26 @@ def test_a_huge_answer_is_made_as_it_is_read() -> None:
 
 
 def test_a_service_that_goes_down_and_comes_back() -> None:
-    with running("--site", "plain", "--fault", "getBalance=down:0.3") as (_, told):
-        with asked(told["service"], "keep-alive") as connection:
-            assert balance_of(b"".join(received(connection)[0])) == 1_000_000
-        refused = 0
-        give_up = time.monotonic() + 20
-        while True:
-            assert time.monotonic() < give_up
-            try:
-                with asked(told["service"]) as connection:
-                    assert balance_of(b"".join(received(connection)[0])) == 1_000_000
-                    break
-            except ConnectionError:
-                refused += 1
-                time.sleep(0.01)
-        assert refused
+    # Longer each time: it may be back before this process has had another turn.
+    faults = ",ok,".join(f"down:{seconds}" for seconds in (0.3, 1, 4, 16))
+    with running("--site", "plain", "--fault", f"getBalance={faults}") as (_, told):
+
+        def is_refused_meanwhile() -> bool:
+            with asked(told["service"], "keep-alive") as connection:
+                assert balance_of(b"".join(received(connection)[0])) == 1_000_000
+            refused = 0
+            give_up = time.monotonic() + HANGS
+            while True:
+                assert time.monotonic() < give_up
+                try:
+                    with asked(told["service"]) as connection:
+                        assert balance_of(b"".join(received(connection)[0])) == 1e6
+                        return refused > 0
+                except ConnectionError:
+                    refused += 1
+                    time.sleep(0.01)
+
+        assert any(is_refused_meanwhile() for _ in range(4))
 
 
 def test_a_service_that_is_down_can_be_stopped() -> None:
@@ -238,7 +256,21 @@ assert "twisted.internet.reactor" not in sys.modules
 chosen.install()
 from twisted.internet import defer, reactor, task
 import treq
-from twisted.web.client import HTTPConnectionPool
+from twisted.internet.error import ConnectError, ConnectionLost
+from twisted.web.client import HTTPConnectionPool, ResponseFailed
+
+async def until(reached):
+    while not reached():
+        await task.deferLater(reactor, 0.01, lambda: None)
+
+async def until_refused(url, pool):
+    while True:
+        try:
+            await (await treq.get(url, pool=pool)).content()
+        except ConnectError:
+            return
+        except (ConnectionLost, ResponseFailed):
+            pass  # it was about to close
 
 async def scenario():
     faults = ("truncated", "drop", "stall-body", "stall", "drip:60")
@@ -257,23 +289,23 @@ async def scenario():
         asked.append(call)
         if fault in ("truncated", "drop"):
             await call
-    await task.deferLater(reactor, 0.2, lambda: None)
+    await until(lambda: sandbox.ledger.calls["getBalance"] == len(faults))
     sandbox.go_down(60)
     sandbox.go_down(60)
-    await task.deferLater(reactor, 0.1, lambda: None)
+    await defer.gatherResults(asked)
+    await until_refused(url, pool)
     sandbox.come_back()
     sandbox.come_back()
     answer = await treq.post(url, json={"clientKey": "sandbox-key"}, pool=pool)
     print(await answer.content())
     sandbox.go_down(60)
-    await task.deferLater(reactor, 0.1, lambda: None)
+    await until_refused(url, pool)
     await sandbox.stop()
     await sandbox.stop()
     sandbox.go_down(60)
     sandbox.come_back()
     await pool.closeCachedConnections()
-    await task.deferLater(reactor, 0.1, lambda: None)
-    print(sorted(map(str, reactor.getDelayedCalls())))
+    await until(lambda: not reactor.getDelayedCalls())
 
 def ended(result):
     print(result)
@@ -290,7 +322,7 @@ def test_it_runs_and_stops_within_a_running_reactor(reactor: str) -> None:
         [*PYTHON, "-c", EMBEDDED, reactor],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=HANGS,
         check=False,
     )
     lines = ran.stdout.splitlines()
@@ -303,13 +335,14 @@ def test_it_runs_and_stops_within_a_running_reactor(reactor: str) -> None:
         "ResponseNeverReceived",
     ]
     assert lines[5].startswith('b\'{"errorId": 0')
-    assert lines[6:] == ["[]", "None"]
+    assert lines[6:] == ["None"]
 
 
 # Over twisted.web, in memory
 
 
 stub_treq: Any = StubTreq  # treq does not annotate it
+new_clock: Any = Clock  # nor Twisted this
 
 
 def get(reply: Reply) -> tuple[Any, bytes]:
@@ -335,6 +368,42 @@ def test_a_reply_is_sent_as_it_is() -> None:
     assert answer.headers.getRawHeaders("content-type") == ["text/html; charset=gbk"]
     assert answer.headers.getRawHeaders("set-cookie") == ["a=1", "b=2"]
     assert answer.length == 1
+
+
+def pieces_of(reply: Reply, clock: Any) -> tuple[Any, list[bytes], list[Any]]:
+    """Return a client, and lists of what has come of *reply* and how it ended."""
+    client = stub_treq(AnswerResource(lambda _: reply, reactor=clock))
+    pieces: list[bytes] = []
+    ended: list[Any] = []
+    answer = client.get(f"{ORIGIN}/x")
+    answer.addCallback(treq.collect, pieces.append).addBoth(ended.append)
+    client.flush()
+    return client, pieces, ended
+
+
+def test_a_drip_comes_byte_by_byte() -> None:
+    clock = new_clock()
+    client, pieces, ended = pieces_of(
+        Reply(body=b"abc", manner="drip", seconds=3), clock
+    )
+    assert (pieces, ended) == ([b"a"], [])
+    clock.advance(0.5)
+    client.flush()
+    assert pieces == [b"a"]
+    for _ in range(2):
+        clock.advance(1)
+        client.flush()
+    assert (pieces, ended) == ([b"a", b"b", b"c"], [None])
+
+
+def test_half_of_a_body_comes_before_the_reset() -> None:
+    clock = new_clock()
+    client, pieces, ended = pieces_of(Reply(body=b"abcd", manner="reset-body"), clock)
+    assert (pieces, ended) == ([b"ab"], [])
+    clock.advance(1)
+    client.flush()
+    assert pieces == [b"ab"]
+    assert ended[0].check(ResponseFailed)
 
 
 def test_a_204_has_no_length() -> None:

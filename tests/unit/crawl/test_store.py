@@ -46,7 +46,8 @@ def test_a_store_in_a_file(tmp_path: Path) -> None:
 
 def test_a_store_that_cannot_be_used_stops_the_crawl(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    path.touch(0o644)
+    path.touch()
+    path.chmod(0o644)  # whatever the umask is
     with pytest.raises(
         ValueError, match=r"ONECAPTCHA_STORE cannot be used: .*chmod 600"
     ):
@@ -71,7 +72,8 @@ def test_a_jobdir_keeps_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 def test_a_jobdir_that_cannot_keep_them_is_no_reason_to_stop(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "onecaptcha.db").touch(0o644)
+    (tmp_path / "onecaptcha.db").touch()
+    (tmp_path / "onecaptcha.db").chmod(0o644)  # whatever the umask is
     assert opened({"JOBDIR": str(tmp_path)}) is None
     (record,) = caplog.records
     assert record.levelno == logging.WARNING

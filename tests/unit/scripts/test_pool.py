@@ -13,7 +13,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from scrapy_onecaptcha.scripts import pool as module
-from scrapy_onecaptcha.scripts.child import NoEngine
+from scrapy_onecaptcha.scripts.child import Child, NoEngine
 from scrapy_onecaptcha.scripts.models import Reading, Visit
 from scrapy_onecaptcha.scripts.pool import CLOSED, KILLED, ScriptPool, visit_once
 
@@ -250,8 +250,13 @@ def test_a_child_that_does_not_start() -> None:
     pool.close()
 
 
-def test_a_real_child() -> None:
-    pool = ScriptPool()
+def start_unhurried() -> Child:
+    """Start a child that kills no page that only waits for a busy machine."""
+    return Child(page_seconds=60)
+
+
+def test_a_real_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = ScriptPool(start_unhurried)
 
     async def scenario() -> None:
         assert (await pool.visit(PAGE)).cookies == ("a=1",)
@@ -259,26 +264,36 @@ def test_a_real_child() -> None:
 
     run(scenario())
     pool.close()
+    monkeypatch.setattr(module, "Child", start_unhurried)
     assert visit_once(PAGE).cookies == ("a=1",)
 
 
+# The child starts once the loop has had two turns: if the loop did not go on, never.
 REACTOR = """
-import sys
+import threading
 from twisted.internet.defer import Deferred
 if {asyncio}:
     from twisted.internet.asyncioreactor import install
     install()
 from twisted.internet import reactor
+from scrapy_onecaptcha.scripts.child import Child
 from scrapy_onecaptcha.scripts.models import Visit
 from scrapy_onecaptcha.scripts.pool import ScriptPool
-pool = ScriptPool()
+two_turns = threading.Event()
+went_on = []
+def start():
+    went_on.append(two_turns.wait(20))
+    return Child(page_seconds=60)
+pool = ScriptPool(start)
 turns = []
 def turn():
     turns.append(1)
+    if len(turns) == 2:
+        two_turns.set()
     reactor.callLater(0.01, turn)
 async def scenario():
     reading = await pool.visit(Visit(html="<script>document.cookie = 'a=1'</script>", url="https://site.test/"))
-    print(reading.cookies, len(turns) > 1)
+    print(reading.cookies, went_on)
 def go():
     turn()
     Deferred.fromCoroutine(scenario()).addBoth(lambda result: (pool.close(), reactor.stop(), result)[2])
@@ -294,17 +309,18 @@ def test_on_each_reactor_the_loop_goes_on(asyncio_: bool) -> None:
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert (done.stdout, done.stderr) == ("('a=1',) True\n", "")
+    assert (done.stdout, done.stderr) == ("('a=1',) [True]\n", "")
 
 
 def test_without_a_reactor_none_is_imported() -> None:
     code = """
 import asyncio, sys
 from twisted.internet.defer import Deferred
+from scrapy_onecaptcha.scripts.child import Child
 from scrapy_onecaptcha.scripts.models import Visit
 from scrapy_onecaptcha.scripts.pool import ScriptPool
 async def main():
-    pool = ScriptPool()
+    pool = ScriptPool(lambda: Child(page_seconds=60))
     visit = Visit(html="<script>document.cookie = 'a=1'</script>", url="https://site.test/")
     reading = await Deferred.fromCoroutine(pool.visit(visit)).asFuture(asyncio.get_running_loop())
     print(reading.cookies, "twisted.internet.reactor" in sys.modules)

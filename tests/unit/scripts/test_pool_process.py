@@ -13,6 +13,8 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
+#: Seconds after which a process that has not ended is taken for one that hangs.
+HANGS = 60.0
 PROGRAM = """
 import signal
 import sys
@@ -25,8 +27,11 @@ from scrapy_onecaptcha.scripts.models import Visit
 from scrapy_onecaptcha.scripts.pool import ScriptPool
 pool = ScriptPool()
 async def scenario():
-    await pool.visit(Visit(html="<p>", url="https://site.test/"))
-    print(pool.pid, flush=True)
+    pid = None
+    while pid is None:  # a busy machine may take longer than a page may
+        await pool.visit(Visit(html="<p>", url="https://site.test/"))
+        pid = pool.pid
+    print(pid, flush=True)
     if "busy" in sys.argv:
         slow = "'a'.repeat(5e6).indexOf('a'.repeat(2e6) + 'b')"
         await pool.visit(Visit(html=f"<script>{slow}</script>", url="https://site.test/"))
@@ -58,10 +63,13 @@ def exists(pid: int) -> bool:
         return stat.rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return sys.platform != "linux"
+    except ProcessLookupError:  # it ended while its file was read
+        return False
 
 
 def gone(pid: int) -> bool:
-    for _ in range(100):
+    give_up = time.monotonic() + HANGS
+    while time.monotonic() < give_up:
         if not exists(pid):
             return True
         time.sleep(0.05)
@@ -97,7 +105,7 @@ def test_no_process_is_left(
         child = int(program.stdout.readline())
         for sent in signals:
             os.killpg(program.pid, sent)  # as a terminal does
-        _, errors = program.communicate(timeout=60)
+        _, errors = program.communicate(timeout=HANGS)
     finally:
         program.kill()
         program.wait()

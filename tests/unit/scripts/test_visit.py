@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from scrapy_onecaptcha.scripts.engine import Engine
 from scrapy_onecaptcha.scripts.models import Answer, Reading, Visit
 from scrapy_onecaptcha.scripts.visit import DRY_TOKENS, read
 
@@ -298,21 +300,23 @@ def test_a_widget_that_a_button_brings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "stopped"),
+    ("script", "seconds", "stopped"),
     [
-        ("for (;;) {}", "its scripts take too long"),
+        ("for (;;) {}", 1, "its scripts take too long"),
         (
             "(function f() { Promise.resolve().then(f) })()",
+            20,
             "its promises never come to an end",
         ),
         (
             "var a = []; for (;;) a.push(new Array(1000).fill(1))",
+            20,
             "its scripts take too much memory",
         ),
     ],
 )
-def test_limits(script: str, stopped: str) -> None:
-    reading = read(Visit(html=f"<script>{script}</script>", url=URL), 2)
+def test_limits(script: str, seconds: float, stopped: str) -> None:
+    reading = read(Visit(html=f"<script>{script}</script>", url=URL), seconds)
     assert reading == Reading(stopped=stopped)
 
 
@@ -335,6 +339,15 @@ def test_awkward_scripts_end(script: str) -> None:
     reading = read(Visit(html=f"{API}{WIDGET}<script>{script}</script>", url=URL), 20)
     assert reading.stopped is None
     assert reading.sending is None
+
+
+def test_time_that_a_busy_machine_takes_is_not_the_page_s() -> None:
+    def make_engine() -> Engine:
+        time.sleep(0.6)
+        return Engine(5)
+
+    visit = Visit(html="<script>document.cookie = 'a=1'</script>", url=URL)
+    assert read(visit, 0.5, make_engine).cookies == ("a=1",)
 
 
 def test_nothing_to_visit() -> None:

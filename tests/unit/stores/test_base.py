@@ -113,9 +113,9 @@ async def test_a_newer_clearance_is_not_dropped_for_an_old_one(world: World) -> 
 async def test_a_clearance_ends_by_its_time(world: World) -> None:
     store = world.store()
     await earn(store, seconds=HOUR)
-    world.advance(HOUR - 5)
+    world.advance(HOUR - 60)
     assert isinstance(await store.take(SESSION, SITEKEY), Clearance)
-    world.advance(10)
+    world.advance(61)
     assert isinstance(await store.take(SESSION, SITEKEY), Lease)
     await world.close()
 
@@ -186,9 +186,9 @@ async def test_a_lease_that_is_given_up_is_free(world: World) -> None:
 async def test_a_killed_owner_frees_it(world: World) -> None:
     one, two = world.store("one"), world.store("two")
     await one.take(SESSION, SITEKEY)
-    world.advance(LEASE_SECONDS - 5)
+    world.advance(LEASE_SECONDS / 3)
     assert isinstance(await two.take(SESSION, SITEKEY), Busy)
-    world.advance(6)
+    world.advance(LEASE_SECONDS)
     assert isinstance(await two.take(SESSION, SITEKEY), Lease)
     await world.close()
 
@@ -339,7 +339,7 @@ async def test_a_refund_that_comes_too_late_counts_for_nothing(world: World) -> 
     await world.close()
 
 
-PERIODS = [("day", DAY + 60), ("month", 32 * DAY)]
+PERIODS = [("day", DAY), ("month", 32 * DAY)]
 
 
 @pytest.mark.parametrize(("period", "seconds"), PERIODS)

@@ -33,6 +33,7 @@ OTHER = '["https://news.example",null,"host"]'
 SITE = "https://shop.example"
 SITEKEY = "338af34c-7bcb-4c7c-900b-acbec73d7d43"
 SERVER = "redis-server"
+DAY = 24 * 3600.0
 
 
 def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -57,17 +58,21 @@ def leased(outcome: Clearance | Lease | Busy) -> Lease:
 
 
 class World(ABC):
-    """One store, and the processes that open it."""
+    """One store, and the processes that open it.
+
+    Its time begins at noon, so that no day of a budget ends unasked.
+    """
 
     def __init__(self) -> None:
-        self.passed = 0.0
+        self.began = time.time()
+        self.passed = (DAY / 2 - self.began) % DAY
         self.opened: list[Store] = []
 
     def advance(self, seconds: float) -> None:
         self.passed += seconds
 
     def now(self) -> float:
-        return time.time() + self.passed
+        return self.began + self.passed
 
     def store(self, owner: str = "one", **limits: Any) -> Store:
         store = self.make(owner, Limits(**limits))
@@ -101,11 +106,14 @@ class Sqlite(World):
 
 
 class Redis(World):
-    """A real server; awaited."""
+    """A real server; awaited. Its time goes on by itself, too."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
         self.url = url
+
+    def now(self) -> float:
+        return time.time() + self.passed
 
     def client(self, url: str, script: str) -> Any:
         return LoopClient(url, script)
