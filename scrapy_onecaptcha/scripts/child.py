@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Child", "NoEngine"]
 
-#: Seconds of CPU for a page, and of wall time for the start.
+#: Seconds of wall time for a page, and for the start.
 PAGE_SECONDS = 2.0
 START_SECONDS = 20.0
-# A busy machine may give a page a fifth of a core; it has no other reason to wait.
-WALL_FACTOR = 5
+# The part of a page's time that its scripts get: what they came to is still told then.
+SCRIPT_SHARE = 0.9
 # Bytes of a reading, and of the standard error of a child that ended.
 MAX_REPLY = 4 << 20
 MAX_COMPLAINT = 2_000
@@ -60,8 +60,7 @@ class Child:
     """A child process, started at once. All calls but `kill` come from one thread.
 
     Args:
-        page_seconds: of CPU, after which a page's process ends itself; after
-            `WALL_FACTOR` times as much wall time it is killed.
+        page_seconds: after so much wall time a page's process is killed.
 
     Raises:
         NoEngine: it does not start.
@@ -74,7 +73,7 @@ class Child:
             raise NoEngine("Python does not know its own executable")
         folder = str(Path(__file__).resolve().parent.parent)
         paths = [path for path in sys.path if path]
-        arguments = json.dumps([folder, paths, page_seconds])
+        arguments = json.dumps([folder, paths, page_seconds * SCRIPT_SHARE])
         try:
             self._process = subprocess.Popen(  # noqa: S603  (our own interpreter)
                 [sys.executable, "-I", "-S", "-c", _BOOT, arguments],
@@ -109,7 +108,7 @@ class Child:
     def visit(self, visit: Visit) -> Reading | None:
         """Visit a page, or return ``None`` where that ended the process."""
         line = json.dumps(visit.as_dict()).encode() + b"\n"
-        answer = self._ask(line, self._page_seconds * WALL_FACTOR)
+        answer = self._ask(line, self._page_seconds)
         try:
             return Reading.from_dict(answer) if isinstance(answer, dict) else None
         except (KeyError, TypeError, ValueError):

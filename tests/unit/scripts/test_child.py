@@ -45,65 +45,21 @@ def test_one_child_visits_many_pages(child: Child) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    [  # no limit of the engine's holds
-        "'a'.repeat(5e6).indexOf('a'.repeat(2e6) + 'b')",
+    [
+        "for (;;) {}",
+        "'a'.repeat(5e6).indexOf('a'.repeat(2e6) + 'b')",  # no limit of the engine's holds
         "new Array(1e9).join('x')",
     ],
 )
-def test_a_page_that_does_not_end_costs_the_process(script: str) -> None:
+def test_a_page_that_does_not_end_costs_the_process(
+    script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The engine's own limit is far off: whichever came first would end the page else.
+    boot = module._BOOT.replace("main(seconds)", "main(60)")
+    monkeypatch.setattr(module, "_BOOT", boot)
     child = Child(page_seconds=0.5)
     assert child.visit(page(script)) is None
     assert child.close() == ""
-
-
-def test_a_loop_without_end_costs_no_process() -> None:
-    child = Child(page_seconds=1)
-    for _ in range(2):
-        reading = child.visit(page("for (;;) {}"))
-        assert reading is not None
-        assert reading.stopped == "its scripts take too long"
-    child.close()
-
-
-@linux
-def test_a_page_that_waits_for_a_busy_machine_is_read() -> None:
-    """Its token may have been paid for."""
-    child = Child(page_seconds=1)
-    os.kill(child.pid, signal.SIGSTOP)
-    go_on = threading.Timer(1.5, os.kill, (child.pid, signal.SIGCONT))
-    go_on.start()
-    reading = child.visit(page("document.cookie = 'a=1'"))
-    assert reading is not None
-    assert (reading.stopped, reading.cookies) == (None, ("a=1",))
-    child.close()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_the_system_counts_the_cpu_of_a_page() -> None:
-    code = """
-import time
-from scrapy_onecaptcha.scripts.worker import _watched
-with _watched(0.2):
-    time.sleep(0.5)
-    print("on", flush=True)
-    while True:
-        pass
-"""
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=False
-    )
-    assert ended.stdout == b"on\n"
-    # By its timer, or by its limit, which is of whole seconds.
-    assert -ended.returncode in (signal.SIGPROF, signal.SIGXCPU)
-
-
-@linux
-def test_a_process_that_uses_no_cpu_is_killed() -> None:
-    child = Child(page_seconds=0.1)
-    os.kill(child.pid, signal.SIGSTOP)
-    assert child.visit(page("1")) is None
-    assert child.killed
-    child.close()
 
 
 def test_a_time_that_ends_with_the_answer(

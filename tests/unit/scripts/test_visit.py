@@ -320,6 +320,17 @@ def test_limits(script: str, seconds: float, stopped: str) -> None:
     assert reading == Reading(stopped=stopped)
 
 
+def test_only_the_time_for_which_it_runs_counts() -> None:
+    """A busy machine lets it wait."""
+
+    def late() -> Engine:
+        time.sleep(1.2)
+        return Engine(5)
+
+    visit = Visit(html="<script>document.cookie = 'a=1'</script>", url=URL)
+    assert read(visit, 1, late).cookies == ("a=1",)
+
+
 @pytest.mark.parametrize(
     "script",
     [
