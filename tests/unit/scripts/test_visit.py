@@ -352,15 +352,6 @@ def test_awkward_scripts_end(script: str) -> None:
     assert reading.sending is None
 
 
-def test_time_that_a_busy_machine_takes_is_not_the_page_s() -> None:
-    def make_engine() -> Engine:
-        time.sleep(0.6)
-        return Engine(5)
-
-    visit = Visit(html="<script>document.cookie = 'a=1'</script>", url=URL)
-    assert read(visit, 0.5, make_engine).cookies == ("a=1",)
-
-
 def test_nothing_to_visit() -> None:
     assert read(Visit(html="", url=URL), 5).stopped == "nothing of it can be parsed"
 
