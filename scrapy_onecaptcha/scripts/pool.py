@@ -32,6 +32,8 @@ logger = get_logger(__name__)
 
 # Readings that are kept; a page of the same text at the same address is read once.
 MAX_KEPT = 256
+# Visits of a page that end with its process.
+TRIES = 2
 # Seconds that the thread gets to see that its child is gone.
 JOIN_SECONDS = 5
 
@@ -156,13 +158,12 @@ class ScriptPool:
         self._end_child()
 
     def _result(self, visit: Visit) -> Reading | NoEngine:
-        """Return what a page came to; where a token waits for it, by a second try.
+        """Return what a page came to.
 
-        The scripts of its gate came to their end before the payment. If they do not
-        now, it is most likely the machine that had no time for them.
+        One whose process had to be killed is visited once more: a machine that has too
+        much to do may have given it no time.
         """
-        tries = 2 if visit.paid else 1
-        for _ in range(tries):
+        for _ in range(TRIES):
             try:
                 child = self._living_child()
             except NoEngine as error:
