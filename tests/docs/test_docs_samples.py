@@ -13,7 +13,6 @@ from scrapy import Request
 from scrapy.settings import default_settings
 from scrapy.statscollectors import MemoryStatsCollector
 from scrapy.utils.misc import load_object
-from scrapy.utils.test import get_crawler
 from twisted.python.failure import Failure
 
 from scrapy_onecaptcha import (
@@ -26,6 +25,7 @@ from scrapy_onecaptcha import (
 from scrapy_onecaptcha.report.signals import SignalSender
 from scrapy_onecaptcha.sandbox import Sandbox
 from scrapy_onecaptcha.settings import DEFAULTS, RequestOptions
+from tests.crawlers import make_crawler
 from tests.docs.pages import DOCS, EXAMPLE, GATE, Fence, config, executed, fences, gate
 
 PYTHON = [
@@ -211,7 +211,7 @@ def test_a_site_like_ones_own() -> None:
     ],
 )
 def test_what_the_alarm_says(stats: dict[str, int], told: list[str]) -> None:
-    crawler = get_crawler()
+    crawler = make_crawler()
     crawler.stats = MemoryStatsCollector(crawler)
     for name, value in stats.items():
         crawler.stats.set_value(f"onecaptcha/{name}", value)
@@ -225,7 +225,7 @@ def test_what_the_alarm_says(stats: dict[str, int], told: list[str]) -> None:
 
 def test_a_handler_of_a_signal() -> None:
     (sample,) = the("report.md", "onecaptcha_lost(request, error)")
-    crawler = get_crawler()
+    crawler = make_crawler()
     crawler.stats = MemoryStatsCollector(crawler)
     counter = executed(sample)["RefusalCounter"].from_crawler(crawler)
     sender = SignalSender(crawler.signals.send_catch_log)

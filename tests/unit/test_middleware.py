@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scrapy import Request, Spider, signals
-from scrapy.utils.test import get_crawler
+from scrapy import Request, signals
 from twisted.internet.task import Clock
 
 from scrapy_onecaptcha import middleware as module
 from scrapy_onecaptcha.crawl.session_key import session_key
 from scrapy_onecaptcha.middleware import OneCaptchaMiddleware
+from tests.crawlers import make_crawler
 
 if TYPE_CHECKING:
     import pytest
@@ -30,7 +30,7 @@ def test_it_listens_to_the_downloader_from_the_first_gate_on(
         listen: Any = lambda *_, name=name, **__: heard.append(name)  # noqa: E731
         monkeypatch.setattr(OneCaptchaMiddleware, name, listen)
     monkeypatch.setattr(module, "reach", lambda *_: (None, Clock()))
-    crawler = get_crawler(Spider, {"ONECAPTCHA_API_KEY": "key"})
+    crawler = make_crawler({"ONECAPTCHA_API_KEY": "key"})
     middleware = OneCaptchaMiddleware.from_crawler(crawler)
     request = Request("https://shop.example/")
 

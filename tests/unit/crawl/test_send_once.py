@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from scrapy import Request
-from scrapy.utils.test import get_crawler
 from twisted.web.client import HTTPConnectionPool
 
 from scrapy_onecaptcha.crawl.send_once import SendOnce
+from tests.crawlers import make_crawler
 
 REQUEST = Request("http://shop.example/")
 
@@ -90,6 +90,6 @@ def test_aiohttps_session_has_its_switch() -> None:
 def test_scrapys_downloader_tells_its_handler() -> None:
     from scrapy.core.downloader.handlers import DownloadHandlers
 
-    handlers: Any = DownloadHandlers(get_crawler())
+    handlers: Any = DownloadHandlers(make_crawler())
     assert callable(handlers._get_handler)
     assert handlers._get_handler("onecaptcha-expired") is None

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from scrapy import Spider
-from scrapy.utils.test import get_crawler
 
 pytest.importorskip("spidermon")
 
@@ -16,6 +15,7 @@ from spidermon.contrib.scrapy.extensions import Spidermon
 from scrapy_onecaptcha.report import monitors
 from scrapy_onecaptcha.report.alarms import ALARMS, Limits
 from scrapy_onecaptcha.report.monitors import LIMITS, limits_of
+from tests.crawlers import make_crawler
 
 # Spidermon's own, on new versions of Scrapy and Python.
 pytestmark = [
@@ -30,8 +30,7 @@ def monitored(
     stats: dict[str, Any], caplog: pytest.LogCaptureFixture, **settings: Any
 ) -> str:
     """Return what Spidermon logs of a crawl with these stats."""
-    crawler = get_crawler(
-        Spider,
+    crawler = make_crawler(
         {
             "SPIDERMON_ENABLED": True,
             "SPIDERMON_SPIDER_CLOSE_MONITORS": [SUITE],
@@ -82,12 +81,12 @@ def test_every_alarm_is_a_monitor() -> None:
 
 
 def test_the_limits_that_are_not_set_are_the_defaults() -> None:
-    crawler = get_crawler(Spider, {})
+    crawler = make_crawler({})
     assert limits_of(crawler.settings) == Limits()
     assert set(LIMITS) | {"tasks"} == set(Limits.__dataclass_fields__)
 
 
 def test_a_limit_that_is_no_number() -> None:
-    crawler = get_crawler(Spider, {LIMITS["points"]: "many"})
+    crawler = make_crawler({LIMITS["points"]: "many"})
     with pytest.raises(ValueError, match="many"):
         limits_of(crawler.settings)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from scrapy import Request, Spider
 from scrapy.http import Response
-from scrapy.utils.test import get_crawler
 from twisted.internet.error import ConnectError
 
 from scrapy_onecaptcha import _scrapy
@@ -18,7 +16,11 @@ from scrapy_onecaptcha.exceptions import Unavailable
 from scrapy_onecaptcha.service.client import Client, Task
 from scrapy_onecaptcha.service.http import MAX_REPLY
 from scrapy_onecaptcha.service.http_scrapy import handled
+from tests.crawlers import make_crawler
 from tests.unit.helpers import KEY
+
+if TYPE_CHECKING:
+    from scrapy import Request
 
 pytestmark = pytest.mark.skipif(
     find_spec("scrapy.utils.reactorless") is None,
@@ -70,8 +72,8 @@ class Project(Handler):
 def crawler(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(Handler, "made", [], raising=False)
     monkeypatch.setattr(Handler, "answer", b"{}", raising=False)
-    crawler = get_crawler(
-        Spider, {"DOWNLOAD_HANDLERS": {"https": Project}, "CONCURRENT_REQUESTS": 1}
+    crawler = make_crawler(
+        {"DOWNLOAD_HANDLERS": {"https": Project}, "CONCURRENT_REQUESTS": 1}
     )
     crawler.settings.frozen = False
     crawler.settings["DOWNLOAD_HANDLERS_BASE"]["https"] = Handler
